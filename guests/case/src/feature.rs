@@ -1,0 +1,113 @@
+//! The features: the rows of the report.
+//!
+//! A new feature is one line here. A feature without a case is listed with 0 cases, so the table also
+//! says what is not covered yet.
+
+use crate::text::Text;
+
+macro_rules! features {
+    ($($id:ident $area:literal $title:literal;)*) => {
+        /// One row of the conformance report.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "the title in the table is the documentation")]
+        pub enum Feature { $($id),* }
+
+        impl Feature {
+            /// Every feature, in the order of the report.
+            pub const ALL: &[Self] = &[$(Self::$id),*];
+
+            /// The stable name that reports and baselines use.
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$id => stringify!($id)),* }
+            }
+
+            /// The area (the folder under `guests/suite/src`) that holds its cases.
+            pub const fn area(self) -> &'static str {
+                match self { $(Self::$id => $area),* }
+            }
+
+            /// What it is, for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$id => $title),* }
+            }
+        }
+    };
+}
+
+features! {
+    // What a guest finds before its first instruction.
+    PvhEntryState            "boot"      "Register state at the PVH entry";
+    PvhStartInfo             "boot"      "PVH start-of-day structure";
+    LongModeActivation       "boot"      "Entering long mode";
+    // CPUID.
+    CpuidBasicLeaves         "cpuid"     "CPUID basic leaves and limits";
+    CpuidExtendedLeaves      "cpuid"     "CPUID extended leaves";
+    CpuidDynamicBits         "cpuid"     "CPUID bits that follow control registers";
+    CpuidFeatureBehaviour    "cpuid"     "CPUID feature bits tied to behaviour";
+    // Model-specific registers.
+    MsrAccess                "msr"       "RDMSR and WRMSR: faults and operands";
+    MsrEfer                  "msr"       "IA32_EFER";
+    MsrSegmentBases          "msr"       "FS, GS and kernel GS base";
+    MsrSyscall               "msr"       "SYSCALL and SYSENTER MSRs";
+    MsrPat                   "msr"       "IA32_PAT";
+    MsrTsc                   "msr"       "Time-stamp counter and TSC_AUX";
+    MsrMtrr                  "msr"       "MTRR capability and defaults";
+    // Exceptions.
+    ExceptionVectors         "exceptions" "Exceptions: vectors, error codes, saved RIP";
+    ExceptionPageFault       "exceptions" "Page-fault error code and CR2";
+    ExceptionDebug           "exceptions" "Debug exceptions, DR6 and DR7";
+    ExceptionStackSwitch     "exceptions" "Interrupt stack table and stack frame";
+    ControlRegisterChecks    "exceptions" "Reserved bits of control registers";
+    // Port I/O.
+    PortIo                   "pio"       "IN and OUT: sizes and register effects";
+    PortIoString             "pio"       "INS and OUTS";
+    PortIoPrivilege          "pio"       "IOPL and the I/O permission bitmap";
+    SerialPort               "pio"       "16550 UART at COM1";
+    ResetPort                "pio"       "i8042 controller: status and commands";
+    // Memory-mapped I/O.
+    MmioWidth                "mmio"      "MMIO reads and writes of each width";
+    MmioReadModifyWrite      "mmio"      "MMIO read-modify-write instructions";
+    MmioString               "mmio"      "MMIO by string instructions";
+    MmioUnbacked             "mmio"      "Accesses that no device claims";
+    // Hypercalls.
+    HypervisorLeaves         "hypercall" "Hypervisor CPUID leaves";
+    HypercallKvm             "hypercall" "KVM hypercalls";
+    HypercallPrivilege       "hypercall" "Hypercalls by privilege level";
+    // Paging.
+    PagingTranslation        "paging"    "Four-level translation and page sizes";
+    PagingPermissions        "paging"    "Access rights of pages";
+    PagingAccessedDirty      "paging"    "Accessed and dirty flags";
+    PagingInvalidation       "paging"    "INVLPG, CR3 and stale translations";
+    PagingCanonical          "paging"    "Canonical addresses";
+    PagingReservedBits       "paging"    "Reserved bits in paging structures";
+    // System calls.
+    SyscallSysret            "syscall"   "SYSCALL and SYSRET";
+    SysenterSysexit          "syscall"   "SYSENTER and SYSEXIT";
+    SwapGs                   "syscall"   "SWAPGS";
+    // Ring 3.
+    Ring3Privilege           "ring3"     "Privileged instructions at CPL 3";
+    Ring3Transitions         "ring3"     "Transitions between rings";
+    Ring3Computation         "ring3"     "Arithmetic and flags at CPL 3";
+    Ring3ExtendedState       "ring3"     "x87, SSE and AVX state at CPL 3";
+    // String instructions.
+    StringInstructions       "string"    "MOVS, STOS, LODS, CMPS, SCAS";
+    StringRepeat             "string"    "REP prefixes and RCX";
+    StringFaults             "string"    "Faults inside a repeated string instruction";
+}
+
+impl Feature {
+    /// The id as a static text, for a case record.
+    pub const fn id_text(self) -> Text {
+        Text::new(self.id())
+    }
+
+    /// The area as a static text, for a case record.
+    pub const fn area_text(self) -> Text {
+        Text::new(self.area())
+    }
+
+    /// The feature with this id.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|feature| feature.id() == id)
+    }
+}

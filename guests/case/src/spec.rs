@@ -1,0 +1,63 @@
+//! Clauses: which document, which edition, which title.
+//!
+//! A clause is cited by the title of its section, because titles outlive the section numbers, which
+//! change from edition to edition. The edition that was read stands once, in [`Document`].
+
+use crate::text::Text;
+use core::mem::{offset_of, size_of};
+
+macro_rules! documents {
+    ($($(#[$doc:meta])* $function:ident, $short:literal, $edition:literal;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// Cites the section with this title.
+            pub const fn $function(title: &'static str) -> Spec {
+                Spec { document: Text::new($short), edition: Text::new($edition), title: Text::new(title) }
+            }
+        )*
+        /// Every document that a case may cite: (short name, edition).
+        pub const DOCUMENTS: &[(&str, &str)] = &[$(($short, $edition)),*];
+    };
+}
+
+documents! {
+    /// Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1: basic architecture.
+    sdm1, "SDM vol. 1", "253665-087, March 2025";
+    /// The same, volume 2 (A to D): instruction set reference.
+    sdm2, "SDM vol. 2", "325383-087, March 2025";
+    /// The same, volume 3 (A to D), part 3A: system programming guide, general.
+    sdm3a, "SDM vol. 3A", "253668-087, March 2025";
+    /// The same, part 3C: virtual-machine extensions.
+    sdm3c, "SDM vol. 3C", "326019-087, March 2025";
+    /// The same, volume 4: model-specific registers.
+    sdm4, "SDM vol. 4", "335592-087, March 2025";
+    /// AMD64 Architecture Programmer's Manual, volume 1: application programming.
+    apm1, "APM vol. 1", "24592 rev. 3.23";
+    /// The same, volume 2: system programming.
+    apm2, "APM vol. 2", "24593 rev. 3.42";
+    /// The same, volume 3: general-purpose and system instructions.
+    apm3, "APM vol. 3", "24594 rev. 3.36";
+    /// The Xen project's description of the PVH entry and start-of-day structure.
+    pvh, "Xen PVH", "xen/include/public/arch-x86/hvm/start_info.h and docs/misc/pvh, 4.19";
+    /// The kernel's documentation of KVM: `Documentation/virt/kvm/`.
+    kvm, "KVM", "Documentation/virt/kvm, Linux 6.12";
+    /// Datasheet of the National Semiconductor PC16550D UART.
+    uart, "PC16550D", "RRD-B30M75, June 1995";
+    /// Intel 8042 keyboard controller as the IBM PC/AT Technical Reference describes it.
+    pc_at, "IBM PC/AT", "Technical Reference 1502494, March 1984";
+}
+
+/// One clause: the rule that a case proves stands there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Short name of the document, one of [`DOCUMENTS`].
+    pub document: Text,
+    /// The edition that was read.
+    pub edition: Text,
+    /// The title of the section or of the instruction's page.
+    pub title: Text,
+}
+
+const _: () = assert!(size_of::<Spec>() == 48 && offset_of!(Spec, title) == 32);

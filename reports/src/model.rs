@@ -1,0 +1,215 @@
+//! The model of a report: what was run on which subject, with which verdicts.
+//!
+//! Its JSON form is schema version 1, `reports/schema/report-v1.json`.
+
+use case::Feature;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Name and version of the JSON form.
+pub const SCHEMA: &str = "vmproof/report/1";
+
+/// What became of a case or a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The rule holds.
+    Pass,
+    /// The rule is broken.
+    Fail,
+    /// The guest or its subject died: triple fault, KVM internal error, exit of the subject.
+    Crash,
+    /// There was no verdict in the case's time.
+    Hang,
+    /// A need is not offered.
+    Skip,
+    /// The harness itself failed; says nothing of the subject.
+    Error,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of tables.
+    pub const ALL: &[Self] = &[Self::Pass, Self::Fail, Self::Crash, Self::Hang, Self::Skip, Self::Error];
+
+    /// The word in reports and baselines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Crash => "crash",
+            Self::Hang => "hang",
+            Self::Skip => "skip",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A verdict seen against the subject's baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Against {
+    /// As the baseline says.
+    Expected,
+    /// Worse than the baseline says.
+    Regressed,
+    /// Better than the baseline says.
+    Fixed,
+    /// The baseline does not know the case (only a former report can say so).
+    New,
+}
+
+impl Against {
+    /// The word in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::Regressed => "regressed",
+            Self::Fixed => "fixed",
+            Self::New => "new",
+        }
+    }
+}
+
+/// A whole report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Where it was run.
+    pub host: Host,
+    /// What was run.
+    pub image: Image,
+    /// On what it was run.
+    pub subjects: Vec<Subject>,
+    /// One row a feature, in the order of [`Feature::ALL`], also those without a case.
+    pub features: Vec<FeatureRow>,
+}
+
+/// The machine that ran the harness.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Kernel release.
+    pub kernel: String,
+    /// Brand string of the processor.
+    pub processor: String,
+    /// KVM's vendor module, or empty.
+    pub kvm_module: String,
+    /// Number of processors.
+    pub nr_processors: u32,
+}
+
+/// The guest image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Build id of the ELF file, in hexadecimal.
+    pub build_id: String,
+}
+
+/// A subject and the verdicts on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Its name on the command line.
+    pub id: String,
+    /// Version of the hypervisor, as it says itself.
+    pub version: String,
+    /// Names of the needs that it offers.
+    pub offers: Vec<String>,
+    /// In the order of the catalog.
+    pub cases: Vec<Case>,
+}
+
+/// A case's verdict on a subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// `<area>::<name>`.
+    pub id: String,
+    /// Id of its feature.
+    pub feature: String,
+    /// The clauses, for people.
+    pub spec: String,
+    /// The rule in a sentence.
+    pub rule: String,
+    /// `file:line` of its source.
+    pub source: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why, unless it passed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// In the order they were made.
+    pub checks: Vec<Check>,
+    /// From start to verdict, in microseconds.
+    pub duration_us: u64,
+    /// Against the baseline, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub against_baseline: Option<Against>,
+    /// The reason that the baseline gives, if it lists the case.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub known: Option<String>,
+}
+
+/// One check of a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Unique within its case.
+    pub id: String,
+    /// Pass or fail.
+    pub verdict: Verdict,
+    /// What the manual says.
+    pub expected: String,
+    /// What was seen.
+    pub actual: String,
+}
+
+/// A row of the table by feature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureRow {
+    /// Id of the feature.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its area.
+    pub area: String,
+    /// Number of cases in the whole catalog, whatever was selected.
+    pub cases: u32,
+    /// Number of different checks seen in this run.
+    pub checks: u32,
+    /// For each subject the number of cases by verdict (by its name), without zeros.
+    pub by_subject: BTreeMap<String, BTreeMap<String, u32>>,
+}
+
+impl Report {
+    /// Puts a report together; `catalog` gives the feature id of every case there is, selected or not.
+    pub fn new<'a>(
+        host: Host,
+        image: Image,
+        subjects: Vec<Subject>,
+        catalog: impl Iterator<Item = &'a str> + Clone,
+    ) -> Self {
+        let features =
+            Feature::ALL.iter().map(|&feature| FeatureRow::new(feature, &subjects, catalog.clone())).collect();
+        Self { schema: SCHEMA.to_owned(), host, image, subjects, features }
+    }
+}
+
+impl FeatureRow {
+    fn new<'a>(feature: Feature, subjects: &[Subject], catalog: impl Iterator<Item = &'a str>) -> Self {
+        let mut checks = std::collections::BTreeSet::new();
+        let mut by_subject = BTreeMap::new();
+        for subject in subjects {
+            let verdicts: &mut BTreeMap<String, u32> = by_subject.entry(subject.id.clone()).or_default();
+            for case in subject.cases.iter().filter(|case| case.feature == feature.id()) {
+                *verdicts.entry(case.verdict.name().to_owned()).or_default() += 1;
+                checks.extend(case.checks.iter().map(|check| (case.id.as_str(), check.id.as_str())));
+            }
+        }
+        Self {
+            id: feature.id().to_owned(),
+            title: feature.title().to_owned(),
+            area: feature.area().to_owned(),
+            cases: u32::try_from(catalog.filter(|id| *id == feature.id()).count()).unwrap_or(u32::MAX),
+            checks: u32::try_from(checks.len()).unwrap_or(u32::MAX),
+            by_subject,
+        }
+    }
+}
