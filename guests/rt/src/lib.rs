@@ -1,1 +1,29 @@
-//! stub
+//! The guest runtime: boot, descriptor tables, exceptions as values, ring 3, registers, page tables, messages.
+//!
+//! Cases are written against this crate and hold no unsafe code; nearly all of it is here, behind calls that undo
+//! what they do. Ring-0 instructions may cost a microsecond each on a KVM that interprets them, so everything that can
+//! be prepared before the guest starts stands ready in the image: descriptor tables, page tables, stacks.
+//!
+//! **Architecture invariant:** it never formats text, never allocates, never waits without a bound, and calls nothing
+//! in ring 0 that uses SSE.
+
+#![no_std]
+
+mod select;
+mod symbols;
+mod vectors;
+
+pub mod boot;
+pub mod catch;
+pub mod cpu;
+pub mod layout;
+pub mod mmio;
+pub mod paging;
+pub mod report;
+pub mod tables;
+pub mod trap;
+pub mod user;
+
+pub use ::case as vocabulary;
+pub use case_macros::case;
+pub use catch::{Exception, Outcome, catch};

@@ -1,0 +1,8 @@
+//! Processor state as safe calls. What can fault returns a `Result`; what must not leak into the next line of a case
+//! is undone.
+
+pub mod control;
+pub mod cpuid;
+pub mod instruction;
+pub mod msr;
+pub mod port;

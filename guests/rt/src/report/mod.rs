@@ -1,0 +1,96 @@
+//! Messages to the host. No formatting: a message is the address of a static site and a few numbers.
+
+mod com1;
+mod end;
+mod macros;
+mod page;
+
+use crate::trap::TrapFrame;
+use case::{
+    Site,
+    message::{Kind, NO_ROW},
+};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// Whether messages go to the shared page instead of COM1.
+static TO_PAGE: AtomicBool = AtomicBool::new(false);
+static SEQUENCE: AtomicU32 = AtomicU32::new(0);
+static NR_CHECKS: AtomicU32 = AtomicU32::new(0);
+
+/// Chooses the transport. COM1 is the default.
+pub(crate) fn use_page(yes: bool) {
+    TO_PAGE.store(yes, Ordering::Relaxed);
+}
+
+/// Adds one without a locked instruction: there is one processor in a case's reporting code.
+fn next(counter: &AtomicU32) -> u32 {
+    let value = counter.load(Ordering::Relaxed);
+    counter.store(value.wrapping_add(1), Ordering::Relaxed);
+    value
+}
+
+fn send(kind: Kind, site: u64, row: u64, values: &[u64]) {
+    let sequence = next(&SEQUENCE);
+    if TO_PAGE.load(Ordering::Relaxed) {
+        page::send(kind, sequence, site, row, values);
+    } else {
+        com1::send(kind, sequence, site, row, values);
+    }
+}
+
+fn address_of(site: &'static Site) -> u64 {
+    core::ptr::from_ref(site) as u64
+}
+
+/// Reports a check; the host compares. Use the macros [`crate::check!`] and its kin.
+#[doc(hidden)]
+pub fn check(site: &'static Site, row: u64, actual: u64, expected: u64) {
+    next(&NR_CHECKS);
+    send(Kind::Check, address_of(site), row, &[actual, expected]);
+}
+
+/// Reports that the case cannot decide here. Use the macro [`crate::skip!`].
+#[doc(hidden)]
+pub fn skip(site: &'static Site) {
+    send(Kind::Skip, address_of(site), NO_ROW, &[]);
+}
+
+/// Reports a value. Use the macro [`crate::note!`].
+#[doc(hidden)]
+pub fn note(site: &'static Site, value: u64) {
+    send(Kind::Note, address_of(site), NO_ROW, &[value]);
+}
+
+pub(crate) fn offers(bits: u64, vendor: [u32; 3]) {
+    send(Kind::Offers, 0, NO_ROW, &[bits, u64::from(vendor[0]), u64::from(vendor[1]), u64::from(vendor[2])]);
+}
+
+/// Sends the last message and ends the virtual machine.
+pub(crate) fn done() -> ! {
+    last(Kind::Done, &[u64::from(NR_CHECKS.load(Ordering::Relaxed))])
+}
+
+pub(crate) fn no_such_case() -> ! {
+    last(Kind::NoSuchCase, &[])
+}
+
+pub(crate) fn unexpected_exception(frame: &TrapFrame) -> ! {
+    let cr2 = crate::cpu::control::read_cr2();
+    last(Kind::Exception, &[frame.vector, frame.error_code, frame.rip, cr2, frame.rsp])
+}
+
+#[cfg(guest)]
+pub(crate) fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+    match info.location() {
+        Some(at) => last(Kind::Panic, &[at.file().as_ptr() as u64, at.file().len() as u64, u64::from(at.line())]),
+        None => last(Kind::Panic, &[0, 0, 0]),
+    }
+}
+
+fn last(kind: Kind, values: &[u64]) -> ! {
+    send(kind, 0, NO_ROW, values);
+    if TO_PAGE.load(Ordering::Relaxed) {
+        page::flush();
+    }
+    end::end()
+}

@@ -1,0 +1,1 @@
+//! What a guest finds before its first instruction.

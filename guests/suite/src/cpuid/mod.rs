@@ -1,0 +1,3 @@
+//! CPUID.
+
+mod basic;
