@@ -1,1 +1,15 @@
-//! stub
+//! Predicts from an instruction's bytes and the registers which accesses it makes to memory and ports.
+//!
+//! It is the oracle beside a hypervisor's own instruction emulator: it looks at what iced-x86 knows about each
+//! instruction and never at what a hypervisor did. Pure: no memory is read, nothing is run.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod accessor;
+mod registers;
+
+pub use access::{Access, Direction, Space, accesses};
+pub use accessor::{Accessor, Code, Place, accessor};
+pub use iced_x86;
+pub use registers::{Bitness, Registers};
