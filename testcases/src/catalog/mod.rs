@@ -1,0 +1,130 @@
+//! The catalog: which cases an image holds, read from its ELF file.
+//!
+//! The list comes from the very file that is run, stripped or not, so it can never differ from it. Records are read by
+//! the offsets that `case` defines, field by field, and every address in them is followed with a check: no file makes
+//! this panic.
+
+pub(crate) mod elf;
+mod error;
+mod fields;
+mod note;
+mod record;
+mod site;
+#[cfg(test)]
+pub(crate) mod synthetic;
+#[cfg(test)]
+mod tests;
+
+pub use error::{CatalogError, ImageError, RecordError};
+pub use record::Case;
+pub use site::Site;
+
+use crate::symbols::Symbols;
+use case::image::ImageNote;
+use elf::Elf;
+use std::{collections::BTreeMap, path::Path};
+
+/// Name and type of the note that holds the build id (System V ABI, "gABI note sections"; `ld --build-id`).
+const BUILD_ID_NOTE: (&str, u32) = ("GNU", 3);
+
+/// An image and its cases.
+#[derive(Debug)]
+pub struct Catalog {
+    elf: Elf,
+    note: ImageNote,
+    build_id: String,
+    cases: Vec<Case>,
+    sites: BTreeMap<u64, Site>,
+    symbols: Symbols,
+}
+
+impl Catalog {
+    /// Reads an image from its file.
+    ///
+    /// # Errors
+    /// [`CatalogError`], which names the file, what is wrong with it and what to do.
+    pub fn read(path: &Path) -> Result<Self, CatalogError> {
+        let bytes = std::fs::read(path).map_err(ImageError::Read);
+        bytes
+            .and_then(Self::parse)
+            .map_err(|problem| CatalogError { path: path.to_owned(), problem: Box::new(problem) })
+    }
+
+    /// Reads an image from the bytes of its file.
+    ///
+    /// # Errors
+    /// Each [`ImageError`] but [`ImageError::Read`].
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, ImageError> {
+        let elf = Elf::parse(bytes)?;
+        let note = note::read(&elf)?;
+        let mut cases = record::read_all(&elf)?;
+        // Of two cases with one id the first in the file comes first, whatever their sources are called.
+        cases.sort_by(|left, right| left.id.cmp(&right.id));
+        if let Some([first, second]) = cases.array_windows().find(|[first, second]| first.id == second.id) {
+            return Err(ImageError::DuplicateId {
+                id: first.id.clone(),
+                first: first.source(),
+                second: second.source(),
+            });
+        }
+        let sites = site::read_all(&elf)?;
+        let (name, n_type) = BUILD_ID_NOTE;
+        let build_id = elf.note(name, n_type).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
+        let symbols = Symbols::of(elf.code_symbols());
+        Ok(Self { note, build_id, cases, sites, symbols, elf })
+    }
+
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        self.elf.bytes()
+    }
+
+    /// The image's note: entry, tables, report page.
+    pub fn note(&self) -> &ImageNote {
+        &self.note
+    }
+
+    /// The linker's build id in hexadecimal; empty if it wrote none.
+    pub fn build_id(&self) -> &str {
+        &self.build_id
+    }
+
+    /// Every case, sorted by its id.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// The case with this id.
+    pub fn case(&self, id: &str) -> Option<&Case> {
+        let index = self.cases.binary_search_by(|case| case.id.as_str().cmp(id)).ok()?;
+        self.cases.get(index)
+    }
+
+    /// The site at a guest address, which must be exactly that of the site.
+    pub fn site(&self, address: u64) -> Option<&Site> {
+        self.sites.get(&address)
+    }
+
+    /// Every site with its guest address.
+    pub fn sites(&self) -> impl Iterator<Item = (u64, &Site)> {
+        self.sites.iter().map(|(&address, site)| (address, site))
+    }
+
+    /// The functions of the image.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// `size` bytes that the file loads at a guest address.
+    pub fn memory(&self, address: u64, size: u64) -> Option<&[u8]> {
+        self.elf.memory(address, size)
+    }
+
+    /// Where a RIP stands: function, offset and instruction, as far as they can be told.
+    ///
+    /// The instruction is taken from the file; use [`Symbols::place`] with bytes of guest memory where they are at
+    /// hand, because a guest may have written over its code.
+    pub fn place(&self, rip: u64) -> String {
+        self.symbols.place(rip, self.elf.memory_up_to(rip, crate::symbols::MAX_INSTRUCTION_BYTES))
+    }
+}
