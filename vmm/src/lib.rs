@@ -1,1 +1,61 @@
-//! stub
+//! A small VMM on KVM: it runs one image in one VM and says how that ended.
+//!
+//! It is made to be judged from outside: every exit can be watched by an [`ExitObserver`], every way to end is a
+//! [`StopReason`], and nothing that a guest does makes it panic, block or grow. It must never know of test cases,
+//! reports or oracles: whoever runs cases puts their addresses and callbacks in.
+//!
+//! ```no_run
+//! # use vmm::{Entry, Hypervisor, Image, NoObserver, Vm, VmConfig, devices::{CollectedOutput, Serial}, layout};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hypervisor = Hypervisor::open()?;
+//! let image = Image::load("guest.elf".as_ref(), 32 << 20)?;
+//! let output = CollectedOutput::default();
+//! let config = VmConfig { command_line: "verbose".into(), ..VmConfig::new(Entry::Pvh) }
+//!     .with(Serial::new(layout::pc::COM1, output.clone(), 1 << 20));
+//! let mut vm = Vm::new(&hypervisor, &image, config)?;
+//! let handle = vm.handle(); // `handle.stop()` on any thread ends the run.
+//! println!("{}", vm.run(&mut NoObserver)?);
+//! # drop(handle); Ok(())
+//! # }
+//! ```
+//!
+//! **Architecture Invariant**: guest memory is set before the interrupt controllers, because a slot that is set later
+//! can cost more than everything else that starts a VM.
+//!
+//! **Architecture Invariant**: a device never blocks and never allocates in proportion to what a guest does.
+
+mod boot;
+mod bus;
+mod config;
+mod control;
+mod cpuid;
+mod create;
+pub mod devices;
+pub mod gdb;
+mod host;
+mod image;
+pub mod layout;
+mod memory;
+mod observer;
+mod run;
+mod run_page;
+mod start_info;
+mod state;
+mod statistics;
+mod stop;
+mod vcpu;
+mod vm;
+
+pub use boot::{Entry, LongModeState};
+pub use bus::{BusError, Device, Flow, Location, Region};
+pub use config::{Irqchip, VmConfig};
+pub use control::VmHandle;
+pub use create::VmError;
+pub use host::{HostError, Hypervisor};
+pub use image::{Image, ImageError};
+pub use memory::{GuestMemory, MemoryError, OutsideMemory};
+pub use observer::{CpuView, Exit, ExitObserver, NoObserver};
+pub use run::RunError;
+pub use state::CpuState;
+pub use stop::{StopReason, Stopped};
+pub use vm::Vm;

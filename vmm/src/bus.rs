@@ -1,0 +1,261 @@
+//! Port and memory-mapped I/O: which device answers an access.
+
+use crate::{memory::GuestMemory, stop::StopReason};
+use vm_device::bus::{self, Bus as RangeMap, BusRange, MmioAddress, PioAddress};
+
+/// A range of addresses that a device answers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// I/O ports.
+    Ports {
+        /// The first.
+        first: u16,
+        /// How many.
+        count: u16,
+    },
+    /// Guest physical addresses without memory.
+    Memory {
+        /// The first.
+        first: u64,
+        /// Size in bytes.
+        size_bytes: u64,
+    },
+}
+
+/// Where within a device an access goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Index of the region among those of [`Device::regions`].
+    pub region: usize,
+    /// Offset from the region's start.
+    pub offset: u64,
+}
+
+/// What follows an access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// The guest goes on.
+    Continue,
+    /// The run ends. A device of your own gives [`StopReason::DeviceStopped`].
+    Stop(StopReason),
+}
+
+/// A device. It must not block, and must not grow with what a guest does.
+pub trait Device: Send {
+    /// What it answers to; asked once, when the VM is made.
+    fn regions(&self) -> Vec<Region>;
+
+    /// Fills `data`, which holds all ones, with what is read at `at`.
+    fn read(&mut self, at: Location, data: &mut [u8]) -> Flow;
+
+    /// Takes what is written at `at`.
+    fn write(&mut self, at: Location, data: &[u8], memory: &GuestMemory) -> Flow;
+}
+
+/// Why devices cannot stand together.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// A region is empty or reaches over the end of the address space, or another device has a part of it.
+    #[error("a device's region {region:x?} cannot be used")]
+    Region {
+        /// The region.
+        region: Region,
+        /// Why.
+        source: bus::Error,
+    },
+    /// A region of memory-mapped I/O lies where guest memory is.
+    #[error("a device's region {region:x?} lies within guest memory")]
+    WithinMemory {
+        /// The region.
+        region: Region,
+    },
+}
+
+/// Index of a device, and of the region within it.
+#[derive(Clone, Copy)]
+struct Claim {
+    device: usize,
+    region: usize,
+}
+
+/// All devices of a VM, by address.
+#[derive(Default)]
+pub(crate) struct Bus {
+    devices: Vec<Box<dyn Device>>,
+    ports: RangeMap<PioAddress, Claim>,
+    memory: RangeMap<MmioAddress, Claim>,
+}
+
+impl Bus {
+    /// A bus with `devices`; memory-mapped regions must lie above `memory_size_bytes`.
+    pub(crate) fn new(devices: Vec<Box<dyn Device>>, memory_size_bytes: u64) -> Result<Self, BusError> {
+        let mut bus = Self::default();
+        for (device, regions) in devices.iter().map(|device| device.regions()).enumerate() {
+            for (index, region) in regions.into_iter().enumerate() {
+                bus.claim(region, Claim { device, region: index }, memory_size_bytes)?;
+            }
+        }
+        bus.devices = devices;
+        Ok(bus)
+    }
+
+    fn claim(&mut self, region: Region, claim: Claim, memory_size_bytes: u64) -> Result<(), BusError> {
+        match region {
+            Region::Ports { first, count } => {
+                BusRange::new(PioAddress(first), count).and_then(|range| self.ports.register(range, claim))
+            }
+            Region::Memory { first, .. } if first < memory_size_bytes => return Err(BusError::WithinMemory { region }),
+            Region::Memory { first, size_bytes } => {
+                BusRange::new(MmioAddress(first), size_bytes).and_then(|range| self.memory.register(range, claim))
+            }
+        }
+        .map_err(|source| BusError::Region { region, source })
+    }
+
+    fn at_port(&self, port: u16, size: usize) -> Option<(usize, Location)> {
+        let (range, claim) = self.ports.check_access(PioAddress(port), size).ok()?;
+        Some((claim.device, Location { region: claim.region, offset: u64::from(port - range.base().0) }))
+    }
+
+    fn at_address(&self, address: u64, size: usize) -> Option<(usize, Location)> {
+        let (range, claim) = self.memory.check_access(MmioAddress(address), size).ok()?;
+        Some((claim.device, Location { region: claim.region, offset: address - range.base().0 }))
+    }
+
+    /// Reads a port once for every `size` bytes of `data`, as a string instruction does. What no device claims as a
+    /// whole reads as all ones.
+    pub(crate) fn read_port(&mut self, port: u16, size: usize, data: &mut [u8]) -> Flow {
+        data.fill(0xff);
+        let Some((device, at)) = self.at_port(port, size) else { return Flow::Continue };
+        let device = &mut self.devices[device];
+        each(data.chunks_mut(size), |value| device.read(at, value))
+    }
+
+    /// Writes a port once for every `size` bytes of `data`. What no device claims as a whole is dropped.
+    pub(crate) fn write_port(&mut self, port: u16, size: usize, data: &[u8], memory: &GuestMemory) -> Flow {
+        let Some((device, at)) = self.at_port(port, size) else { return Flow::Continue };
+        let device = &mut self.devices[device];
+        each(data.chunks(size), |value| device.write(at, value, memory))
+    }
+
+    /// Reads `data` at `address`; all ones where no device claims it as a whole.
+    pub(crate) fn read_memory(&mut self, address: u64, data: &mut [u8]) -> Flow {
+        data.fill(0xff);
+        match self.at_address(address, data.len()) {
+            Some((device, at)) => self.devices[device].read(at, data),
+            None => Flow::Continue,
+        }
+    }
+
+    /// Writes `data` at `address`; dropped where no device claims it as a whole.
+    pub(crate) fn write_memory(&mut self, address: u64, data: &[u8], memory: &GuestMemory) -> Flow {
+        match self.at_address(address, data.len()) {
+            Some((device, at)) => self.devices[device].write(at, data, memory),
+            None => Flow::Continue,
+        }
+    }
+}
+
+/// Does all of the accesses, because the instruction did; the first that stops says how the run ends.
+fn each<T>(values: impl Iterator<Item = T>, mut access: impl FnMut(T) -> Flow) -> Flow {
+    values.fold(Flow::Continue, |flow, value| match access(value) {
+        stop @ Flow::Stop(_) if flow == Flow::Continue => stop,
+        _ => flow,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryError, Template};
+    use std::sync::mpsc;
+
+    /// Tells each access and answers with the region's index.
+    struct Teller(Vec<Region>, mpsc::Sender<(Location, Vec<u8>)>);
+
+    impl Device for Teller {
+        fn regions(&self) -> Vec<Region> {
+            self.0.clone()
+        }
+
+        fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
+            data[0] = at.region as u8;
+            Flow::Continue
+        }
+
+        fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+            self.1.send((at, data.to_vec())).unwrap();
+            if data[0] == 0 { Flow::Stop(StopReason::DebugExit(data[0].into())) } else { Flow::Continue }
+        }
+    }
+
+    const PORTS: Region = Region::Ports { first: 0x10, count: 4 };
+    const PAGE: Region = Region::Memory { first: 0x10_0000, size_bytes: 0x1000 };
+
+    fn bus(regions: &[Region]) -> Result<(Bus, mpsc::Receiver<(Location, Vec<u8>)>), BusError> {
+        let (sender, receiver) = mpsc::channel();
+        Ok((Bus::new(vec![Box::new(Teller(regions.to_vec(), sender))], 0x10_0000)?, receiver))
+    }
+
+    fn memory() -> GuestMemory {
+        Template::new::<MemoryError>(0x10_0000, |_| Ok(())).unwrap().instantiate().unwrap()
+    }
+
+    #[test]
+    fn unclaimed_reads_are_all_ones() {
+        let (mut bus, _receiver) = bus(&[PORTS, PAGE]).unwrap();
+        for (port, size) in [(0xf, 1), (0x14, 1), (0x13, 2), (0xf, 4), (0xffff, 4)] {
+            let mut data = [0; 4];
+            assert_eq!(bus.read_port(port, size, &mut data[..size]), Flow::Continue);
+            assert!(data[..size].iter().all(|byte| *byte == 0xff), "{port:#x} {size}");
+        }
+        for address in [0, 0xf_fff9, 0x10_0ffd, 0x10_1000, u64::MAX] {
+            let mut data = [0; 4];
+            assert_eq!(bus.read_memory(address, &mut data), Flow::Continue);
+            assert_eq!(data, [0xff; 4], "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn unclaimed_writes_are_dropped() {
+        let (mut bus, receiver) = bus(&[PORTS, PAGE]).unwrap();
+        let memory = memory();
+        assert_eq!(bus.write_port(0x13, 2, &[1, 2], &memory), Flow::Continue);
+        assert_eq!(bus.write_memory(0x10_1000, &[1], &memory), Flow::Continue);
+        assert!(receiver.try_recv().is_err());
+    }
+
+    #[test]
+    fn claimed_accesses_reach_the_region() {
+        let (mut bus, receiver) = bus(&[PORTS, PAGE]).unwrap();
+        let mut data = [0; 2];
+        assert_eq!(bus.read_port(0x12, 2, &mut data), Flow::Continue);
+        assert_eq!(data, [0, 0xff]);
+        assert_eq!(bus.read_memory(0x10_0ffe, &mut data), Flow::Continue);
+        assert_eq!(data, [1, 0xff]);
+        assert_eq!(bus.write_memory(0x10_0ffe, &[7, 8], &memory()), Flow::Continue);
+        assert_eq!(receiver.try_recv().unwrap(), (Location { region: 1, offset: 0xffe }, vec![7, 8]));
+    }
+
+    #[test]
+    fn a_string_instruction_is_many_accesses_to_one_port() {
+        let (mut bus, receiver) = bus(&[PORTS]).unwrap();
+        let flow = bus.write_port(0x11, 2, &[1, 2, 0, 4, 5, 6], &memory());
+        assert_eq!(flow, Flow::Stop(StopReason::DebugExit(0)));
+        let at = Location { region: 0, offset: 1 };
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [(at, vec![1, 2]), (at, vec![0, 4]), (at, vec![5, 6])]);
+    }
+
+    #[test]
+    fn regions_that_collide_are_refused() {
+        let refused = |regions: &[Region]| bus(regions).err().expect("refused");
+        assert!(matches!(refused(&[PORTS, PORTS]), BusError::Region { source: bus::Error::DeviceOverlap, .. }));
+        let empty = Region::Ports { first: 1, count: 0 };
+        assert!(matches!(refused(&[empty]), BusError::Region { source: bus::Error::InvalidRange, .. }));
+        let endless = Region::Memory { first: u64::MAX, size_bytes: 2 };
+        assert!(matches!(refused(&[endless]), BusError::Region { source: bus::Error::InvalidRange, .. }));
+        let within = Region::Memory { first: 0xf_f000, size_bytes: 0x1000 };
+        assert!(matches!(refused(&[within]), BusError::WithinMemory { .. }));
+    }
+}

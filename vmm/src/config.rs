@@ -1,0 +1,52 @@
+//! What a VM is to look like.
+
+use crate::{boot::Entry, bus::Device};
+
+/// Which interrupt controllers KVM emulates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Irqchip {
+    /// None: no local APIC, and HLT ends the run. The cheapest.
+    #[default]
+    None,
+    /// Local APICs; there is no I/O APIC and no PIC, so that interrupts from outside come as messages.
+    Split,
+    /// Local APICs, I/O APIC and PICs.
+    Kernel,
+}
+
+/// Shape of a VM and what it starts with.
+pub struct VmConfig {
+    /// How vCPU 0 is entered.
+    pub entry: Entry,
+    /// Which interrupt controllers there are.
+    pub irqchip: Irqchip,
+    /// Whether KVM emulates the PIT; needs [`Irqchip::Kernel`].
+    pub pit: bool,
+    /// How many vCPUs there are; all but the first wait for a start-up IPI, so that more than one need local APICs.
+    pub nr_vcpus: u8,
+    /// Command line in the PVH start info, of at most [`crate::layout::COMMAND_LINE_MAX_BYTES`], without NUL.
+    pub command_line: String,
+    /// Devices; one vCPU at a time calls them.
+    pub devices: Vec<Box<dyn Device>>,
+}
+
+impl VmConfig {
+    /// One vCPU without interrupt controllers, devices and command line.
+    pub fn new(entry: Entry) -> Self {
+        Self {
+            entry,
+            irqchip: Irqchip::None,
+            pit: false,
+            nr_vcpus: 1,
+            command_line: String::new(),
+            devices: Vec::new(),
+        }
+    }
+
+    /// Adds a device.
+    #[must_use]
+    pub fn with(mut self, device: impl Device + 'static) -> Self {
+        self.devices.push(Box::new(device));
+        self
+    }
+}

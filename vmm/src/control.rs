@@ -1,0 +1,130 @@
+//! Getting vCPU threads out of the guest, whatever it does.
+//!
+//! A signal to the thread ends KVM_RUN. One that arrives between two KVM_RUNs would be lost, so its handler also sets
+//! `immediate_exit` in the page of the vCPU that the thread runs (Linux, "Documentation/virt/kvm/api.rst" § 5).
+
+#![expect(unsafe_code, reason = "signals to threads have no safe wrapper for the calling thread")]
+// UNSAFETY: pthread_self and pthread_kill; the list under a lock holds only threads that have not left it.
+
+use crate::run_page::RunPage;
+use std::{
+    cell::Cell,
+    ffi::{c_int, c_void},
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler, unblock_signal};
+
+thread_local! {
+    /// The vCPU that this thread runs. Const and without destructor, so that a signal handler can use it.
+    static RUNNING: Cell<Option<RunPage>> = const { Cell::new(None) };
+}
+
+extern "C" fn interrupt_vcpu(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+    if let Some(page) = RUNNING.get() {
+        page.set_immediate_exit(true);
+    }
+}
+
+/// Installs the handler of the signal, once for the process.
+pub(crate) fn install_signal_handler() -> io::Result<()> {
+    static RESULT: OnceLock<Result<(), i32>> = OnceLock::new();
+    RESULT
+        .get_or_init(|| register_signal_handler(SIGRTMIN(), interrupt_vcpu).map_err(|error| error.errno()))
+        .map_err(io::Error::from_raw_os_error)
+}
+
+/// What the threads of a VM and its handles share.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    /// Set by a handle, for good.
+    requested: AtomicBool,
+    /// Set when one vCPU ended the run; cleared when the next run starts.
+    ended: AtomicBool,
+    threads: Mutex<Vec<libc::pthread_t>>,
+}
+
+impl Control {
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::SeqCst)
+    }
+
+    /// Whether vCPUs have to leave the guest.
+    pub(crate) fn must_stop(&self) -> bool {
+        self.is_requested() || self.ended.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn start(&self) {
+        self.ended.store(false, Ordering::SeqCst);
+    }
+
+    /// Ends the run on all vCPUs.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.interrupt();
+    }
+
+    /// Gets all vCPUs out of KVM_RUN once.
+    pub(crate) fn interrupt(&self) {
+        for thread in self.threads().iter() {
+            // SAFETY: a thread leaves the list, under the lock held here, before it ends. The signal has a handler,
+            // because a VM can be made only with a `Hypervisor`, which installs it. The result can only tell of a
+            // number that is no signal.
+            unsafe { libc::pthread_kill(*thread, SIGRTMIN()) };
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<libc::pthread_t>> {
+        // The list is whole at every point where a thread could have panicked.
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, the calling thread runs a vCPU and can be interrupted.
+pub(crate) struct Registration<'a> {
+    control: &'a Control,
+    thread: libc::pthread_t,
+    outer: Option<RunPage>,
+}
+
+impl<'a> Registration<'a> {
+    /// Registers the calling thread; also unblocks the signal for it.
+    pub(crate) fn new(control: &'a Control, page: RunPage) -> Self {
+        // It fails only for numbers that are no signals.
+        let _ = unblock_signal(SIGRTMIN());
+        let outer = RUNNING.replace(Some(page));
+        // SAFETY: the function has no conditions.
+        let thread = unsafe { libc::pthread_self() };
+        control.threads().push(thread);
+        Self { control, thread, outer }
+    }
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        let mut threads = self.control.threads();
+        if let Some(index) = threads.iter().rposition(|thread| *thread == self.thread) {
+            threads.swap_remove(index);
+        }
+        drop(threads);
+        RUNNING.set(self.outer);
+    }
+}
+
+/// Ends a VM's run from any thread; it may outlive the VM.
+#[derive(Clone, Debug)]
+pub struct VmHandle {
+    pub(crate) control: Arc<Control>,
+}
+
+impl VmHandle {
+    /// Gets every vCPU out of the guest, for good: a run that is under way ends with
+    /// [`crate::StopReason::Requested`], and one that is still to start ends so at once. Harmless after the end.
+    pub fn stop(&self) {
+        self.control.requested.store(true, Ordering::SeqCst);
+        self.control.interrupt();
+    }
+}

@@ -1,0 +1,141 @@
+//! CPUID as a guest sees it: what KVM supports, with the corrections that KVM leaves to the VMM.
+//!
+//! Sources: Linux, "Documentation/virt/kvm/api.rst" § 4.46 KVM_GET_SUPPORTED_CPUID and "Documentation/virt/kvm/x86/cpuid.rst";
+//! Intel SDM vol. 2A, "CPUID—CPU Identification".
+
+use kvm_bindings::{CpuId, kvm_cpuid_entry2};
+
+/// Leaves whose content depends on the vCPU.
+mod leaf {
+    pub(super) const FEATURES: u32 = 1;
+    pub(super) const TOPOLOGY: u32 = 0xb;
+    pub(super) const TOPOLOGY_V2: u32 = 0x1f;
+    pub(super) const AMD_TOPOLOGY: u32 = 0x8000_001e;
+}
+
+/// Bits of leaf 1, ECX.
+mod ecx {
+    pub(super) const X2APIC: u32 = 1 << 21;
+    pub(super) const TSC_DEADLINE: u32 = 1 << 24;
+    pub(super) const HYPERVISOR: u32 = 1 << 31;
+}
+
+/// Types of a topology level, in ECX bits 8 to 15 of leaves 0BH and 1FH.
+mod level {
+    pub(super) const INVALID: u32 = 0;
+    pub(super) const SMT: u32 = 1;
+    pub(super) const CORE: u32 = 2;
+}
+
+/// What [`for_vcpu`] needs to know about the VM.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    pub(crate) nr_vcpus: u8,
+    /// Whether KVM emulates the local APIC.
+    pub(crate) has_apic: bool,
+    /// Whether that APIC's timer has the TSC-deadline mode (KVM_CAP_TSC_DEADLINE_TIMER).
+    pub(crate) has_tsc_deadline: bool,
+}
+
+/// The table for one vCPU; its APIC id equals its index.
+pub(crate) fn for_vcpu(supported: &CpuId, machine: Machine, index: u8) -> CpuId {
+    let mut table = supported.clone();
+    for entry in table.as_mut_slice() {
+        correct(entry, machine, index);
+    }
+    table
+}
+
+fn correct(entry: &mut kvm_cpuid_entry2, machine: Machine, index: u8) {
+    let apic_id = u32::from(index);
+    match entry.function {
+        leaf::FEATURES => {
+            // EBX: initial APIC id, number of logical processors, CLFLUSH size, brand.
+            entry.ebx = apic_id << 24 | u32::from(machine.nr_vcpus) << 16 | entry.ebx & 0xffff;
+            entry.ecx |= ecx::HYPERVISOR;
+            // "may be returned as true, but they depend on KVM_CREATE_IRQCHIP" (api.rst); the second is never
+            // returned and has to be asked for as a capability.
+            if !machine.has_apic {
+                entry.ecx &= !(ecx::X2APIC | ecx::TSC_DEADLINE);
+            } else if machine.has_tsc_deadline {
+                entry.ecx |= ecx::TSC_DEADLINE;
+            }
+        }
+        leaf::TOPOLOGY | leaf::TOPOLOGY_V2 => {
+            // One package of cores with one thread each.
+            let shift_of_package = u8::BITS - machine.nr_vcpus.saturating_sub(1).leading_zeros();
+            let (shift, nr_logical, kind) = match entry.index {
+                0 => (0, 1, level::SMT),
+                1 => (shift_of_package, u32::from(machine.nr_vcpus), level::CORE),
+                _ => (0, 0, level::INVALID),
+            };
+            entry.eax = shift;
+            entry.ebx = nr_logical;
+            entry.ecx = entry.index | kind << 8;
+            entry.edx = apic_id;
+        }
+        leaf::AMD_TOPOLOGY => {
+            entry.eax = apic_id;
+            // EBX: core id, threads per core less one; ECX: node id, nodes less one.
+            entry.ebx = apic_id;
+            entry.ecx = 0;
+        }
+        // Everything else, KVM's own leaves from 40000000H on among it, is what KVM says.
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(function: u32, index: u32, value: u32) -> kvm_cpuid_entry2 {
+        kvm_cpuid_entry2 { function, index, eax: value, ebx: value, ecx: value, edx: value, ..Default::default() }
+    }
+
+    fn table(machine: Machine, vcpu: u8) -> Vec<kvm_cpuid_entry2> {
+        let supported = CpuId::from_entries(&[
+            entry(1, 0, 0),
+            entry(0xb, 0, 0xffff_ffff),
+            entry(0xb, 1, 0xffff_ffff),
+            entry(0xb, 2, 0xffff_ffff),
+            entry(0x8000_001e, 0, 0xffff_ffff),
+            entry(0x4000_0001, 0, 0x1234),
+        ])
+        .unwrap();
+        for_vcpu(&supported, machine, vcpu).as_slice().to_vec()
+    }
+
+    const FOUR: Machine = Machine { nr_vcpus: 4, has_apic: true, has_tsc_deadline: true };
+
+    #[test]
+    fn apic_id_stands_in_every_leaf_that_has_one() {
+        let table = table(FOUR, 3);
+        assert_eq!(table[0].ebx >> 24, 3);
+        assert_eq!(table[0].ebx >> 16 & 0xff, 4);
+        assert!(table[1..4].iter().all(|entry| entry.edx == 3));
+        assert_eq!(table[4].eax, 3);
+    }
+
+    #[test]
+    fn topology_is_one_package_of_single_thread_cores() {
+        let table = table(FOUR, 0);
+        assert_eq!([table[1].eax, table[1].ebx, table[1].ecx], [0, 1, 0x100]);
+        assert_eq!([table[2].eax, table[2].ebx, table[2].ecx], [2, 4, 0x201]);
+        assert_eq!([table[3].eax, table[3].ebx, table[3].ecx], [0, 0, 2]);
+    }
+
+    #[test]
+    fn hypervisor_bit_is_set_and_kvm_leaves_stay() {
+        let table = table(FOUR, 0);
+        assert_eq!(table[0].ecx, ecx::HYPERVISOR | ecx::TSC_DEADLINE);
+        assert_eq!(table[5].eax, 0x1234);
+    }
+
+    #[test]
+    fn without_an_apic_nothing_of_it_is_offered() {
+        let mut features = entry(1, 0, u32::MAX);
+        correct(&mut features, Machine { nr_vcpus: 1, has_apic: false, has_tsc_deadline: true }, 0);
+        assert_eq!(features.ecx & (ecx::X2APIC | ecx::TSC_DEADLINE), 0);
+    }
+}

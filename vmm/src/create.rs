@@ -1,0 +1,173 @@
+//! Making a VM: memory, interrupt controllers, vCPUs, in this order.
+
+#![expect(unsafe_code, reason = "KVM is given the address of guest memory")]
+// UNSAFETY: one KVM_SET_USER_MEMORY_REGION with memory that the VM keeps mapped.
+
+use crate::{
+    boot::{self, Entry},
+    bus::{Bus, BusError},
+    config::{Irqchip, VmConfig},
+    control::Control,
+    cpuid::{self, Machine},
+    host::Hypervisor,
+    image::{Image, ImageError},
+    layout,
+    memory::{GuestMemory, MemoryError, OutsideMemory},
+    start_info,
+    vm::Vm,
+};
+use kvm_bindings::{
+    KVM_CAP_SPLIT_IRQCHIP, KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
+};
+use kvm_ioctls::{Cap, VcpuFd, VmFd};
+use std::{io, sync::Arc};
+
+/// How many pins the routes of a split interrupt controller keep free: those of an I/O APIC.
+const NR_SPLIT_PINS: u64 = 24;
+
+/// Why a VM could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum VmError {
+    /// The image cannot be entered as asked.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Guest memory could not be mapped.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The start info could not be written.
+    #[error("failed to write the PVH start info")]
+    StartInfo(#[from] OutsideMemory),
+    /// The devices do not fit together.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The command line cannot be handed over.
+    #[error("the command line of {size_bytes} bytes is longer than {} or holds a NUL", layout::COMMAND_LINE_MAX_BYTES)]
+    CommandLine {
+        /// Its size.
+        size_bytes: usize,
+    },
+    /// The shape of the VM makes no sense.
+    #[error("{0}")]
+    Shape(&'static str),
+    /// KVM lacks what this shape of VM needs.
+    #[error("KVM of this kernel lacks {name}, which this VM needs")]
+    MissingCapability {
+        /// The capability in the kernel's terms.
+        name: &'static str,
+    },
+    /// KVM refused a request.
+    #[error("KVM refused {request}")]
+    Kvm {
+        /// The request in the kernel's terms.
+        request: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Makes an error of kvm-ioctls one of ours.
+fn refused(request: &'static str) -> impl Fn(kvm_ioctls::Error) -> VmError {
+    move |error| VmError::Kvm { request, source: error.into() }
+}
+
+impl Vm {
+    /// Makes a VM that runs `image`.
+    ///
+    /// # Errors
+    /// See [`VmError`].
+    pub fn new(hypervisor: &Hypervisor, image: &Image, config: VmConfig) -> Result<Self, VmError> {
+        check_shape(&config)?;
+        let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
+        let memory = image.instantiate()?;
+        start_info::write(&memory, &config.command_line)?;
+        // Before the interrupt controllers: see the invariant in lib.rs.
+        set_memory(&fd, &memory)?;
+        fd.set_identity_map_address(layout::IDENTITY_MAP).map_err(refused("KVM_SET_IDENTITY_MAP_ADDR"))?;
+        fd.set_tss_address(layout::KVM_TSS as usize).map_err(refused("KVM_SET_TSS_ADDR"))?;
+        create_irqchip(&fd, &config)?;
+        let machine = Machine {
+            nr_vcpus: config.nr_vcpus,
+            has_apic: config.irqchip != Irqchip::None,
+            has_tsc_deadline: hypervisor.has_tsc_deadline,
+        };
+        let vcpus = (0..config.nr_vcpus)
+            .map(|index| {
+                let vcpu = fd.create_vcpu(index.into()).map_err(refused("KVM_CREATE_VCPU"))?;
+                let table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
+                vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
+                Ok(vcpu)
+            })
+            .collect::<Result<Vec<_>, VmError>>()?;
+        // The others stay as KVM made them: after reset, waiting for their start-up IPI. All MSRs are as after reset.
+        if let Some(first) = vcpus.first() {
+            set_entry(first, &config.entry, image)?;
+        }
+        let bus = Bus::new(config.devices, memory.size_bytes())?;
+        Ok(Self { vcpus, fd, memory, bus, control: Arc::new(Control::default()) })
+    }
+}
+
+fn check_shape(config: &VmConfig) -> Result<(), VmError> {
+    let size_bytes = config.command_line.len();
+    if size_bytes > layout::COMMAND_LINE_MAX_BYTES || config.command_line.contains('\0') {
+        return Err(VmError::CommandLine { size_bytes });
+    }
+    match (config.nr_vcpus, config.irqchip) {
+        (0, _) => Err(VmError::Shape("a VM has at least one vCPU")),
+        (2.., Irqchip::None) => {
+            Err(VmError::Shape("more than one vCPU needs local APICs: a split or in-kernel irqchip"))
+        }
+        (_, Irqchip::None | Irqchip::Split) if config.pit => Err(VmError::Shape("the PIT needs the in-kernel irqchip")),
+        _ => Ok(()),
+    }
+}
+
+fn set_memory(fd: &VmFd, memory: &GuestMemory) -> Result<(), VmError> {
+    let region = kvm_userspace_memory_region {
+        slot: 0,
+        flags: 0,
+        guest_phys_addr: 0,
+        memory_size: memory.size_bytes(),
+        userspace_addr: memory.host_address(),
+    };
+    // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns both and drops
+    // the vCPUs and the VM first.
+    unsafe { fd.set_user_memory_region(region) }.map_err(refused("KVM_SET_USER_MEMORY_REGION"))
+}
+
+fn create_irqchip(fd: &VmFd, config: &VmConfig) -> Result<(), VmError> {
+    let need = |capability, name| match fd.check_extension(capability) {
+        true => Ok(()),
+        false => Err(VmError::MissingCapability { name }),
+    };
+    match config.irqchip {
+        Irqchip::None => {}
+        Irqchip::Split => {
+            need(Cap::SplitIrqchip, "KVM_CAP_SPLIT_IRQCHIP")?;
+            let mut split = kvm_enable_cap { cap: KVM_CAP_SPLIT_IRQCHIP, ..Default::default() };
+            split.args[0] = NR_SPLIT_PINS;
+            fd.enable_cap(&split).map_err(refused("KVM_ENABLE_CAP of KVM_CAP_SPLIT_IRQCHIP"))?;
+        }
+        Irqchip::Kernel => {
+            need(Cap::Irqchip, "KVM_CAP_IRQCHIP")?;
+            fd.create_irq_chip().map_err(refused("KVM_CREATE_IRQCHIP"))?;
+        }
+    }
+    if config.pit {
+        need(Cap::Pit2, "KVM_CAP_PIT2")?;
+        // Port 61H is KVM's too: guests calibrate with it.
+        let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
+        fd.create_pit2(pit).map_err(refused("KVM_CREATE_PIT2"))?;
+    }
+    Ok(())
+}
+
+fn set_entry(vcpu: &VcpuFd, entry: &Entry, image: &Image) -> Result<(), VmError> {
+    let reset = vcpu.get_sregs().map_err(refused("KVM_GET_SREGS"))?;
+    let (regs, sregs) = match entry {
+        Entry::Pvh => boot::pvh(image.pvh_entry()?, reset),
+        Entry::LongMode(state) => boot::long_mode(state, reset),
+    };
+    vcpu.set_sregs(&sregs).map_err(refused("KVM_SET_SREGS"))?;
+    vcpu.set_regs(&regs).map_err(refused("KVM_SET_REGS"))
+}

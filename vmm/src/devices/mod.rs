@@ -1,0 +1,20 @@
+//! The devices that a guest can be given.
+//!
+//! None of them decides where it stands: addresses are parameters.
+
+mod debug_exit;
+mod doorbell;
+mod i8042;
+mod serial;
+mod test_device;
+
+pub use debug_exit::DebugExit;
+pub use doorbell::Doorbell;
+pub use i8042::I8042;
+pub use serial::{CollectedOutput, Serial};
+pub use test_device::{LOG_CAPACITY, TestDevice, TestDeviceAddresses};
+
+/// The value of up to four bytes in little-endian order; the rest is ignored.
+fn value_of(data: &[u8]) -> u32 {
+    data.iter().take(4).rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
+}

@@ -1,0 +1,1 @@
+//! Debugging a guest with gdb.

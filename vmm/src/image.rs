@@ -1,0 +1,211 @@
+//! A guest image: an ELF file whose segments are laid out once, in a template that all its VMs share.
+//!
+//! Sources: System V gABI, chapter 4 "Object Files" and chapter 5 "Program Loading"; Xen, "docs/misc/pvh.pandoc" and
+//! "xen/include/public/elfnote.h" (XEN_ELFNOTE_PHYS32_ENTRY).
+
+use crate::{
+    layout,
+    memory::{GuestMemory, MemoryError, Template},
+};
+use goblin::elf::{
+    Elf,
+    header::{EM_X86_64, ET_EXEC, Header, SELFMAG},
+    program_header::{PT_LOAD, ProgramHeader},
+};
+use std::{fs, io, path::Path, path::PathBuf};
+
+/// Name, with its NUL counted by the format and not here, and type of the note that holds the PVH entry.
+const PVH_NOTE: (&str, u32) = ("Xen", 18);
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file could not be read.
+    #[error("failed to read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file does not start as an ELF file does.
+    #[error("the image is not an ELF file")]
+    NotElf,
+    /// The file is of another processor, class, byte order or type.
+    #[error("the image is not a 64-bit executable for x86-64: {found}")]
+    NotX86_64 {
+        /// What the header says.
+        found: String,
+    },
+    /// The file contradicts itself.
+    #[error("the image's ELF structures are damaged: {detail}")]
+    Malformed {
+        /// Where.
+        detail: String,
+    },
+    /// A segment does not fit.
+    #[error(
+        "the image's segment of {size_bytes:#x} bytes at {address:#x} is not within the {memory_size_bytes:#x} bytes of \
+         guest memory"
+    )]
+    SegmentOutside {
+        /// Physical address of the segment.
+        address: u64,
+        /// Its size in memory.
+        size_bytes: u64,
+        /// Size of guest memory.
+        memory_size_bytes: u64,
+    },
+    /// A segment covers the page that the VMM writes to.
+    #[error(
+        "the image's segment of {size_bytes:#x} bytes at {address:#x} covers the page at {:#x}, which holds the PVH start \
+         info",
+        layout::START_INFO
+    )]
+    SegmentOverStartInfo {
+        /// Physical address of the segment.
+        address: u64,
+        /// Its size in memory.
+        size_bytes: u64,
+    },
+    /// The image has no PVH entry.
+    #[error("the image has no PVH entry: no ELF note of the name Xen and type 18 (XEN_ELFNOTE_PHYS32_ENTRY)")]
+    NoPvhEntry,
+    /// Its memory could not be made.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+}
+
+/// A loaded image; share it among threads by an [`std::sync::Arc`] and start as many VMs from it as needed.
+#[derive(Debug)]
+pub struct Image {
+    template: Template,
+    elf_entry: u64,
+    pvh_entry: Option<u32>,
+}
+
+impl Image {
+    /// Loads the ELF file at `path` into guest memory of `memory_size_bytes`.
+    ///
+    /// # Errors
+    /// See [`ImageError`]; [`ImageError::NoPvhEntry`] comes only when a VM asks for that entry.
+    pub fn load(path: &Path, memory_size_bytes: u64) -> Result<Self, ImageError> {
+        let file = fs::read(path).map_err(|source| ImageError::Read { path: path.into(), source })?;
+        Self::from_bytes(&file, memory_size_bytes)
+    }
+
+    /// As [`Self::load`], from the bytes of an ELF file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn from_bytes(file: &[u8], memory_size_bytes: u64) -> Result<Self, ImageError> {
+        let header = parse_header(file)?;
+        let elf_entry = header.e_entry;
+        let mut elf = Elf::lazy_parse(header).map_err(malformed)?;
+        let context = goblin::container::Ctx::new(goblin::container::Container::Big, goblin::container::Endian::Little);
+        let (offset, count) = (elf.header.e_phoff, usize::from(elf.header.e_phnum));
+        // goblin adds to the offset without a check.
+        let offset = usize::try_from(offset).ok().filter(|offset| *offset <= file.len());
+        let offset = offset.ok_or_else(|| malformed("the program headers are not within the file"))?;
+        elf.program_headers = ProgramHeader::parse(file, offset, count, context).map_err(malformed)?;
+        let template = Template::new(memory_size_bytes, |memory| {
+            elf.program_headers
+                .iter()
+                .filter(|segment| segment.p_type == PT_LOAD && segment.p_memsz != 0)
+                .try_for_each(|segment| load_segment(file, segment, memory))
+        })?;
+        let pvh_entry = find_pvh_entry(&elf, file)?;
+        Ok(Self { template, elf_entry, pvh_entry })
+    }
+
+    /// Size of guest memory in bytes.
+    pub fn memory_size_bytes(&self) -> u64 {
+        self.template.size_bytes()
+    }
+
+    /// Physical address of the PVH entry.
+    ///
+    /// # Errors
+    /// [`ImageError::NoPvhEntry`] if there is no note with one.
+    pub fn pvh_entry(&self) -> Result<u32, ImageError> {
+        self.pvh_entry.ok_or(ImageError::NoPvhEntry)
+    }
+
+    /// The entry in the ELF header.
+    pub fn elf_entry(&self) -> u64 {
+        self.elf_entry
+    }
+
+    pub(crate) fn instantiate(&self) -> Result<GuestMemory, MemoryError> {
+        self.template.instantiate()
+    }
+}
+
+fn malformed(detail: impl ToString) -> ImageError {
+    ImageError::Malformed { detail: detail.to_string() }
+}
+
+fn parse_header(file: &[u8]) -> Result<Header, ImageError> {
+    if !file.starts_with(&goblin::elf::header::ELFMAG[..SELFMAG]) {
+        return Err(ImageError::NotElf);
+    }
+    // Class and byte order first: of another class the header has another size.
+    let not_ours = |found: String| Err(ImageError::NotX86_64 { found });
+    match file.get(4..6) {
+        Some([2, 1]) => {}
+        Some([class, order]) => {
+            return not_ours(format!(
+                "ELF class {class} and byte order {order} where both 64-bit class 2 and little-endian order 1 are needed"
+            ));
+        }
+        _ => return Err(malformed("the file ends within its header")),
+    }
+    let header = Elf::parse_header(file).map_err(malformed)?;
+    match (header.e_machine, header.e_type) {
+        (EM_X86_64, ET_EXEC) => Ok(header),
+        (EM_X86_64, other) => not_ours(format!("its ELF type is {other} and not 2, a file for fixed addresses")),
+        (other, _) => not_ours(format!("its ELF machine is {other} and not 62")),
+    }
+}
+
+fn load_segment(file: &[u8], segment: &ProgramHeader, memory: &GuestMemory) -> Result<(), ImageError> {
+    let (address, size_bytes) = (segment.p_paddr, segment.p_memsz);
+    let memory_size_bytes = memory.size_bytes();
+    let end = address.checked_add(size_bytes).filter(|end| *end <= memory_size_bytes);
+    let Some(end) = end else {
+        return Err(ImageError::SegmentOutside { address, size_bytes, memory_size_bytes });
+    };
+    if address < layout::START_INFO + layout::PAGE_SIZE && end > layout::START_INFO {
+        return Err(ImageError::SegmentOverStartInfo { address, size_bytes });
+    }
+    if segment.p_filesz > size_bytes {
+        return Err(malformed(format!("the segment at {address:#x} is larger in the file than in memory")));
+    }
+    let bytes = bytes_of(file, segment)
+        .ok_or_else(|| malformed(format!("the segment at {address:#x} is not within the file")))?;
+    // What the file does not give is zero in a new template.
+    memory.write(address, bytes).map_err(|_| ImageError::SegmentOutside { address, size_bytes, memory_size_bytes })
+}
+
+fn bytes_of<'a>(file: &'a [u8], segment: &ProgramHeader) -> Option<&'a [u8]> {
+    let start = usize::try_from(segment.p_offset).ok()?;
+    let end = start.checked_add(usize::try_from(segment.p_filesz).ok()?)?;
+    file.get(start..end)
+}
+
+fn find_pvh_entry(elf: &Elf<'_>, file: &[u8]) -> Result<Option<u32>, ImageError> {
+    let (name, n_type) = PVH_NOTE;
+    for note in elf.iter_note_headers(file).into_iter().flatten() {
+        let note = note.map_err(malformed)?;
+        if note.name == name && note.n_type == n_type {
+            // The format allows a descriptor of 4 or 8 bytes; the address has 32 bits in both.
+            let address = note.desc.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+            return address.map(Some).ok_or_else(|| malformed("the PVH note holds no 32-bit address"));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+#[path = "image_tests.rs"]
+mod tests;

@@ -1,0 +1,51 @@
+//! Every address that this VMM chooses, once.
+//!
+//! Addresses of devices are not here: they are parameters, because guests and not this VMM decide them. The few that
+//! the PC architecture fixes are in [`pc`].
+
+/// Size of a small page in bytes: the granule of everything below.
+pub const PAGE_SIZE: u64 = 0x1000;
+
+/// Page with the PVH start info, the memory map and the command line.
+///
+/// Below the EBDA (0x9_fc00) and above everything that a boot sector uses, so that images linked at 1 MiB, the usual
+/// place, and 16-bit programs at 0x7c00 both leave it free. One page: a VM's start copies no more than this one.
+pub const START_INFO: u64 = 0x9_0000;
+/// Offset of the memory map in that page; the start info itself takes 56 bytes.
+pub const MEMORY_MAP_OFFSET: u64 = 0x80;
+/// Offset of the command line in that page.
+pub const COMMAND_LINE_OFFSET: u64 = 0x400;
+/// The longest command line in bytes, without the NUL that ends it.
+pub const COMMAND_LINE_MAX_BYTES: usize = (PAGE_SIZE - COMMAND_LINE_OFFSET) as usize - 1;
+
+/// First byte of the legacy video and ROM hole, reserved in the memory map (there is plain memory behind it here).
+pub const LEGACY_HOLE: u64 = 0xa_0000;
+/// First byte behind that hole.
+pub const LEGACY_HOLE_END: u64 = 0x10_0000;
+
+/// Guest memory is one slot from 0 and ends here at the latest: above stand the MMIO pages, the APICs and the pages
+/// below, and a program that tests a hypervisor needs no more.
+pub const MEMORY_END: u64 = 0xc000_0000;
+/// The smallest memory: up to the end of the page with the start info.
+pub const MEMORY_MIN: u64 = START_INFO + PAGE_SIZE;
+
+/// One page for KVM_SET_IDENTITY_MAP_ADDR, which Intel processors without unrestricted guest need in real mode.
+pub const IDENTITY_MAP: u64 = 0xfffb_c000;
+/// Three pages for KVM_SET_TSS_ADDR, needed by the same processors; directly behind the page above, and below the
+/// place of the BIOS, as in every other VMM.
+pub const KVM_TSS: u64 = 0xfffb_d000;
+
+/// Ports that the PC architecture fixes.
+pub mod pc {
+    /// First of the eight ports of the first UART.
+    pub const COM1: u16 = 0x3f8;
+    /// Ports of a UART.
+    pub const NR_UART_PORTS: u16 = 8;
+    /// First port of the i8042 keyboard controller: data.
+    pub const I8042: u16 = 0x60;
+    /// Ports from the data port to the command port, both included.
+    pub const NR_I8042_PORTS: u16 = 5;
+}
+
+const _: () = assert!(START_INFO % PAGE_SIZE == 0 && MEMORY_MIN <= LEGACY_HOLE);
+const _: () = assert!(KVM_TSS == IDENTITY_MAP + PAGE_SIZE);

@@ -1,0 +1,140 @@
+//! Running a VM: vCPU 0 on the calling thread, each other one on a thread of its own.
+
+use crate::{
+    control::Control,
+    memory::GuestMemory,
+    observer::ExitObserver,
+    state::{self, CpuState},
+    stop::{StopReason, Stopped},
+    vcpu::{Outside, Runner, Step},
+    vm::Vm,
+};
+use kvm_ioctls::VcpuFd;
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+/// Why a run could not be carried through; none of this is the guest's doing.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A thread could not be started.
+    #[error("failed to start a thread for vCPU {vcpu}")]
+    Thread {
+        /// The vCPU.
+        vcpu: u8,
+        /// Why.
+        source: io::Error,
+    },
+    /// A vCPU's registers could not be read after the run.
+    #[error("failed to read the registers of vCPU {vcpu}")]
+    Registers {
+        /// The vCPU.
+        vcpu: u8,
+        /// Why.
+        source: io::Error,
+    },
+    /// A device or the observer panicked.
+    #[error("a device or the observer panicked on the thread of vCPU {vcpu}")]
+    Panicked {
+        /// The vCPU.
+        vcpu: u8,
+    },
+}
+
+/// What all threads of a run share.
+struct Shared<'a> {
+    outside: Mutex<Outside<'a>>,
+    first_stop: Mutex<Option<(u8, StopReason)>>,
+    memory: &'a GuestMemory,
+    control: &'a Control,
+}
+
+impl Vm {
+    /// Runs the guest until something ends it, and tells `observer` of every exit.
+    ///
+    /// All vCPU threads have ended when this returns. It may be called again: the guest goes on where it stood, unless
+    /// [`crate::VmHandle::stop`] was called, which holds for good.
+    ///
+    /// # Errors
+    /// Only if the host fails, see [`RunError`]; whatever the guest does is a [`StopReason`].
+    pub fn run(&mut self, observer: &mut dyn ExitObserver) -> Result<Stopped, RunError> {
+        let Self { vcpus, memory, bus, control, .. } = self;
+        control.start();
+        let shared =
+            Shared { outside: Mutex::new(Outside { bus, observer }), first_stop: Mutex::new(None), memory, control };
+        let nr_exits = run_all(&shared, vcpus)?;
+        let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (vcpu, reason) = first_stop.unwrap_or((0, StopReason::Requested));
+        let fd = &vcpus[usize::from(vcpu)];
+        let cpu = CpuState::read(fd).map_err(|source| RunError::Registers { vcpu, source })?;
+        let instruction = state::instruction(fd, memory, &cpu);
+        Ok(Stopped { reason, vcpu, cpu, instruction, nr_exits })
+    }
+}
+
+fn run_all(shared: &Shared<'_>, vcpus: &mut [VcpuFd]) -> Result<u64, RunError> {
+    let Some((first, others)) = vcpus.split_first_mut() else { return Ok(0) };
+    thread::scope(|scope| {
+        let mut result = Ok(());
+        let mut threads = Vec::with_capacity(others.len());
+        for (index, vcpu) in (1_u8..).zip(others) {
+            let name = format!("vcpu{index}");
+            match thread::Builder::new().name(name).spawn_scoped(scope, move || run_vcpu(shared, index, vcpu)) {
+                Ok(thread) => threads.push((index, thread)),
+                Err(source) => {
+                    result = Err(RunError::Thread { vcpu: index, source });
+                    shared.control.end();
+                    break;
+                }
+            }
+        }
+        let mut nr_exits = run_vcpu(shared, 0, first);
+        for (index, thread) in threads {
+            match thread.join() {
+                Ok(count) => nr_exits += count,
+                Err(_) => result = Err(RunError::Panicked { vcpu: index }),
+            }
+        }
+        result.map(|()| nr_exits)
+    })
+}
+
+/// Ends the run on all threads however this thread leaves, a panic of a device or observer among it.
+struct EndAll<'a>(&'a Control);
+
+impl Drop for EndAll<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn run_vcpu(shared: &Shared<'_>, index: u8, vcpu: &mut VcpuFd) -> u64 {
+    let _end = EndAll(shared.control);
+    let mut runner = Runner::new(index, vcpu, shared.memory, shared.control);
+    loop {
+        runner.allow_entry();
+        if shared.control.must_stop() {
+            break;
+        }
+        let reason = loop {
+            match runner.step(|| shared.outside.lock().unwrap_or_else(PoisonError::into_inner)) {
+                Step::Continue => {}
+                Step::Interrupted => break None,
+                Step::Debug(_) => {
+                    // Guest debugging is off unless a debugger runs the VM.
+                    let (name, number) = ("KVM_EXIT_DEBUG", kvm_bindings::KVM_EXIT_DEBUG);
+                    break Some(StopReason::UnexpectedExit { name, number });
+                }
+                Step::Stop(reason) => break Some(reason),
+            }
+        };
+        if let Some(reason) = reason {
+            let mut first_stop = shared.first_stop.lock().unwrap_or_else(PoisonError::into_inner);
+            first_stop.get_or_insert((index, reason));
+            break;
+        }
+    }
+    runner.nr_exits()
+}

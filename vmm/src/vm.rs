@@ -1,0 +1,52 @@
+//! A VM between its making and its end.
+
+use crate::{
+    bus::Bus,
+    control::{Control, VmHandle},
+    memory::GuestMemory,
+    state::CpuState,
+    statistics,
+};
+use kvm_ioctls::{VcpuFd, VmFd};
+use std::{fmt, io, sync::Arc};
+
+/// A VM; everything that it holds in the kernel goes when it is dropped.
+pub struct Vm {
+    // The order matters: vCPUs and VM go before the memory they use.
+    pub(crate) vcpus: Vec<VcpuFd>,
+    pub(crate) fd: VmFd,
+    pub(crate) memory: GuestMemory,
+    pub(crate) bus: Bus,
+    pub(crate) control: Arc<Control>,
+}
+
+impl Vm {
+    /// Guest memory. Clones of it may outlive the VM.
+    pub fn memory(&self) -> &GuestMemory {
+        &self.memory
+    }
+
+    /// A handle to end the run from another thread.
+    pub fn handle(&self) -> VmHandle {
+        VmHandle { control: self.control.clone() }
+    }
+
+    /// Registers of vCPU `index`, or `None` if there is no such vCPU.
+    ///
+    /// # Errors
+    /// Those of KVM_GET_REGS and KVM_GET_SREGS.
+    pub fn cpu_state(&self, index: u8) -> Option<io::Result<CpuState>> {
+        self.vcpus.get(usize::from(index)).map(CpuState::read)
+    }
+
+    /// KVM's statistics by name, those of vCPUs summed; empty where the kernel has none (before Linux 5.14).
+    pub fn statistics(&self) -> Vec<(String, u64)> {
+        statistics::collect(&self.fd, &self.vcpus)
+    }
+}
+
+impl fmt::Debug for Vm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vm").field("fd", &self.fd).field("vcpus", &self.vcpus).finish_non_exhaustive()
+    }
+}

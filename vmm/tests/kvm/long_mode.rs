@@ -1,0 +1,104 @@
+//! Entry directly into long mode, with tables that the test writes as an image would hold them.
+
+use crate::guest::{CODE, MEMORY, elf, hypervisor};
+use iced_x86::code_asm::*;
+use vmm::{Entry, Image, ImageError, LongModeState, NoObserver, StopReason, Vm, VmConfig, VmError, layout};
+
+const PML4: u64 = CODE + 0x1000;
+const PDPT: u64 = CODE + 0x2000;
+const PD: u64 = CODE + 0x3000;
+const GDT: u64 = CODE + 0x4000;
+const TSS: u64 = CODE + 0x5000;
+
+fn image(program: impl FnOnce(&mut CodeAssembler)) -> Image {
+    let mut assembler = CodeAssembler::new(64).unwrap();
+    program(&mut assembler);
+    let mut bytes = assembler.assemble(CODE).unwrap();
+    bytes.resize(0x6000, 0);
+    let mut put = |address: u64, value: u64| {
+        let at = (address - CODE) as usize;
+        bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    };
+    // Present and writable; the last level is a page of 2 MiB.
+    put(PML4, PDPT | 3);
+    put(PDPT, PD | 3);
+    put(PD, 0x83);
+    put(PD + 8, 0x20_0083);
+    // 64-bit code, data, busy TSS.
+    put(GDT + 8, 0x00af_9b00_0000_ffff);
+    put(GDT + 16, 0x00cf_9300_0000_ffff);
+    put(GDT + 24, 0x67 | (TSS & 0xff_ffff) << 16 | 0x8b << 40);
+    Image::from_bytes(&elf(CODE, &bytes, None), MEMORY).unwrap()
+}
+
+fn state() -> LongModeState {
+    LongModeState {
+        rip: CODE,
+        rsp: 0x20_0000,
+        cr0: 0x8000_0033,
+        cr3: PML4,
+        cr4: 0x620,
+        efer: 0x500,
+        gdt_base: GDT,
+        gdt_limit: 0x27,
+        tss_base: TSS,
+        tss_limit: 0x67,
+        code_selector: 8,
+        data_selector: 16,
+        tss_selector: 24,
+        ..LongModeState::default()
+    }
+}
+
+#[test]
+fn long_mode_is_entered_with_the_start_info() {
+    let image = image(|a| {
+        a.push(rbx).unwrap();
+        a.mov(rax, qword_ptr(rbx + 24)).unwrap();
+        a.mov(rcx, qword_ptr(rax)).unwrap();
+        a.str(edx).unwrap();
+        a.hlt().unwrap();
+    });
+    let config = VmConfig { command_line: "8 bytes!".into(), ..VmConfig::new(Entry::LongMode(state())) };
+    let mut vm = Vm::new(&hypervisor(), &image, config).unwrap();
+    let stopped = vm.run(&mut NoObserver).unwrap();
+    assert_eq!(stopped.reason, StopReason::Halted, "{stopped}");
+    assert_eq!(stopped.cpu.rcx.to_le_bytes(), *b"8 bytes!");
+    assert_eq!((stopped.cpu.rdx, stopped.cpu.rsp, stopped.cpu.cs), (24, 0x1f_fff8, 8));
+    assert_eq!((stopped.cpu.code_bits(), stopped.cpu.cr3, stopped.cpu.efer), (64, PML4, 0x500));
+    assert_eq!(vm.memory().read_u64(0x1f_fff8), Ok(layout::START_INFO));
+}
+
+#[test]
+fn instruction_bytes_end_where_nothing_is_mapped() {
+    let last = 0x40_0000 - 2;
+    let image = image(|a| {
+        a.mov(word_ptr(last), 0xfeeb_u32).unwrap();
+        a.mov(rax, last).unwrap();
+        a.mov(qword_ptr(rsp - 8), rax).unwrap();
+        a.jmp(rax).unwrap();
+    });
+    let mut vm = Vm::new(&hypervisor(), &image, VmConfig::new(Entry::LongMode(state()))).unwrap();
+    let handle = vm.handle();
+    let memory = vm.memory().clone();
+    let stopped = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // The store before the jump tells that the guest has come that far.
+            while memory.read_u64(0x1f_fff8) != Ok(last) {
+                std::thread::yield_now();
+            }
+            handle.stop();
+        });
+        vm.run(&mut NoObserver).unwrap()
+    });
+    assert_eq!(stopped.reason, StopReason::Requested);
+    if stopped.cpu.rip == last {
+        assert_eq!(stopped.instruction, [0xeb, 0xfe]);
+    }
+}
+
+#[test]
+fn pvh_entry_needs_its_note() {
+    let error = Vm::new(&hypervisor(), &image(|a| a.hlt().unwrap()), VmConfig::new(Entry::Pvh)).unwrap_err();
+    assert!(matches!(error, VmError::Image(ImageError::NoPvhEntry)), "{error:?}");
+}
