@@ -85,6 +85,19 @@ pub mod layout {
 const _: () = assert!(layout::SIZE == 88 && layout::ENTRY == 8 && layout::REPORT_PAGE == 56 && layout::GDT_LIMIT == 64);
 const _: () = assert!(layout::CODE_SELECTOR == 76 && layout::TSS_SELECTOR == 80);
 
+/// Control registers that the tables of the image are made for: the state for an entry directly into long mode, and what
+/// the image's own mode switch leads to.
+pub mod control {
+    /// CR0: PE, MP, ET, NE, WP, PG.
+    pub const CR0: u64 = 0x8001_0033;
+    /// CR4: PAE, OSFXSR, OSXMMEXCPT.
+    pub const CR4: u64 = 0x620;
+    /// IA32_EFER as written: LME.
+    pub const EFER: u64 = 0x100;
+    /// IA32_EFER as read while paging is on: LME and LMA.
+    pub const EFER_ACTIVE: u64 = 0x500;
+}
+
 /// The command line: words with one space between, in any order, unknown ones ignored.
 ///
 /// `vp.report=page` or `vp.report=com1` chooses the transport (COM1 is the default); `vp.at=<hexadecimal>` is the

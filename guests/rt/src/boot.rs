@@ -16,11 +16,11 @@ use core::{
 };
 
 /// CR0 from the first line of a case on: PE, MP, ET, NE, WP, PG.
-pub const CR0: u64 = 0x8001_0033;
+pub const CR0: u64 = case::image::control::CR0;
 /// CR4 from the first line of a case on: PAE, OSFXSR, OSXMMEXCPT.
-pub const CR4: u64 = 0x620;
+pub const CR4: u64 = case::image::control::CR4;
 /// IA32_EFER from the first line of a case on, less LMA: LME.
-pub const EFER: u64 = 0x100;
+pub const EFER: u64 = case::image::control::EFER;
 
 /// Registers as the PVH entry found them.
 #[derive(Clone, Copy, Debug)]
