@@ -46,6 +46,8 @@ documents! {
     uart, "PC16550D", "RRD-B30M75, June 1995";
     /// Intel 8042 keyboard controller as the IBM PC/AT Technical Reference describes it.
     pc_at, "IBM PC/AT", "Technical Reference 1502494, March 1984";
+    /// The Advanced Configuration and Power Interface specification of the UEFI Forum.
+    acpi, "ACPI", "6.5, August 2022";
 }
 
 /// One clause: the rule that a case proves stands there.

@@ -36,9 +36,13 @@ pub struct EntryState {
     pub es: u16,
     pub ss: u16,
     pub tr: u16,
+    /// EBX's copy in memory, read through each segment: equal to `ebx` if the segment's base is 0.
+    pub ebx_through_cs: u32,
+    pub ebx_through_es: u32,
+    pub ebx_through_ss: u32,
 }
 
-const NR_ENTRY_WORDS: usize = 10;
+const NR_ENTRY_WORDS: usize = 13;
 
 // SAFETY: no other symbol has this name; written by the entry code before any Rust code runs.
 #[unsafe(no_mangle)]
@@ -58,6 +62,9 @@ pub fn entry_state() -> Option<EntryState> {
         es: word(7) as u16,
         ss: word(8) as u16,
         tr: word(9) as u16,
+        ebx_through_cs: word(10),
+        ebx_through_es: word(11),
+        ebx_through_ss: word(12),
     })
 }
 
@@ -87,6 +94,12 @@ global_asm!(
         mov [pvh_entry_words + 32], eax
         str eax
         mov [pvh_entry_words + 36], eax
+        mov eax, cs:[pvh_entry_words + 4]
+        mov [pvh_entry_words + 40], eax
+        mov eax, es:[pvh_entry_words + 4]
+        mov [pvh_entry_words + 44], eax
+        mov eax, ss:[pvh_entry_words + 4]
+        mov [pvh_entry_words + 48], eax
 
         mov eax, {CR4}
         mov cr4, eax

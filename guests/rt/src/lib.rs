@@ -22,6 +22,7 @@ pub mod paging;
 pub mod report;
 pub mod tables;
 pub mod trap;
+pub mod unpaged;
 pub mod user;
 
 pub use ::case as vocabulary;

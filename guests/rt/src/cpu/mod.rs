@@ -3,6 +3,7 @@
 
 pub mod control;
 pub mod cpuid;
+pub mod feature_bit;
 pub mod instruction;
 pub mod msr;
 pub mod port;

@@ -26,6 +26,17 @@ pub mod number {
     pub const IA32_GS_BASE: u32 = 0xc000_0101;
     pub const IA32_KERNEL_GS_BASE: u32 = 0xc000_0102;
     pub const IA32_TSC_AUX: u32 = 0xc000_0103;
+    pub const IA32_TSC_ADJUST: u32 = 0x3b;
+    pub const IA32_SPEC_CTRL: u32 = 0x48;
+    pub const IA32_ARCH_CAPABILITIES: u32 = 0x10a;
+    pub const IA32_MCG_CAP: u32 = 0x179;
+    pub const IA32_MISC_ENABLE: u32 = 0x1a0;
+    pub const IA32_MTRR_PHYSBASE0: u32 = 0x200;
+    pub const IA32_MTRR_PHYSMASK0: u32 = 0x201;
+    pub const IA32_MTRR_FIX64K_00000: u32 = 0x250;
+    pub const IA32_MTRR_FIX4K_F8000: u32 = 0x26f;
+    pub const IA32_TSC_DEADLINE: u32 = 0x6e0;
+    pub const IA32_XSS: u32 = 0xda0;
 }
 
 /// Bits of IA32_EFER.
