@@ -1,3 +1,10 @@
 //! CPUID.
 
 mod basic;
+mod control_bits;
+mod dynamic;
+mod extended;
+mod instructions;
+mod msr_bits;
+mod topology;
+mod xsave;
