@@ -1,7 +1,36 @@
-//! The report: its model and its forms. JSON with a schema, JUnit XML, KTAP, Markdown, and a table for the terminal.
+//! The report: its model and its forms. JSON with a schema, JUnit XML, KTAP, Markdown, HTML, and a table for the
+//! terminal; and the exit status that a gate derives from it.
 //!
-//! **Architecture invariant:** it never runs anything and knows no hypervisor; it turns a model into text.
+//! **Architecture invariant:** it never runs anything and knows no hypervisor; it turns a model into text. The text
+//! depends on the model alone: no clock, no environment and no terminal is asked, so the same report is the same bytes
+//! everywhere.
+//!
+//! Whatever a guest or a subject printed may stand in a report. Each form therefore escapes every string of the model
+//! for its own syntax, after [`text`] has made control characters visible.
 
 #![forbid(unsafe_code)]
 
+pub mod gate;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod ktap;
+pub mod markdown;
 pub mod model;
+pub mod standing;
+pub mod tally;
+pub mod terminal;
+pub mod text;
+pub mod write;
+
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod hostile;
+
+pub use gate::exit_status;
+pub use model::{Against, Case, Check, FeatureRow, Host, Image, Report, Subject, Verdict};
+pub use standing::Standing;
+pub use tally::Tally;
+pub use terminal::Style;
+pub use write::{WriteError, write_all};

@@ -72,6 +72,7 @@ impl Against {
 
 /// A whole report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
@@ -87,6 +88,7 @@ pub struct Report {
 
 /// The machine that ran the harness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Host {
     /// Kernel release.
     pub kernel: String,
@@ -100,6 +102,7 @@ pub struct Host {
 
 /// The guest image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Image {
     /// Build id of the ELF file, in hexadecimal.
     pub build_id: String,
@@ -107,6 +110,7 @@ pub struct Image {
 
 /// A subject and the verdicts on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Subject {
     /// Its name on the command line.
     pub id: String,
@@ -120,6 +124,7 @@ pub struct Subject {
 
 /// A case's verdict on a subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Case {
     /// `<area>::<name>`.
     pub id: String,
@@ -150,6 +155,7 @@ pub struct Case {
 
 /// One check of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Check {
     /// Unique within its case.
     pub id: String,
@@ -163,6 +169,7 @@ pub struct Check {
 
 /// A row of the table by feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FeatureRow {
     /// Id of the feature.
     pub id: String,
