@@ -6,7 +6,7 @@
 
 pub(crate) mod elf;
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod note;
 mod record;
 mod site;
