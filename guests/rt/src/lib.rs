@@ -16,6 +16,7 @@ mod vectors;
 pub mod boot;
 pub mod catch;
 pub mod cpu;
+pub mod gate;
 pub mod layout;
 pub mod mmio;
 pub mod paging;

@@ -4,6 +4,7 @@
 // UNSAFETY: volatile accesses to the window's own tables, which no Rust code refers to otherwise.
 
 use crate::{
+    cpu::cpuid,
     layout,
     tables::{Shared, page_bit},
 };
@@ -87,4 +88,12 @@ pub const ALL_RIGHTS: u64 = page_bit::P | page_bit::RW | page_bit::US;
 pub fn invalidate(address: u64) {
     // SAFETY: drops cached translations; those of the runtime's memory are the same afterwards.
     unsafe { asm!("invlpg [{}]", in(reg) address, options(nostack, preserves_flags)) };
+}
+
+pub mod supervisor;
+pub mod table;
+
+/// Number of bits of a physical address (CPUID leaf 80000008H, EAX bits 7 to 0). It exits to the hypervisor.
+pub fn read_physical_address_bits() -> u32 {
+    cpuid::read_leaf(0x8000_0008, 0).eax & 0xff
 }

@@ -4,6 +4,7 @@
 pub mod control;
 pub mod cpuid;
 pub mod feature_bit;
+pub mod debug;
 pub mod instruction;
 pub mod msr;
 pub mod port;
