@@ -124,7 +124,7 @@ impl Stack {
     /// # Panics
     /// If there is no such entry.
     pub fn interrupt(index: u64, top: u64) -> Self {
-        assert!(index >= 1 && index <= 7, "the table has entries 1 to 7");
+        assert!((1..=7).contains(&index), "the table has entries 1 to 7");
         Self::at(layout::TSS + IST_1 + (index - 1) * 8, top)
     }
 
