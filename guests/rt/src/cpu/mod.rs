@@ -3,8 +3,8 @@
 
 pub mod control;
 pub mod cpuid;
-pub mod feature_bit;
 pub mod debug;
+pub mod feature_bit;
 pub mod instruction;
 pub mod msr;
 pub mod port;
