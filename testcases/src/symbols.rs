@@ -1,7 +1,7 @@
 //! From an address in the guest to something that a person can look up: the function and the instruction there.
 
 use crate::catalog::elf::CodeSymbol;
-use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
+use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, NasmFormatter};
 
 /// The longest instruction in bytes (SDM vol. 2, 253666-087, "Instruction Format").
 pub const MAX_INSTRUCTION_BYTES: u64 = 15;
@@ -62,7 +62,11 @@ pub fn disassemble(bytes: &[u8], rip: u64) -> Option<String> {
     if bytes.is_empty() {
         return None;
     }
-    let instruction = Decoder::with_ip(64, bytes, rip, DecoderOptions::NONE).decode();
+    Some(format(&Decoder::with_ip(64, bytes, rip, DecoderOptions::NONE).decode()))
+}
+
+/// An instruction in NASM's syntax.
+pub fn format(instruction: &Instruction) -> String {
     let mut formatter = NasmFormatter::new();
     let options = formatter.options_mut();
     options.set_hex_prefix("0x");
@@ -71,8 +75,8 @@ pub fn disassemble(bytes: &[u8], rip: u64) -> Option<String> {
     options.set_space_after_operand_separator(true);
     options.set_rip_relative_addresses(false);
     let mut text = String::new();
-    formatter.format(&instruction, &mut text);
-    Some(text)
+    formatter.format(instruction, &mut text);
+    text
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
         Catalog,
         synthetic::{Source, encode},
     };
-    use iced_x86::{Code, Instruction, MemoryOperand, Register};
+    use iced_x86::{Code, MemoryOperand, Register};
 
     #[test]
     fn a_place_is_function_offset_and_instruction() {

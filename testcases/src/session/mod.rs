@@ -1,0 +1,169 @@
+//! A whole run: cases on subjects, side by side, to a report.
+
+mod flakes;
+mod outcome;
+mod workers;
+
+pub use flakes::Flake;
+pub use outcome::Outcome;
+
+use crate::{
+    baseline::{self, Baseline, BaselineError},
+    cancel::Cancel,
+    catalog::Case,
+    host, judge,
+    progress::{Manner, Progress},
+    select::{self, SelectError, Shard},
+    subjects::{Image, Opened, Program, SubjectError},
+};
+use reports::model::{self, Report};
+use std::{sync::Arc, time::Duration};
+
+/// What to run and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Subjects as on the command line: `ID` or `ID=PROGRAM`.
+    pub subjects: &'a [String],
+    /// Filters of cases; none selects all.
+    pub filters: &'a [String],
+    /// Which part of the selected cases.
+    pub shard: Option<Shard>,
+    /// Where the baselines come from.
+    pub baseline: &'a baseline::Source,
+    /// Cases side by side; nothing means as many as there are processors.
+    pub jobs: Option<u32>,
+    /// Order of the cases; 0 is the catalog's.
+    pub seed: u64,
+    /// How often everything is run.
+    pub repeat: u32,
+    /// Time limit of a case instead of the subject's own.
+    pub time_limit: Option<Duration>,
+    /// How progress is told.
+    pub manner: Manner,
+}
+
+/// Why a session could not be run; nothing that a guest does leads here.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The cases asked for are not there.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// A subject cannot be used.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// A baseline cannot be used.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+}
+
+/// A subject with what is known to be wrong with it.
+struct Judged {
+    opened: Opened,
+    baseline: Option<Baseline>,
+}
+
+/// Runs the selected cases on every subject.
+///
+/// Everything that can be wrong with the request is found before the first case runs.
+///
+/// # Errors
+/// [`SessionError`].
+pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result<Outcome, SessionError> {
+    let cases = select::select(&image.catalog, options.filters, options.shard)?;
+    let mut subjects = Vec::new();
+    for name in options.subjects {
+        let opened = Opened::open(name, image)?;
+        let version = opened.subject.version();
+        let baseline = options.baseline.load(opened.subject.id(), version, &image.catalog)?;
+        subjects.push(Judged { opened, baseline });
+    }
+    let rounds = in_rounds(image, &cases, &subjects, options, cancel);
+    Ok(outcome(image, &cases, subjects, rounds, options, cancel))
+}
+
+/// The results of one round: for each subject, in the order of the cases; nothing for a case that was not run.
+type Round = Vec<Vec<Option<model::Case>>>;
+
+fn in_rounds(
+    image: &Image,
+    cases: &[&Case],
+    subjects: &[Judged],
+    options: &Options<'_>,
+    cancel: &Cancel,
+) -> Vec<Round> {
+    let nr_jobs = options.jobs.unwrap_or_else(host::nr_processors) as usize;
+    let nr_runs = cases.len() * subjects.len() * options.repeat as usize;
+    let progress = Progress::new(options.manner, nr_runs);
+    let order = workers::order(cases, options.seed);
+    let mut rounds = Vec::new();
+    for _ in 0..options.repeat {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let round = subjects.iter().map(|subject| {
+            workers::run(&order, nr_jobs, cancel, |index| {
+                let case = cases.get(index)?;
+                let result = run_case(&subject.opened, case, image, options.time_limit, cancel)?;
+                let result = against(result, subject.baseline.as_ref());
+                progress.finished(subject.opened.subject.id(), &result);
+                Some(result)
+            })
+        });
+        rounds.push(round.collect());
+    }
+    rounds
+}
+
+/// Runs one case on one subject and judges it. Nothing if it was cancelled meanwhile.
+pub fn run_case(
+    opened: &Opened,
+    case: &Case,
+    image: &Image,
+    time_limit: Option<Duration>,
+    cancel: &Cancel,
+) -> Option<model::Case> {
+    let missing = select::missing(case, opened.offers);
+    if !missing.is_empty() {
+        return Some(judge::skipped(case, &missing));
+    }
+    let limit = time_limit.unwrap_or(opened.subject.time_limit()) * u32::from(case.setup.time_factor.max(1));
+    let run = opened.subject.run(Program::Case(case), limit, cancel);
+    // A case that was cut short says nothing.
+    (!cancel.is_cancelled() || run.transcript.is_complete()).then(|| judge::judge(case, run, &image.catalog))
+}
+
+/// Sets a result against the subject's baseline, if there is one.
+pub fn against(mut result: model::Case, baseline: Option<&Baseline>) -> model::Case {
+    if let Some(baseline) = baseline {
+        baseline.apply(&mut result);
+    }
+    result
+}
+
+fn outcome(
+    image: &Image,
+    cases: &[&Case],
+    subjects: Vec<Judged>,
+    rounds: Vec<Round>,
+    options: &Options<'_>,
+    cancel: &Cancel,
+) -> Outcome {
+    let had_baseline = subjects.iter().all(|subject| subject.baseline.is_some());
+    let names: Vec<_> = subjects.iter().map(|subject| subject.opened.subject.id().to_owned()).collect();
+    let flakes = flakes::find(&names, &rounds);
+    let nr_done = rounds.iter().flatten().flatten().flatten().count();
+    let nr_asked = cases.len() * subjects.len() * options.repeat as usize;
+    // The report tells of the first round; what differs in others is told as flakes.
+    let first = rounds.into_iter().next().unwrap_or_default();
+    let subjects = subjects.into_iter().zip(first.into_iter().chain(std::iter::repeat_with(Vec::new)));
+    let subjects = subjects.map(|(subject, results)| model::Subject {
+        id: subject.opened.subject.id().to_owned(),
+        version: subject.opened.subject.version().to_owned(),
+        offers: subject.opened.offers.iter_names().map(|(name, _)| name.to_owned()).collect(),
+        cases: results.into_iter().flatten().collect(),
+    });
+    let build_id = image.catalog.build_id().to_owned();
+    let features = image.catalog.cases().iter().map(|case| case.feature.id());
+    let report = Report::new(host::read(), model::Image { build_id }, subjects.collect(), features);
+    Outcome { report, flakes, had_baseline, interrupted: cancel.is_cancelled().then_some((nr_done, nr_asked)) }
+}

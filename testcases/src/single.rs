@@ -1,0 +1,102 @@
+//! One case, looked at closely.
+
+use crate::{
+    cancel::Cancel,
+    catalog::{Case, Catalog},
+    judge, select, session,
+    subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
+    trace::Trace,
+};
+use anyhow::Context as _;
+use reports::model::{self, Verdict};
+use std::{fmt::Write as _, io::Write, sync::Arc, time::Duration};
+
+/// Name of the subject that can be looked into.
+const OURS: &str = "vmm";
+
+/// The case with this id.
+///
+/// # Errors
+/// If there is none; names the nearest.
+pub fn find<'a>(catalog: &'a Catalog, id: &str) -> anyhow::Result<&'a Case> {
+    catalog.case(id).with_context(|| select::unknown_case(catalog, id))
+}
+
+/// Runs a case on a subject. Nothing if it was cancelled.
+///
+/// # Errors
+/// If the subject cannot be used.
+pub fn run(
+    image: &Arc<Image>,
+    case: &Case,
+    subject: &str,
+    limit: Option<Duration>,
+    cancel: &Cancel,
+) -> Result<Option<model::Case>, SubjectError> {
+    let opened = Opened::open(subject, image)?;
+    Ok(session::run_case(&opened, case, image, limit, cancel))
+}
+
+/// Runs a case on our VMM and writes a line for each exit, then those of KVM's own counters that are not zero.
+///
+/// # Errors
+/// If KVM cannot be used.
+pub fn trace(
+    image: &Arc<Image>,
+    case: &Case,
+    limit: Option<Duration>,
+    cancel: &Cancel,
+    output: impl Write + Send,
+) -> Result<Option<model::Case>, SubjectError> {
+    let subject = OurVmm::open(OURS, image)?;
+    let limit = limit.unwrap_or(subject.time_limit());
+    let mut trace = Trace::new(image.catalog.symbols(), output);
+    let run = subject.run_observed(Program::Case(case), limit, cancel, &mut trace);
+    Ok((!cancel.is_cancelled()).then(|| judge::judge(case, run, &image.catalog)))
+}
+
+/// Lets a debugger run a case on our VMM; returns when the guest has ended or the debugger has left.
+///
+/// # Errors
+/// If KVM cannot be used, or the address not listened on.
+pub fn debug(image: &Arc<Image>, case: &Case, address: &str) -> anyhow::Result<()> {
+    let subject = OurVmm::open(OURS, image)?;
+    let mut vm = subject.prepare(Program::Case(case)).context("failed to make the virtual machine")?;
+    let listener =
+        std::net::TcpListener::bind(address).with_context(|| format!("failed to listen on {address} for a debugger"))?;
+    eprintln!("waiting for a debugger: gdb {} -ex 'target remote {address}'", image.path.display());
+    let end = vm.debug(listener)?;
+    eprintln!("{end}");
+    Ok(())
+}
+
+/// Everything about a result, for people.
+pub fn tell(result: &model::Case) -> String {
+    let mut text = format!("{}: {}\n", result.id, result.verdict.name());
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  rule    {}", result.rule);
+    let _ = writeln!(text, "  clause  {}", result.spec);
+    let _ = writeln!(text, "  source  {}", result.source);
+    if let Some(reason) = &result.reason {
+        let _ = writeln!(text, "  reason  {reason}");
+    }
+    let _ = writeln!(text, "  time    {:.1} ms", result.duration_us as f64 / 1000.0);
+    let width = result.checks.iter().map(|check| check.id.chars().count()).max().unwrap_or(0);
+    for check in &result.checks {
+        let (id, verdict) = (&check.id, check.verdict.name());
+        let _ = match check.verdict {
+            Verdict::Pass => writeln!(text, "  {verdict:<5} {id:width$}  {}", check.actual),
+            _ => writeln!(text, "  {verdict:<5} {id:width$}  expected {}, actual {}", check.expected, check.actual),
+        };
+    }
+    text
+}
+
+/// 0 for pass and skip, 1 for what the subject did wrong, 2 for an error.
+pub fn exit_status(result: &model::Case) -> u8 {
+    match result.verdict {
+        Verdict::Pass | Verdict::Skip => 0,
+        Verdict::Fail | Verdict::Crash | Verdict::Hang => 1,
+        Verdict::Error => 2,
+    }
+}

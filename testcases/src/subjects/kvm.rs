@@ -1,0 +1,264 @@
+//! Our VMM on this host's KVM, in this process.
+//!
+//! The guest talks through the shared page and the doorbell; it is entered directly into long mode unless the case
+//! examines the PVH entry, and gets the cheapest interrupt controllers that the case allows.
+
+use super::{Image, Program, Subject, SubjectError, command_line, watchdog::Watchdog};
+use crate::{
+    cancel::Cancel,
+    chain::chain,
+    host,
+    judge::{Ending, Run, Transcript},
+    messages::page,
+};
+use case::{
+    Entry, Irqchip, Needs, Setup,
+    image::{board, control},
+    message,
+};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use vmm::{
+    ExitObserver, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
+    devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, TestDevice, TestDeviceAddresses},
+};
+
+/// Guest memory in bytes: the image, its tables and what paging cases map.
+const MEMORY_SIZE_BYTES: u64 = 16 << 20;
+/// Time limit of a case: a thousand times what one takes, for a machine that has other things to do.
+const LIMIT: Duration = Duration::from_secs(10);
+/// What a guest may write on COM1 in bytes, which is not its transport here.
+const MAX_SERIAL_BYTES: usize = 64 << 10;
+/// How often a guest may ring the doorbell with no message in the page.
+const MAX_EMPTY_RINGS: u32 = 1 << 10;
+
+/// The subject `vmm`.
+#[derive(Debug)]
+pub struct OurVmm {
+    id: &'static str,
+    version: String,
+    hypervisor: Hypervisor,
+    loaded: vmm::Image,
+    image: Arc<Image>,
+    watchdog: Watchdog,
+}
+
+pub(super) fn open(
+    id: &'static str,
+    path: Option<&Path>,
+    image: &Arc<Image>,
+) -> Result<Box<dyn Subject>, SubjectError> {
+    if path.is_some() {
+        return Err(SubjectError::NoPath { id });
+    }
+    Ok(Box::new(OurVmm::open(id, image)?))
+}
+
+/// What the callbacks of a run leave behind.
+#[derive(Debug, Default)]
+struct Inbox {
+    transcript: Transcript,
+    nr_empty_rings: u32,
+    flood: Option<String>,
+}
+
+type SharedInbox = Arc<Mutex<Inbox>>;
+
+impl OurVmm {
+    /// Opens KVM and loads the image.
+    ///
+    /// # Errors
+    /// [`SubjectError::Kvm`] and [`SubjectError::Image`].
+    pub fn open(id: &'static str, image: &Arc<Image>) -> Result<Self, SubjectError> {
+        let hypervisor = Hypervisor::open().map_err(|source| SubjectError::Kvm { id, source })?;
+        let loaded = vmm::Image::from_bytes(image.catalog.bytes(), MEMORY_SIZE_BYTES)
+            .map_err(|source| SubjectError::Image { id, source })?;
+        let host = host::read();
+        let version = format!("vmproof {}, {} of Linux {}", env!("CARGO_PKG_VERSION"), host.kvm_module, host.kernel);
+        Ok(Self { id, version, hypervisor, loaded, image: image.clone(), watchdog: Watchdog::start() })
+    }
+
+    /// Runs a program and tells `observer` of each exit.
+    pub fn run_observed(
+        &self,
+        program: Program<'_>,
+        limit: Duration,
+        cancel: &Cancel,
+        observer: &mut dyn ExitObserver,
+    ) -> Run {
+        let start = Instant::now();
+        let inbox = SharedInbox::default();
+        let ending = match self.create(program, &inbox) {
+            Ok(mut vm) => {
+                let watch = self.watchdog.watch(vm.handle(), cancel, start + limit);
+                let stopped = vm.run(observer);
+                drop(watch);
+                match stopped {
+                    Ok(stopped) => self.ending(&stopped, &inbox, cancel),
+                    Err(error) => Ending::Harness { text: chain(&error) },
+                }
+            }
+            Err(error) => Ending::Harness { text: chain(&error) },
+        };
+        let transcript = std::mem::take(&mut lock(&inbox).transcript);
+        Run { transcript, ending, duration: start.elapsed() }
+    }
+
+    /// A virtual machine that is ready to run a program, for a debugger; its messages go nowhere.
+    ///
+    /// # Errors
+    /// Those of KVM.
+    pub fn prepare(&self, program: Program<'_>) -> Result<Vm, vmm::VmError> {
+        self.create(program, &SharedInbox::default())
+    }
+
+    fn create(&self, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, vmm::VmError> {
+        let setup = match program {
+            Program::Probe => Setup::DEFAULT,
+            Program::Case(case) => case.setup,
+        };
+        let report_page = self.image.catalog.note().report_page;
+        let receiver = inbox.clone();
+        let addresses = TestDeviceAddresses {
+            scratch_port: board::SCRATCH_PORT,
+            nr_scratch_ports: board::NR_SCRATCH_PORTS,
+            log_port: board::LOG_PORT,
+            scratch_mmio: board::SCRATCH_MMIO,
+            scratch_mmio_size: board::SCRATCH_MMIO_SIZE,
+        };
+        let config = VmConfig {
+            irqchip: irqchip(program, setup),
+            pit: setup.irqchip == Irqchip::Full,
+            nr_vcpus: setup.nr_vcpus,
+            command_line: format!("vp.report=page {}", command_line(program)),
+            ..VmConfig::new(self.entry(setup))
+        }
+        .with(Doorbell::new(board::DOORBELL_PORT, move |memory: &GuestMemory, _| ring(memory, report_page, &receiver)))
+        .with(DebugExit::new(board::DEBUG_EXIT_PORT))
+        .with(I8042::new(vmm::layout::pc::I8042))
+        .with(Serial::new(board::COM1_PORT, CollectedOutput::default(), MAX_SERIAL_BYTES))
+        .with(TestDevice::new(addresses));
+        Vm::new(&self.hypervisor, &self.loaded, config)
+    }
+
+    fn entry(&self, setup: Setup) -> vmm::Entry {
+        let note = self.image.catalog.note();
+        match setup.entry {
+            Entry::Pvh => vmm::Entry::Pvh,
+            Entry::Any => vmm::Entry::LongMode(LongModeState {
+                rip: note.entry,
+                rsp: note.stack,
+                cr0: control::CR0,
+                cr3: note.page_tables,
+                cr4: control::CR4,
+                efer: control::EFER_ACTIVE,
+                gdt_base: note.gdt_base,
+                idt_base: note.idt_base,
+                tss_base: note.tss_base,
+                // A limit is a 16-bit field in the register; the note has room for more.
+                gdt_limit: note.gdt_limit as u16,
+                idt_limit: note.idt_limit as u16,
+                tss_limit: note.tss_limit,
+                code_selector: note.code_selector,
+                data_selector: note.data_selector,
+                tss_selector: note.tss_selector,
+            }),
+        }
+    }
+
+    fn ending(&self, stopped: &Stopped, inbox: &SharedInbox, cancel: &Cancel) -> Ending {
+        let place = self.image.catalog.symbols().place(stopped.cpu.rip, &stopped.instruction);
+        match &stopped.reason {
+            StopReason::DebugExit(value) => Ending::DebugExit { value: *value },
+            StopReason::Reset => Ending::Reset,
+            StopReason::Shutdown => Ending::Shutdown { place },
+            StopReason::Halted => Ending::Halted { place },
+            StopReason::Requested if cancel.is_cancelled() => Ending::Cancelled,
+            StopReason::Requested => Ending::Timeout { place },
+            StopReason::DeviceStopped(text) => {
+                let flood = lock(inbox).flood.take();
+                Ending::Flood { text: flood.unwrap_or_else(|| text.clone()) }
+            }
+            StopReason::KvmError { .. } => Ending::Harness { text: stopped.reason.to_string() },
+            StopReason::InternalError { .. }
+            | StopReason::FailEntry { .. }
+            | StopReason::SystemEvent { .. }
+            | StopReason::UnexpectedExit { .. } => Ending::InternalError { text: stopped.reason.to_string(), place },
+        }
+    }
+}
+
+/// The cheapest interrupt controllers that will do.
+fn irqchip(program: Program<'_>, setup: Setup) -> vmm::Irqchip {
+    let needs_apic = match program {
+        // It asks CPUID what the processor has, the local APIC among it.
+        Program::Probe => true,
+        Program::Case(case) => case.needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE),
+    };
+    match setup.irqchip {
+        Irqchip::Any if needs_apic || setup.nr_vcpus > 1 => vmm::Irqchip::Split,
+        Irqchip::Any => vmm::Irqchip::None,
+        Irqchip::LocalApic => vmm::Irqchip::Split,
+        Irqchip::Full => vmm::Irqchip::Kernel,
+    }
+}
+
+fn lock(inbox: &SharedInbox) -> MutexGuard<'_, Inbox> {
+    // Whoever panicked while holding it left messages that are whole.
+    inbox.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the messages out of the shared page. A guest that broke the protocol is ended: it says nothing more of worth.
+fn ring(memory: &GuestMemory, report_page: u64, inbox: &SharedInbox) -> Flow {
+    let mut bytes = [0; message::page::SIZE];
+    let mut inbox = lock(inbox);
+    if let Err(outside) = memory.read(report_page, &mut bytes) {
+        inbox.flood = Some(format!("the report page: {outside}"));
+        return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
+    }
+    let received = page::decode(&bytes);
+    if received.is_empty() {
+        inbox.nr_empty_rings += 1;
+        if inbox.nr_empty_rings > MAX_EMPTY_RINGS {
+            inbox.flood = Some(format!("rang the doorbell {MAX_EMPTY_RINGS} times with no message"));
+            return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
+        }
+    }
+    for item in received {
+        inbox.transcript.take(item);
+    }
+    if inbox.transcript.fault().is_some() {
+        return Flow::Stop(StopReason::DeviceStopped("the guest broke the protocol of messages".to_owned()));
+    }
+    Flow::Continue
+}
+
+impl Subject for OurVmm {
+    fn id(&self) -> &str {
+        self.id
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn board(&self) -> Needs {
+        Needs::PVH_ENTRY
+            | Needs::COM1
+            | Needs::I8042
+            | Needs::TEST_DEVICE
+            | Needs::LOCAL_APIC
+            | Needs::UNCLAIMED
+    }
+
+    fn time_limit(&self) -> Duration {
+        LIMIT
+    }
+
+    fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
+        self.run_observed(program, limit, cancel, &mut vmm::NoObserver)
+    }
+}

@@ -1,0 +1,171 @@
+//! The subjects: hypervisors under test, each with how it is started.
+//!
+//! A new subject is a file here, a line in [`KINDS`], and a baseline in `testcases/baselines`.
+
+mod kvm;
+mod opened;
+mod qemu;
+mod qmp;
+mod watchdog;
+
+pub use kvm::OurVmm;
+pub use opened::Opened;
+
+use crate::{
+    cancel::Cancel,
+    catalog::{Case, Catalog, CatalogError},
+    judge::{ProbeError, Run},
+};
+use case::{Needs, image::command_line as word};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A guest image with all that is known of it.
+#[derive(Debug)]
+pub struct Image {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it holds.
+    pub catalog: Catalog,
+}
+
+impl Image {
+    /// Reads an image.
+    ///
+    /// # Errors
+    /// [`CatalogError`], which says what is wrong with the file.
+    pub fn open(path: &Path) -> Result<Self, CatalogError> {
+        Ok(Self { path: path.to_owned(), catalog: Catalog::read(path)? })
+    }
+}
+
+/// What a guest is started for.
+#[derive(Clone, Copy, Debug)]
+pub enum Program<'a> {
+    /// To tell what its processor offers.
+    Probe,
+    /// To run a case.
+    Case(&'a Case),
+}
+
+/// A hypervisor under test. It runs each program in a virtual machine of its own.
+pub trait Subject: Send + Sync {
+    /// Its name on the command line.
+    fn id(&self) -> &str;
+
+    /// Its version, as it says itself.
+    fn version(&self) -> &str;
+
+    /// What its board offers; what its processors offer the probe tells.
+    fn board(&self) -> Needs;
+
+    /// How long a case may take, unless the case asks for more.
+    fn time_limit(&self) -> Duration;
+
+    /// Runs a program for at most `limit`. Returns early, with whatever was said by then, once `cancel` is set.
+    fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run;
+}
+
+/// Why a subject cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// No subject has this name.
+    #[error("no subject `{name}`; there are: {}", names().join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// A path was given for a subject that is no program.
+    #[error("the subject `{id}` takes no `=PATH`")]
+    NoPath {
+        /// The subject.
+        id: &'static str,
+    },
+    /// This host's KVM cannot be used.
+    #[error("the subject `{id}` needs KVM")]
+    Kvm {
+        /// The subject.
+        id: &'static str,
+        /// Why not.
+        source: vmm::HostError,
+    },
+    /// The image cannot be loaded.
+    #[error("the subject `{id}` cannot load the image")]
+    Image {
+        /// The subject.
+        id: &'static str,
+        /// Why not.
+        source: vmm::ImageError,
+    },
+    /// The hypervisor's program is missing.
+    #[error("the subject `{id}` needs the program `{program}`, which is not installed: {remedy}")]
+    Missing {
+        /// The subject.
+        id: &'static str,
+        /// The program.
+        program: String,
+        /// What to type.
+        remedy: &'static str,
+    },
+    /// The hypervisor's program does not say its version.
+    #[error("`{program} --version` failed: {said}")]
+    Version {
+        /// The program.
+        program: String,
+        /// What it said.
+        said: String,
+    },
+    /// The probe gave no answer.
+    #[error("the subject `{id}` does not run the image's probe")]
+    Probe {
+        /// The subject.
+        id: String,
+        /// What happened instead.
+        source: ProbeError,
+    },
+}
+
+/// A kind of subject: its name, what it is, and how to open it, given the path after `=`, if any.
+pub struct Kind {
+    /// Its name on the command line.
+    pub id: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    open: fn(&'static str, Option<&Path>, &Arc<Image>) -> Result<Box<dyn Subject>, SubjectError>,
+}
+
+/// Every kind of subject.
+pub const KINDS: &[Kind] = &[
+    Kind { id: "vmm", title: "our VMM on this host's KVM", open: kvm::open },
+    Kind { id: "qemu-kvm", title: "QEMU on this host's KVM", open: qemu::open_kvm },
+    Kind { id: "qemu-tcg", title: "QEMU's own translator", open: qemu::open_tcg },
+];
+
+/// The names of all kinds.
+pub fn names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.id).collect()
+}
+
+/// Opens what the command line names: `ID` or `ID=PATH` with the path of the hypervisor's program.
+///
+/// # Errors
+/// [`SubjectError`], which says what is missing and what to do.
+pub fn open(name: &str, image: &Arc<Image>) -> Result<Box<dyn Subject>, SubjectError> {
+    let (id, path) = match name.split_once('=') {
+        Some((id, path)) => (id, Some(Path::new(path))),
+        None => (name, None),
+    };
+    let kind = KINDS.iter().find(|kind| kind.id == id).ok_or_else(|| SubjectError::Unknown { name: id.to_owned() })?;
+    (kind.open)(kind.id, path, image)
+}
+
+/// The words of the command line that choose a program.
+fn command_line(program: Program<'_>) -> String {
+    match program {
+        Program::Probe => format!("{0}case={1}", word::PREFIX, word::PROBE),
+        Program::Case(case) => format!("{0}at={1:x} {0}case={2}", word::PREFIX, case.record_address, case.id),
+    }
+}

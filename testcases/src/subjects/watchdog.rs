@@ -1,0 +1,117 @@
+//! Ends virtual machines of this process when their time is over or when everything is to end.
+//!
+//! One thread watches over all of them. It looks a few times a second while there are any, and sleeps while there are
+//! none, so that a guest that ends in time, the usual case, does not wake it.
+
+use crate::cancel::Cancel;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use vmm::VmHandle;
+
+/// How often the thread looks.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// The thread and what it watches over; the thread ends with this.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when the thread may have to leave its sleep.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    watched: BTreeMap<u64, Watched>,
+    next_number: u64,
+    is_asleep: bool,
+    is_ending: bool,
+}
+
+#[derive(Debug)]
+struct Watched {
+    handle: VmHandle,
+    cancel: Cancel,
+    deadline: Instant,
+}
+
+/// A virtual machine is watched over until this is dropped.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Watchdog {
+    pub(super) fn start() -> Self {
+        let shared = Arc::new(Shared::default());
+        let watching = shared.clone();
+        Self { shared, thread: Some(std::thread::spawn(move || watching.look())) }
+    }
+
+    /// Stops the machine at `deadline`, or once `cancel` is set.
+    pub(super) fn watch(&self, handle: VmHandle, cancel: &Cancel, deadline: Instant) -> Watch<'_> {
+        let mut state = self.shared.lock();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.watched.insert(number, Watched { handle, cancel: cancel.clone(), deadline });
+        if state.is_asleep {
+            self.shared.changed.notify_one();
+        }
+        Watch { shared: &self.shared, number }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No holder leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) {
+        let mut state = self.lock();
+        while !state.is_ending {
+            let now = Instant::now();
+            // A machine that was told to stop stays in the list until its thread comes back: telling it again is
+            // harmless.
+            for watched in state.watched.values() {
+                if now >= watched.deadline || watched.cancel.is_cancelled() {
+                    watched.handle.stop();
+                }
+            }
+            state.is_asleep = state.watched.is_empty();
+            state = if state.is_asleep {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let (state, _) = self.changed.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner);
+                state
+            };
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().watched.remove(&self.number);
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.shared.lock().is_ending = true;
+        self.shared.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic; if it did, there is nobody left to watch over.
+            let _ = thread.join();
+        }
+    }
+}
