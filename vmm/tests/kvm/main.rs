@@ -1,6 +1,7 @@
 //! The VMM on the host's KVM, with tiny guests that the tests assemble. One binary: it is linked once.
 
 mod exits;
+mod gdb;
 mod guest;
 mod long_mode;
 mod stops;
