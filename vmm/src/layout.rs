@@ -47,5 +47,5 @@ pub mod pc {
     pub const NR_I8042_PORTS: u16 = 5;
 }
 
-const _: () = assert!(START_INFO % PAGE_SIZE == 0 && MEMORY_MIN <= LEGACY_HOLE);
+const _: () = assert!(START_INFO.is_multiple_of(PAGE_SIZE) && MEMORY_MIN <= LEGACY_HOLE);
 const _: () = assert!(KVM_TSS == IDENTITY_MAP + PAGE_SIZE);

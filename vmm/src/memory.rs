@@ -100,11 +100,6 @@ impl GuestMemory {
         self.region().as_ptr() as u64
     }
 
-    /// The same memory in the terms of vm-memory, for crates of its family.
-    pub(crate) fn backend(&self) -> &GuestMemoryMmap<()> {
-        &self.inner
-    }
-
     fn region(&self) -> &GuestRegionMmap<()> {
         // Made in `map` from exactly one region.
         self.inner.iter().next().expect("guest memory has one region")

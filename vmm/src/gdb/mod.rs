@@ -73,14 +73,16 @@ impl Vm {
         let end = GdbStub::new(connection).run_blocking::<EventLoop<'_, '_, C>>(&mut debuggee).map_err(failure);
         debuggee.remove_all().map_err(DebugError::Kvm)?;
         let (ended, nr_exits) = debuggee.into_end();
-        let reason = match (end?, ended) {
-            (DisconnectReason::Disconnect, None) => {
+        let reason = match (end, ended) {
+            // However the session ended: a debugger may close its socket as soon as the guest's end has been told.
+            (_, Some(reason)) => reason,
+            (Err(error), None) => return Err(error),
+            (Ok(DisconnectReason::Disconnect), None) => {
                 let stopped = self.run(observer)?;
                 return Ok(Stopped { nr_exits: stopped.nr_exits + nr_exits, ..stopped });
             }
-            (_, Some(reason)) => reason,
             (
-                DisconnectReason::Kill | DisconnectReason::TargetExited(_) | DisconnectReason::TargetTerminated(_),
+                Ok(DisconnectReason::Kill | DisconnectReason::TargetExited(_) | DisconnectReason::TargetTerminated(_)),
                 None,
             ) => StopReason::Requested,
         };

@@ -1,5 +1,6 @@
 //! The VMM on the host's KVM, with tiny guests that the tests assemble. One binary: it is linked once.
 
+mod command;
 mod exits;
 mod gdb;
 mod guest;

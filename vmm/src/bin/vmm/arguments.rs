@@ -1,0 +1,104 @@
+//! What stands on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use vmm::{Irqchip, layout};
+
+const EXAMPLES: &str = "\
+Examples:
+  vmm run guest.elf                                 serial port on standard output
+  vmm run guest.elf --append 'verbose n=3'          with a command line
+  vmm run guest.elf --trace --timeout 10            every exit on standard error, for ten seconds at most
+  vmm run guest.elf --gdb 127.0.0.1:1234            then: gdb guest.elf -ex 'target remote 127.0.0.1:1234'
+
+Devices: COM1 at 3f8H, keyboard controller at 60H and 64H for the reset command, debug exit at F4H.
+
+Exit status:
+  0  the guest ended by writing 0 to the debug exit, by a reset or a shutdown, or gdb ended it
+  1  the guest failed: another value at the debug exit, triple fault, halt for ever, time-out, KVM internal error …
+  2  the request or the host failed: no such image, no KVM, output closed …";
+
+/// Runs x86-64 guests on KVM.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs one image to its end.
+    #[command(after_help = EXAMPLES)]
+    Run(Run),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// ELF file for x86-64 with fixed addresses and a PVH note.
+    pub(crate) image: PathBuf,
+    /// Command line for the guest.
+    #[arg(long, value_name = "CMDLINE", default_value = "", hide_default_value = true)]
+    pub(crate) append: String,
+    /// Guest memory in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 64,
+          value_parser = clap::value_parser!(u64).range(1..=layout::MEMORY_END >> 20))]
+    pub(crate) mem: u64,
+    /// Number of vCPUs; more than one needs --irqchip split or kernel.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) cpus: u8,
+    /// Interrupt controllers that KVM emulates; kernel brings the PIT along.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) irqchip: IrqchipChoice,
+    /// How the guest is entered.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) entry: EntryChoice,
+    /// Tell every exit on standard error, with its instruction.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Wait for gdb at HOST:PORT, or at a Unix socket if there is a slash in it.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) gdb: Option<String>,
+    /// Stop the guest after so many seconds (status 1).
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum IrqchipChoice {
+    /// No local APIC; HLT ends the run.
+    #[default]
+    None,
+    /// Local APICs only.
+    Split,
+    /// Local APICs, I/O APIC, PICs and PIT.
+    Kernel,
+}
+
+impl From<IrqchipChoice> for Irqchip {
+    fn from(choice: IrqchipChoice) -> Self {
+        match choice {
+            IrqchipChoice::None => Self::None,
+            IrqchipChoice::Split => Self::Split,
+            IrqchipChoice::Kernel => Self::Kernel,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum EntryChoice {
+    /// 32-bit protected mode, as the PVH note says.
+    #[default]
+    Pvh,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,141 @@
+//! Doing what the command line says.
+
+use crate::{
+    arguments::{Arguments, Command, EntryChoice, Run},
+    tell,
+    trace::{self, Tracer},
+};
+use anyhow::Context;
+use std::{
+    fs, io,
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+use vmm::{
+    Entry, ExitObserver, Hypervisor, Image, Irqchip, NoObserver, StopReason, Stopped, Vm, VmConfig, VmHandle,
+    devices::{DebugExit, I8042, Serial},
+    layout,
+};
+
+/// Where Linux kernels under QEMU and most test kernels expect QEMU's isa-debug-exit.
+const DEBUG_EXIT_PORT: u16 = 0xf4;
+/// Events that a guest can raise through KVM (Linux, "include/uapi/linux/kvm.h", KVM_SYSTEM_EVENT_*).
+const SYSTEM_EVENTS_OF_SUCCESS: [u32; 2] = [1, 2];
+
+/// Gives whether the guest succeeded.
+pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<bool> {
+    let Command::Run(run) = arguments.command;
+    let hypervisor = Hypervisor::open().context("cannot use KVM")?;
+    let image = Image::load(&run.image, run.mem << 20)
+        .with_context(|| format!("failed to load the image {}", run.image.display()))?;
+    let mut vm = Vm::new(&hypervisor, &image, config(&run)).context("failed to make the VM")?;
+    let (stopped, timed_out) = with_timeout(vm.handle(), run.timeout, || go(&mut vm, &run))?;
+    report(stopped, timed_out, &run)
+}
+
+fn config(run: &Run) -> VmConfig {
+    let entry = match run.entry {
+        EntryChoice::Pvh => Entry::Pvh,
+    };
+    let irqchip = Irqchip::from(run.irqchip);
+    VmConfig {
+        irqchip,
+        pit: irqchip == Irqchip::Kernel,
+        nr_vcpus: run.cpus,
+        command_line: run.append.clone(),
+        ..VmConfig::new(entry)
+    }
+    // Nothing is kept of what goes to standard output, so that there is no need for a limit.
+    .with(Serial::new(layout::pc::COM1, io::stdout(), usize::MAX))
+    .with(DebugExit::new(DEBUG_EXIT_PORT))
+    .with(I8042::new(layout::pc::I8042))
+}
+
+fn go(vm: &mut Vm, run: &Run) -> anyhow::Result<Stopped> {
+    let mut tracer = Tracer::default();
+    let observer: &mut dyn ExitObserver = if run.trace { &mut tracer } else { &mut NoObserver };
+    match &run.gdb {
+        Some(address) => debug(vm, address, observer),
+        None => Ok(vm.run(observer)?),
+    }
+}
+
+fn debug(vm: &mut Vm, address: &str, observer: &mut dyn ExitObserver) -> anyhow::Result<Stopped> {
+    let failed = || format!("failed to wait for gdb at {address}");
+    if address.contains('/') {
+        let listener = UnixListener::bind(address).with_context(failed)?;
+        tell(&format!("vmm: waiting for gdb: target remote {address}"));
+        let accepted = listener.accept();
+        // One debugger is all there is, and the file would stand in the way of the next run.
+        fs::remove_file(address).with_context(failed)?;
+        return Ok(vm.debug(accepted.with_context(failed)?.0, observer)?);
+    }
+    let listener = TcpListener::bind(address).with_context(failed)?;
+    tell(&format!("vmm: waiting for gdb: target remote {}", listener.local_addr().with_context(failed)?));
+    let (connection, _) = listener.accept().with_context(failed)?;
+    drop(listener);
+    Ok(vm.debug(connection, observer)?)
+}
+
+/// Calls `work`, and stops the VM after `seconds`. Gives whether it came to that.
+fn with_timeout<T>(
+    handle: VmHandle,
+    seconds: Option<u64>,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, bool)> {
+    let Some(seconds) = seconds else { return Ok((work()?, false)) };
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let timer = scope.spawn(move || {
+            let timed_out = is_done.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout);
+            if timed_out {
+                handle.stop();
+            }
+            timed_out
+        });
+        let result = work();
+        drop(done);
+        // The timer does nothing that could panic.
+        let timed_out = timer.join().unwrap_or(false);
+        Ok((result?, timed_out))
+    })
+}
+
+fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<bool> {
+    let success = match &stopped.reason {
+        StopReason::DebugExit(value) => *value == 0,
+        StopReason::Reset => true,
+        // Without a time-out only gdb can have asked for it.
+        StopReason::Requested => !timed_out,
+        StopReason::SystemEvent { event, .. } => SYSTEM_EVENTS_OF_SUCCESS.contains(event),
+        // The serial port is the only device here that stops, and only if its output fails.
+        StopReason::DeviceStopped(reason) => anyhow::bail!("{reason}"),
+        StopReason::Shutdown
+        | StopReason::Halted
+        | StopReason::InternalError { .. }
+        | StopReason::FailEntry { .. }
+        | StopReason::UnexpectedExit { .. }
+        | StopReason::KvmError { .. } => false,
+    };
+    if !success || run.trace {
+        let seconds = run.timeout.unwrap_or_default();
+        let why = if timed_out { format!("time-out after {seconds} s") } else { stopped.reason.to_string() };
+        let cpu = &stopped.cpu;
+        tell(&format!("vmm: {why}; {} exits", stopped.nr_exits));
+        tell(&format!(
+            "vmm: vCPU {} at {:#x} (CPL {}): {}",
+            stopped.vcpu,
+            cpu.rip,
+            cpu.cpl,
+            trace::disassemble(&stopped)
+        ));
+        tell(&format!(
+            "vmm: cr0 {:#x}, cr2 {:#x}, cr3 {:#x}, cr4 {:#x}, efer {:#x}",
+            cpu.cr0, cpu.cr2, cpu.cr3, cpu.cr4, cpu.efer
+        ));
+    }
+    Ok(success)
+}

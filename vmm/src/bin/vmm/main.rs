@@ -1,0 +1,29 @@
+//! The command `vmm`: runs one guest image by hand, as a user of the library.
+
+mod arguments;
+mod command;
+mod trace;
+
+use clap::Parser;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    // clap itself leaves with 2 for a request that it cannot read.
+    let arguments = arguments::Arguments::parse();
+    match command::execute(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            tell(&format!("vmm: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes a line to standard error. Unlike `eprintln!` it does not panic where that is closed: then no one listens.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
