@@ -2,8 +2,8 @@
 //!
 //! Everything that judges stands here; the VMM knows nothing of cases, and the reports run nothing.
 
-//X pub mod baseline;
-//X pub mod bench;
+pub mod baseline;
+pub mod bench;
 pub mod cancel;
 pub mod catalog;
 pub mod chain;
@@ -11,10 +11,12 @@ pub mod host;
 pub mod image;
 pub mod judge;
 pub mod messages;
+mod nearest;
 pub mod process;
 pub mod progress;
-//X pub mod select;
-//X pub mod session;
+pub mod select;
+pub mod session;
+pub mod single;
 pub mod subjects;
 pub mod symbols;
 pub mod trace;

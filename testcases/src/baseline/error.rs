@@ -1,0 +1,93 @@
+//! Why a baseline cannot be used.
+
+use crate::nearest::suggestion;
+use std::{io, path::PathBuf};
+
+/// Why a baseline cannot be used. Each text starts with the file, and with the line where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    /// The file cannot be read.
+    #[error("failed to read the baseline {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is no TOML, or TOML with something unknown in it or something missing.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A text that must say something is empty.
+    #[error("{}:{line}: the entry for `{case}` has an empty `{key}`; {remedy}", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Line of the entry.
+        line: usize,
+        /// The case that the entry is for.
+        case: String,
+        /// The key.
+        key: &'static str,
+        /// What to write.
+        remedy: &'static str,
+    },
+    /// Two entries are for one case.
+    #[error("{}:{line}: `{case}` has an entry already, in line {first_line}; one of them must go", path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// Line of the second entry.
+        line: usize,
+        /// The case that the entries are for.
+        case: String,
+        /// Line of the first.
+        first_line: usize,
+    },
+    /// An entry is for a case that does not exist.
+    #[error("{}:{line}: no case is called `{case}`{}", path.display(), suggestion(nearest))]
+    UnknownCase {
+        /// The file.
+        path: PathBuf,
+        /// Line of the entry.
+        line: usize,
+        /// What it names.
+        case: String,
+        /// What may have been meant.
+        nearest: Vec<String>,
+    },
+    /// It is no report.
+    #[error("{}: it is no report of this program's version", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// A report has another form.
+    #[error("{}: it is a report of the form `{schema}`, but this program reads `{}`", path.display(), reports::model::SCHEMA)]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        schema: String,
+    },
+    /// A report does not tell of the subject.
+    #[error("{}: the report tells nothing of the subject `{subject}`, only of {}", path.display(), subjects.join(", "))]
+    NoSubject {
+        /// The file.
+        path: PathBuf,
+        /// What it was searched for.
+        subject: String,
+        /// Those it tells of.
+        subjects: Vec<String>,
+    },
+}

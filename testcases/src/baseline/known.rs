@@ -1,0 +1,204 @@
+//! A baseline that is written down: what a subject is known to get wrong, with the reason.
+
+use super::{BaselineError, failing};
+use crate::{catalog::Catalog, nearest::nearest};
+use reports::model::{Against, Case, Verdict};
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+use toml::Spanned;
+
+/// The entries of a baseline, each for one case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownFailures {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    line: usize,
+    raw: RawEntry,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    known: Vec<RawEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEntry {
+    case: Spanned<String>,
+    verdict: KnownVerdict,
+    /// Exactly these checks fail.
+    checks: Option<Vec<String>>,
+    expected: String,
+    actual: String,
+    clause: String,
+    reason: String,
+    /// Part of the version of the subjects that it holds for.
+    when: Option<String>,
+}
+
+/// What may be known of a case: there is nothing to write down about a pass, a skip or an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KnownVerdict {
+    Fail,
+    Crash,
+    Hang,
+}
+
+impl From<KnownVerdict> for Verdict {
+    fn from(verdict: KnownVerdict) -> Self {
+        match verdict {
+            KnownVerdict::Fail => Self::Fail,
+            KnownVerdict::Crash => Self::Crash,
+            KnownVerdict::Hang => Self::Hang,
+        }
+    }
+}
+
+impl KnownFailures {
+    /// Reads a baseline. `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`BaselineError::Form`], [`BaselineError::Empty`], [`BaselineError::Duplicate`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, BaselineError> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let (line, column) = position(text, start);
+            let message = error.message().trim().replace('\n', " ");
+            BaselineError::Form { path: path.to_owned(), line, column, message }
+        })?;
+        let mut entries: Vec<Entry> = Vec::new();
+        for raw in file.known {
+            let (line, _) = position(text, raw.case.span().start);
+            let entry = Entry { line, raw };
+            entry.check(path)?;
+            let is_same = |first: &&Entry| first.raw.case == entry.raw.case && first.raw.when == entry.raw.when;
+            if let Some(first) = entries.iter().find(is_same) {
+                return Err(duplicate(first, &entry, path));
+            }
+            entries.push(entry);
+        }
+        Ok(Self { entries })
+    }
+
+    /// Checks that every entry is for a case that exists. `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`BaselineError::UnknownCase`].
+    pub fn check_cases(&self, catalog: &Catalog, path: &Path) -> Result<(), BaselineError> {
+        match self.entries.iter().find(|entry| catalog.case(entry.case()).is_none()) {
+            None => Ok(()),
+            Some(entry) => Err(BaselineError::UnknownCase {
+                path: path.to_owned(),
+                line: entry.line,
+                case: entry.case().to_owned(),
+                nearest: nearest(entry.case(), catalog.cases().iter().map(|case| case.id.as_str())),
+            }),
+        }
+    }
+
+    /// The entries that hold for a subject of this version. `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`BaselineError::Duplicate`], if two of them are for one case.
+    pub fn for_version(self, version: &str, path: &Path) -> Result<Active, BaselineError> {
+        let holds = |entry: &Entry| entry.raw.when.as_deref().is_none_or(|part| version.contains(part));
+        let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+        for entry in self.entries.into_iter().filter(holds) {
+            if let Some(first) = entries.get(entry.case()) {
+                return Err(duplicate(first, &entry, path));
+            }
+            entries.insert(entry.case().to_owned(), entry);
+        }
+        Ok(Active { entries })
+    }
+}
+
+impl Entry {
+    fn case(&self) -> &str {
+        self.raw.case.get_ref()
+    }
+
+    fn check(&self, path: &Path) -> Result<(), BaselineError> {
+        let RawEntry { expected, actual, clause, reason, checks, when, .. } = &self.raw;
+        let empty = |key, remedy| {
+            let case = self.case().to_owned();
+            Err(BaselineError::Empty { path: path.to_owned(), line: self.line, case, key, remedy })
+        };
+        let is_empty = |text: &str| text.trim().is_empty();
+        for (key, text, remedy) in [
+            ("expected", expected, "say what the clause asks for"),
+            ("actual", actual, "say what the subject does instead"),
+            ("clause", clause, "name document and section"),
+            ("reason", reason, "say why the subject gets it wrong"),
+        ] {
+            if is_empty(text) {
+                return empty(key, remedy);
+            }
+        }
+        if checks.as_ref().is_some_and(|checks| checks.is_empty() || checks.iter().any(|check| is_empty(check))) {
+            return empty("checks", "name those that fail, or leave the key out");
+        }
+        if when.as_deref().is_some_and(is_empty) {
+            return empty("when", "name a part of the subject's version, or leave the key out");
+        }
+        Ok(())
+    }
+}
+
+fn duplicate(first: &Entry, second: &Entry, path: &Path) -> BaselineError {
+    BaselineError::Duplicate {
+        path: path.to_owned(),
+        line: second.line,
+        case: second.case().to_owned(),
+        first_line: first.line,
+    }
+}
+
+/// Line and column, from 1, of an offset in bytes.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// The entries that hold for one subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Active {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Active {
+    /// How a result stands against the entries, and the reason of the entry that is for it.
+    pub(super) fn compare(&self, result: &Case) -> (Against, Option<String>) {
+        let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Skip);
+        match self.entries.get(&result.id) {
+            Some(entry) => (entry.compare(result), Some(entry.raw.reason.clone())),
+            None if is_good => (Against::Expected, None),
+            None => (Against::Regressed, None),
+        }
+    }
+}
+
+impl Entry {
+    fn compare(&self, result: &Case) -> Against {
+        if result.verdict == Verdict::Pass {
+            return Against::Fixed;
+        }
+        if result.verdict != Verdict::from(self.raw.verdict) {
+            return Against::Regressed;
+        }
+        let Some(listed) = &self.raw.checks else { return Against::Expected };
+        let listed: BTreeSet<_> = listed.iter().map(String::as_str).collect();
+        super::compare_failing(&listed, &failing(result))
+    }
+}

@@ -1,0 +1,61 @@
+//! Baselines: what a subject is known to get wrong, so that a run tells only what changed.
+//!
+//! A baseline is either written down, with a reason for each entry ([`KnownFailures`]), or the report of a former run.
+//! The verdict `error` is never compared: it says nothing of the subject.
+
+mod error;
+mod former;
+mod known;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use error::BaselineError;
+pub use former::Former;
+pub use known::{Active, KnownFailures};
+pub use source::{Source, checked_in};
+
+use reports::model::{Against, Case, Verdict};
+use std::collections::BTreeSet;
+
+/// What a subject's results are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// What was written down.
+    Known(Active),
+    /// What a former run gave.
+    Former(Former),
+}
+
+impl Baseline {
+    /// Says in a result how it stands against the baseline, and why it is known.
+    pub fn apply(&self, result: &mut Case) {
+        if result.verdict == Verdict::Error {
+            (result.against_baseline, result.known) = (None, None);
+            return;
+        }
+        let (against, known) = match self {
+            Self::Known(known) => known.compare(result),
+            Self::Former(former) => former.compare(result),
+        };
+        (result.against_baseline, result.known) = (Some(against), known);
+    }
+}
+
+/// The ids of the checks that fail.
+fn failing(case: &Case) -> BTreeSet<&str> {
+    case.checks.iter().filter(|check| check.verdict != Verdict::Pass).map(|check| check.id.as_str()).collect()
+}
+
+/// How failing checks stand against those that are known to fail, under the same verdict.
+///
+/// Fewer of the same are an improvement; any other is new, even if the known ones hold now.
+fn compare_failing(known: &BTreeSet<&str>, now: &BTreeSet<&str>) -> Against {
+    if now == known {
+        Against::Expected
+    } else if now.is_subset(known) {
+        Against::Fixed
+    } else {
+        Against::Regressed
+    }
+}
