@@ -62,10 +62,11 @@ pub fn trace(
 pub fn debug(image: &Arc<Image>, case: &Case, address: &str) -> anyhow::Result<()> {
     let subject = OurVmm::open(OURS, image)?;
     let mut vm = subject.prepare(Program::Case(case)).context("failed to make the virtual machine")?;
-    let listener =
-        std::net::TcpListener::bind(address).with_context(|| format!("failed to listen on {address} for a debugger"))?;
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("failed to listen on {address} for a debugger"))?;
     eprintln!("waiting for a debugger: gdb {} -ex 'target remote {address}'", image.path.display());
-    let end = vm.debug(listener)?;
+    let (connection, _) = listener.accept().context("failed to take a debugger's connection")?;
+    let end = vm.debug(connection, &mut vmm::NoObserver)?;
     eprintln!("{end}");
     Ok(())
 }

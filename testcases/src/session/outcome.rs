@@ -40,7 +40,7 @@ impl Outcome {
 
     /// The table by feature, what was not expected, flakes, and one line a subject.
     pub fn summary(&self, style: Style, width: u16) -> String {
-        let mut text = terminal::render(&self.report, style, width);
+        let mut text = terminal::write(&self.report, style, width);
         for flake in &self.flakes {
             text += &format!("flake: {flake}\n");
         }

@@ -246,12 +246,7 @@ impl Subject for OurVmm {
     }
 
     fn board(&self) -> Needs {
-        Needs::PVH_ENTRY
-            | Needs::COM1
-            | Needs::I8042
-            | Needs::TEST_DEVICE
-            | Needs::LOCAL_APIC
-            | Needs::UNCLAIMED
+        Needs::PVH_ENTRY | Needs::COM1 | Needs::I8042 | Needs::TEST_DEVICE | Needs::LOCAL_APIC | Needs::UNCLAIMED
     }
 
     fn time_limit(&self) -> Duration {

@@ -28,7 +28,7 @@ const REMEDY: &str = "`apt-get install qemu-system-x86`, or give its path with `
 /// How long QEMU may take to tell its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 /// How long QEMU may take to answer on its control socket, and to end after its outputs are closed.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// How often the wish to cancel is looked at while nothing comes.
 const SLICE: Duration = Duration::from_millis(50);
 /// What a guest may write on COM1 in bytes: more than any transcript takes.
@@ -48,11 +48,9 @@ struct Accelerator {
 }
 
 /// With `-cpu max`, QEMU's translator offers all it has.
-const TCG: Accelerator =
-    Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(30) };
+const TCG: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(30) };
 /// The firmware may be interpreted instruction by instruction, which takes seconds.
-const KVM: Accelerator =
-    Accelerator { arguments: &["-accel", "kvm", "-cpu", "host"], limit: Duration::from_secs(90) };
+const KVM: Accelerator = Accelerator { arguments: &["-accel", "kvm", "-cpu", "host"], limit: Duration::from_secs(90) };
 
 /// What every machine has, by the accelerator's and the guest's arguments before and behind it.
 const MACHINE: &[&str] = &[

@@ -1,0 +1,98 @@
+//! `cargo xtask test`: the suite on subjects, and its report.
+
+use crate::{image, interrupt};
+use clap::Args;
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+use testcases::{
+    baseline::Source,
+    progress::Manner,
+    select::Shard,
+    session::{self, Options},
+};
+
+/// Run the suite on one or more hypervisors and report by feature
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cargo xtask test                                the whole suite on this host's KVM
+  cargo xtask test paging 'msr::*' MsrEfer        an area, a pattern of ids, a feature
+  cargo xtask test --subject vmm,qemu-tcg         two subjects side by side
+  cargo xtask test --baseline last/report.json    against a former report
+  cargo xtask test --repeat 50                    fails if any verdict differs between the runs
+
+The report folder receives report.json, junit.xml, report.ktap, report.md and report.html.
+Exit status: 0 everything as expected, 1 something regressed, 2 the harness or the request failed.")]
+pub(crate) struct Arguments {
+    /// Cases by id or part of it, by pattern with `*`, by area or by feature; all if none is given
+    filter: Vec<String>,
+    /// Hypervisors, as `ID` or `ID=PROGRAM`
+    #[arg(long, value_name = "ID", value_delimiter = ',', default_value = "vmm")]
+    subject: Vec<String>,
+    /// Folder for the report's files
+    #[arg(long, value_name = "DIR", default_value = "target/report")]
+    report: PathBuf,
+    /// What is known to be wrong: `auto` for the checked-in baselines, `none`, a TOML file or a report.json
+    #[arg(long, value_name = "FILE|auto|none", default_value = "auto")]
+    baseline: Source,
+    /// Cases that run side by side; as many as there are processors if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
+    /// Part K of N of the cases
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
+    /// Order in which the cases run; 0 is the catalog's
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Run everything so many times and fail if any verdict differs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// Always 0: a case that fails sometimes is a defect to be found
+    #[arg(long, value_name = "0", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=0))]
+    retries: u32,
+    /// Time limit of a case in seconds instead of the subject's own
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    time_limit: Option<u64>,
+    #[command(flatten)]
+    image: image::Choice,
+}
+
+pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    // Tried first: nobody wants to learn after the run that its results cannot be written.
+    reports::write::prepare(&arguments.report)?;
+    let cancel = interrupt::cancel_on_signal()?;
+    let image = arguments.image.open()?;
+    let options = Options {
+        subjects: &arguments.subject,
+        filters: &arguments.filter,
+        shard: arguments.shard,
+        baseline: &arguments.baseline,
+        jobs: arguments.jobs,
+        seed: arguments.seed,
+        repeat: arguments.repeat,
+        time_limit: arguments.time_limit.map(Duration::from_secs),
+        manner: Manner::Auto,
+    };
+    let outcome = session::run(&image, &options, &cancel)?;
+    reports::write::write_all(&outcome.report, &arguments.report)?;
+    print!("{}", outcome.summary(style(), width()));
+    println!("report: {}", relative(&arguments.report).join("report.html").display());
+    Ok(ExitCode::from(outcome.exit_status()))
+}
+
+fn style() -> reports::terminal::Style {
+    let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if wanted { reports::terminal::Style::Colour } else { reports::terminal::Style::Plain }
+}
+
+/// Columns of the terminal; a usual number where there is none.
+fn width() -> u16 {
+    console::Term::stdout().size_checked().map_or(120, |(_, columns)| columns)
+}
+
+fn relative(path: &Path) -> &Path {
+    std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
