@@ -144,7 +144,16 @@ pub fn enter(state: &mut State) -> Exception {
 
 /// Calls a function at CPL 3; an exception other than its return becomes the error.
 pub fn call(function: extern "C" fn(u64) -> u64, argument: u64) -> Result<u64, Exception> {
+    call_with_flags(function, argument, RFLAGS_CLEAR)
+}
+
+/// IOPL 3 in RFLAGS: code at CPL 3 may use every port, CLI and STI.
+pub const RFLAGS_IOPL_3: u64 = RFLAGS_CLEAR | 3 << 12;
+
+/// Calls a function at CPL 3 with these RFLAGS, for cases about IOPL.
+pub fn call_with_flags(function: extern "C" fn(u64) -> u64, argument: u64, rflags: u64) -> Result<u64, Exception> {
     let mut state = State::at(user_trampoline as *const () as u64);
+    state.rflags = rflags;
     state.registers[register::RAX] = function as usize as u64;
     state.registers[register::RDI] = argument;
     let exception = enter(&mut state);

@@ -8,3 +8,4 @@ pub mod feature_bit;
 pub mod instruction;
 pub mod msr;
 pub mod port;
+pub mod port_string;
