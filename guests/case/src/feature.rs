@@ -68,10 +68,13 @@ features! {
     MmioWidth                "mmio"      "MMIO reads and writes of each width";
     MmioReadModifyWrite      "mmio"      "MMIO read-modify-write instructions";
     MmioString               "mmio"      "MMIO by string instructions";
+    MmioPaging               "mmio"      "MMIO through page tables";
     MmioUnbacked             "mmio"      "Accesses that no device claims";
     // Hypercalls.
     HypervisorLeaves         "hypercall" "Hypervisor CPUID leaves";
     HypercallKvm             "hypercall" "KVM hypercalls";
+    KvmClock                 "hypercall" "KVM clock and wall clock";
+    VirtualizationOff        "hypercall" "VMX and SVM instructions while both are off";
     HypercallPrivilege       "hypercall" "Hypercalls by privilege level";
     // Paging.
     PagingTranslation        "paging"    "Four-level translation and page sizes";

@@ -74,6 +74,8 @@ bitflags::bitflags! {
         const HYPERVISOR = 1 << 31;
         /// KVM's signature stands in the hypervisor leaves.
         const KVM = 1 << 32;
+        /// MOVBE.
+        const MOVBE = 1 << 41;
 
         // Properties of the board, told by the subject.
         /// The image was entered by PVH, so the entry state is the loader's.

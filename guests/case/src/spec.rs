@@ -42,6 +42,10 @@ documents! {
     pvh, "Xen PVH", "xen/include/public/arch-x86/hvm/start_info.h and docs/misc/pvh, 4.19";
     /// The kernel's documentation of KVM: `Documentation/virt/kvm/`.
     kvm, "KVM", "Documentation/virt/kvm, Linux 6.12";
+    /// What KVM's hypercalls return.
+    kvm_para, "KVM ABI", "include/uapi/linux/kvm_para.h, Linux 6.12";
+    /// PCI Local Bus Specification.
+    pci, "PCI", "PCI Local Bus Specification, revision 3.0";
     /// Datasheet of the National Semiconductor PC16550D UART.
     uart, "PC16550D", "RRD-B30M75, June 1995";
     /// Intel 8042 keyboard controller as the IBM PC/AT Technical Reference describes it.

@@ -5,6 +5,7 @@ pub mod control;
 pub mod cpuid;
 pub mod debug;
 pub mod feature_bit;
+pub mod hypercall;
 pub mod instruction;
 pub mod msr;
 pub mod port;

@@ -1,1 +1,7 @@
 //! Hypervisor leaves and hypercalls.
+
+mod clock;
+mod kvm;
+mod leaves;
+mod privilege;
+mod virtualization_off;
