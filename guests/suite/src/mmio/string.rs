@@ -25,13 +25,13 @@ macro_rules! check_log {
 fn rep_stos() {
     const NAMES: &[Text] = names!["STOSB", "STOSW", "STOSD", "STOSQ", "STOSB, DF", "STOSQ, DF"];
     macro_rules! row {
-        ($row:literal, $set:literal, $instruction:literal, $size:literal, $sign:literal) => {{
+        ($row:literal, $set:literal, $instruction:literal, $size:literal, $step:literal) => {{
             test_device::clear_log();
             let (mut rdi, mut rcx) = (page_address(AT), 3_u64);
             let result = instruction!($set, $instruction, "cld", inout("rdi") rdi, inout("rcx") rcx,
                 in("rax") 0x1122_3344_5566_7788_u64);
             check_outcome!("the instruction", [NAMES; $row], result, Outcome::COMPLETED);
-            let place = |element: i64| AT.wrapping_add_signed(element * $size * $sign);
+            let place = |element: i64| AT.wrapping_add_signed(element * $step);
             check_log!(NAMES, $row, [place(0), place(1), place(2)].map(|at| Access::write(at, $size)));
             check_eq!("RDI", [NAMES; $row], rdi, page_address(place(3)));
             check_eq!("RCX", [NAMES; $row], rcx, 0);
@@ -39,11 +39,11 @@ fn rep_stos() {
         }};
     }
     row!(0, "cld", "rep stosb", 1, 1);
-    row!(1, "cld", "rep stosw", 2, 1);
-    row!(2, "cld", "rep stosd", 4, 1);
-    row!(3, "cld", "rep stosq", 8, 1);
+    row!(1, "cld", "rep stosw", 2, 2);
+    row!(2, "cld", "rep stosd", 4, 4);
+    row!(3, "cld", "rep stosq", 8, 8);
     row!(4, "std", "rep stosb", 1, -1);
-    row!(5, "std", "rep stosq", 8, -1);
+    row!(5, "std", "rep stosq", 8, -8);
 }
 
 /// LODS is one read of its operand's size.
