@@ -193,7 +193,9 @@ mod tests {
     const PORTS: Region = Region::Ports { first: 0x10, count: 4 };
     const PAGE: Region = Region::Memory { first: 0x10_0000, size_bytes: 0x1000 };
 
-    fn bus(regions: &[Region]) -> Result<(Bus, mpsc::Receiver<(Location, Vec<u8>)>), BusError> {
+    type Told = mpsc::Receiver<(Location, Vec<u8>)>;
+
+    fn bus(regions: &[Region]) -> Result<(Bus, Told), BusError> {
         let (sender, receiver) = mpsc::channel();
         Ok((Bus::new(vec![Box::new(Teller(regions.to_vec(), sender))], 0x10_0000)?, receiver))
     }

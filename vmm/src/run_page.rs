@@ -9,16 +9,19 @@
 
 use kvm_bindings::{KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO, kvm_run};
 use kvm_ioctls::VcpuFd;
-use std::{marker::PhantomData, ptr};
+use std::ptr::{self, NonNull};
 
 /// The page of one vCPU. It may be used only while the `VcpuFd` that it was made from lives: whoever owns both keeps
 /// them together.
 #[derive(Clone, Copy)]
 pub(crate) struct RunPage {
-    page: *mut kvm_run,
-    // Not Send: the page is used by the thread that runs the vCPU, and by signal handlers on it.
-    thread: PhantomData<*mut ()>,
+    // A raw pointer, which is not Send either: the page is for the thread that runs the vCPU, and for signal handlers
+    // on it.
+    page: NonNull<kvm_run>,
 }
+
+// A signal handler may come between any two instructions: it must never see a half of this.
+const _: () = assert!(size_of::<Option<RunPage>>() == size_of::<usize>());
 
 impl RunPage {
     /// The page of `vcpu`.
@@ -26,19 +29,19 @@ impl RunPage {
     /// # Safety
     /// The page must not be used once `vcpu` is dropped.
     pub(crate) unsafe fn new(vcpu: &mut VcpuFd) -> Self {
-        Self { page: vcpu.get_kvm_run(), thread: PhantomData }
+        Self { page: NonNull::from(vcpu.get_kvm_run()) }
     }
 
     /// Makes the next or the current KVM_RUN return at once with EINTR, or not. Safe in a signal handler.
     pub(crate) fn set_immediate_exit(self, value: bool) {
         // SAFETY: the page is mapped (see `new`), and the byte is only ever accessed as an integer.
-        unsafe { ptr::addr_of_mut!((*self.page).immediate_exit).write_volatile(value.into()) }
+        unsafe { ptr::addr_of_mut!((*self.page.as_ptr()).immediate_exit).write_volatile(value.into()) }
     }
 
     /// Number of the last exit's reason.
     pub(crate) fn exit_reason(self) -> u32 {
         // SAFETY: the page is mapped (see `new`), and every value is one of the field.
-        unsafe { ptr::addr_of!((*self.page).exit_reason).read_volatile() }
+        unsafe { ptr::addr_of!((*self.page.as_ptr()).exit_reason).read_volatile() }
     }
 
     /// Size in bytes of one access of the last exit, if it was port I/O; else 1.
@@ -47,7 +50,7 @@ impl RunPage {
             return 1;
         }
         // SAFETY: 1. the page is mapped (see `new`); 2. the reason says that this member of the union was written.
-        let size = unsafe { ptr::addr_of!((*self.page).__bindgen_anon_1.io.size).read_volatile() };
+        let size = unsafe { ptr::addr_of!((*self.page.as_ptr()).__bindgen_anon_1.io.size).read_volatile() };
         usize::from(size).max(1)
     }
 
@@ -57,7 +60,7 @@ impl RunPage {
             return (0, Vec::new());
         }
         // SAFETY: 1. the page is mapped (see `new`); 2. the reason says that this member of the union was written.
-        let internal = unsafe { ptr::addr_of!((*self.page).__bindgen_anon_1.internal).read_volatile() };
+        let internal = unsafe { ptr::addr_of!((*self.page.as_ptr()).__bindgen_anon_1.internal).read_volatile() };
         (internal.suberror, internal.data.iter().take(internal.ndata as usize).copied().collect())
     }
 }

@@ -1,6 +1,7 @@
 //! Tiny guests for the tests: code by iced's assembler in an ELF file with a PVH note.
 
 use iced_x86::code_asm::CodeAssembler;
+use std::{sync::mpsc, thread, time::Duration};
 use vmm::{Entry, Hypervisor, Image, NoObserver, Stopped, Vm, VmConfig, devices::DebugExit};
 
 /// Where code is loaded and entered.
@@ -62,7 +63,25 @@ pub(crate) fn config() -> VmConfig {
 
 /// Runs a 32-bit program to its end.
 pub(crate) fn run(config: VmConfig, program: impl FnOnce(&mut CodeAssembler)) -> Stopped {
-    Vm::new(&hypervisor(), &image(32, program), config).unwrap().run(&mut NoObserver).unwrap()
+    let mut vm = Vm::new(&hypervisor(), &image(32, program), config).unwrap();
+    with_deadline(|| vm.run(&mut NoObserver).unwrap())
+}
+
+/// Does the work, and ends the tests if it takes so long that it can only hang: a thread that is in a guest and cannot
+/// be stopped is beyond the reach of a panic.
+pub(crate) fn with_deadline<T>(work: impl FnOnce() -> T) -> T {
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    let (done, is_done) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if is_done.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{name} hangs");
+            std::process::abort();
+        }
+    });
+    let result = work();
+    drop(done);
+    watchdog.join().unwrap();
+    result
 }
 
 /// Ends the guest with the value of EAX.

@@ -1,6 +1,6 @@
 //! Entry directly into long mode, with tables that the test writes as an image would hold them.
 
-use crate::guest::{CODE, MEMORY, elf, hypervisor};
+use crate::guest::{CODE, MEMORY, elf, hypervisor, with_deadline};
 use iced_x86::code_asm::*;
 use vmm::{Entry, Image, ImageError, LongModeState, NoObserver, StopReason, Vm, VmConfig, VmError, layout};
 
@@ -19,15 +19,18 @@ fn image(program: impl FnOnce(&mut CodeAssembler)) -> Image {
         let at = (address - CODE) as usize;
         bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
     };
-    // Present and writable; the last level is a page of 2 MiB.
-    put(PML4, PDPT | 3);
-    put(PDPT, PD | 3);
-    put(PD, 0x83);
-    put(PD + 8, 0x20_0083);
+    // Present, writable, for all; the last level is a page of 2 MiB.
+    put(PML4, PDPT | 7);
+    put(PDPT, PD | 7);
+    put(PD, 0x87);
+    put(PD + 8, 0x20_0087);
     // 64-bit code, data, busy TSS.
     put(GDT + 8, 0x00af_9b00_0000_ffff);
     put(GDT + 16, 0x00cf_9300_0000_ffff);
     put(GDT + 24, 0x67 | (TSS & 0xff_ffff) << 16 | 0x8b << 40);
+    // Data and 64-bit code for CPL 3.
+    put(GDT + 40, 0x00cf_f300_0000_ffff);
+    put(GDT + 48, 0x00af_fb00_0000_ffff);
     Image::from_bytes(&elf(CODE, &bytes, None), MEMORY).unwrap()
 }
 
@@ -40,7 +43,7 @@ fn state() -> LongModeState {
         cr4: 0x620,
         efer: 0x500,
         gdt_base: GDT,
-        gdt_limit: 0x27,
+        gdt_limit: 0x37,
         tss_base: TSS,
         tss_limit: 0x67,
         code_selector: 8,
@@ -81,20 +84,68 @@ fn instruction_bytes_end_where_nothing_is_mapped() {
     let mut vm = Vm::new(&hypervisor(), &image, VmConfig::new(Entry::LongMode(state()))).unwrap();
     let handle = vm.handle();
     let memory = vm.memory().clone();
-    let stopped = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            // The store before the jump tells that the guest has come that far.
-            while memory.read_u64(0x1f_fff8) != Ok(last) {
-                std::thread::yield_now();
-            }
-            handle.stop();
-        });
-        vm.run(&mut NoObserver).unwrap()
+    let stopped = with_deadline(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // The store before the jump tells that the guest has come that far.
+                while memory.read_u64(0x1f_fff8) != Ok(last) {
+                    std::thread::yield_now();
+                }
+                handle.stop();
+            });
+            vm.run(&mut NoObserver).unwrap()
+        })
     });
     assert_eq!(stopped.reason, StopReason::Requested);
     if stopped.cpu.rip == last {
         assert_eq!(stopped.instruction, [0xeb, 0xfe]);
     }
+}
+
+#[test]
+fn guest_that_spins_in_ring_3_is_stopped_where_it_stands() {
+    let image = image(|a| {
+        let mut ring_3 = a.create_label();
+        a.push(0x2b).unwrap();
+        a.push(0x20_0000).unwrap();
+        a.push(2).unwrap();
+        a.push(0x33).unwrap();
+        a.lea(rax, ptr(ring_3)).unwrap();
+        a.push(rax).unwrap();
+        a.iretq().unwrap();
+        a.set_label(&mut ring_3).unwrap();
+        a.mov(qword_ptr(0x1f_0000), rax).unwrap();
+        let mut here = a.create_label();
+        a.set_label(&mut here).unwrap();
+        a.jmp(here).unwrap();
+    });
+    let mut vm = Vm::new(&hypervisor(), &image, VmConfig::new(Entry::LongMode(state()))).unwrap();
+    let (handle, memory) = (vm.handle(), vm.memory().clone());
+    let stopped = with_deadline(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while memory.read_u64(0x1f_0000) == Ok(0) {
+                    std::thread::yield_now();
+                }
+                handle.stop();
+            });
+            vm.run(&mut NoObserver).unwrap()
+        })
+    });
+    assert_eq!(
+        (&stopped.reason, stopped.cpu.cpl, stopped.cpu.code_bits()),
+        (&StopReason::Requested, 3, 64),
+        "{stopped}"
+    );
+    assert!(stopped.instruction.starts_with(&[0xeb, 0xfe]) || stopped.instruction.starts_with(&[0x48]), "{stopped}");
+}
+
+#[test]
+fn registers_that_kvm_refuses_are_told() {
+    // Paging without protection.
+    let entry = Entry::LongMode(LongModeState { cr0: 0x8000_0000, ..state() });
+    let error = Vm::new(&hypervisor(), &image(|a| a.hlt().unwrap()), VmConfig::new(entry)).unwrap_err();
+    assert!(matches!(error, VmError::Kvm { request: "KVM_SET_SREGS", .. }), "{error:?}");
 }
 
 #[test]

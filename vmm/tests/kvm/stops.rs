@@ -1,9 +1,9 @@
 //! Each way for a run to end, and what is told of it.
 
-use crate::guest::{CODE, config, exit_with_eax, hypervisor, image, run};
+use crate::guest::{CODE, config, exit_with_eax, hypervisor, image, run, with_deadline};
 use iced_x86::code_asm::*;
 use std::{fs, sync::mpsc, thread};
-use vmm::{CpuView, Exit, ExitObserver, Irqchip, NoObserver, StopReason, Vm, VmConfig, VmError};
+use vmm::{CpuView, Exit, ExitObserver, Irqchip, NoObserver, StopReason, Vm, VmConfig, VmError, VmHandle};
 
 #[test]
 fn debug_exit_tells_its_value() {
@@ -76,7 +76,7 @@ fn stop_while_it_runs(config: VmConfig, program: impl FnOnce(&mut CodeAssembler)
             receiver.recv().unwrap();
             handle.stop();
         });
-        vm.run(&mut FirstExit(Some(sender))).unwrap()
+        with_deadline(|| vm.run(&mut FirstExit(Some(sender))).unwrap())
     })
 }
 
@@ -88,6 +88,27 @@ fn spinning_guest_is_stopped_where_it_stands() {
         assert!((CODE + 2..=CODE + 3).contains(&stopped.cpu.rip), "{stopped}");
         assert!(stopped.instruction.windows(2).any(|bytes| bytes == [0xeb, 0xfe]), "{stopped}");
     }
+}
+
+/// Stops the VM from the vCPU's own thread, which is then surely not in the guest.
+struct StopAtExit(VmHandle);
+
+impl ExitObserver for StopAtExit {
+    fn exit(&mut self, _: u8, _: &Exit<'_>, _: &CpuView<'_>) {
+        self.0.stop();
+    }
+}
+
+#[test]
+fn stop_between_two_entries_of_the_guest_is_not_lost() {
+    let image = image(32, |a| {
+        a.in_(al, 0x70).unwrap();
+        spin(a);
+    });
+    let mut vm = Vm::new(&hypervisor(), &image, config()).unwrap();
+    let mut observer = StopAtExit(vm.handle());
+    let stopped = with_deadline(|| vm.run(&mut observer).unwrap());
+    assert_eq!((stopped.reason, stopped.nr_exits), (StopReason::Requested, 1));
 }
 
 #[test]
@@ -119,6 +140,41 @@ fn waiting_vcpus_end_with_the_first() {
             exit_with_eax(a);
         });
         assert_eq!((stopped.reason, stopped.vcpu), (StopReason::DebugExit(7), 0), "{irqchip:?}");
+    }
+}
+
+/// Interrupt command register of the local APIC.
+const ICR: u64 = 0xfee0_0300;
+// INIT, and start-up at page 8, to all but the sender.
+const INIT: u32 = 0xc_4500;
+const START_UP: u32 = 0xc_4608;
+const START_UP_PAGE: u64 = 0x8000;
+
+#[test]
+fn second_vcpu_starts_in_real_mode_and_can_end_the_run() {
+    for irqchip in [Irqchip::Split, Irqchip::Kernel] {
+        let image = image(32, |a| {
+            a.mov(dword_ptr(ICR), INIT).unwrap();
+            a.mov(dword_ptr(ICR), START_UP).unwrap();
+            let mut here = a.create_label();
+            a.set_label(&mut here).unwrap();
+            a.hlt().unwrap();
+            a.jmp(here).unwrap();
+        });
+        let mut second = CodeAssembler::new(16).unwrap();
+        second.mov(eax, 9).unwrap();
+        second.out(0xf4, eax).unwrap();
+        second.hlt().unwrap();
+        let second = second.assemble(0).unwrap();
+        let config = VmConfig { irqchip, nr_vcpus: 2, ..config() };
+        let mut vm = Vm::new(&hypervisor(), &image, config).unwrap();
+        vm.memory().write(START_UP_PAGE, &second).unwrap();
+        let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());
+        assert_eq!((&stopped.reason, stopped.vcpu), (&StopReason::DebugExit(9), 1), "{stopped}");
+        assert_eq!((stopped.cpu.code_bits(), stopped.cpu.cs_base), (16, START_UP_PAGE));
+        // Before or behind the OUT of two bytes.
+        let at_rip = second[stopped.cpu.rip as usize..].to_vec();
+        assert!(stopped.cpu.rip > 0 && stopped.instruction.starts_with(&at_rip), "{stopped}");
     }
 }
 

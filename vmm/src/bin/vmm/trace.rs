@@ -43,12 +43,11 @@ pub(crate) fn disassemble(stopped: &Stopped) -> String {
 
 fn describe(exit: &Exit<'_>) -> String {
     let value = |data: &[u8]| {
-        let digits = data.iter().rev().fold(String::from("0x"), |mut text, byte| {
+        data.iter().rev().fold(String::from("0x"), |mut text, byte| {
             // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
-        });
-        digits
+        })
     };
     let values = |size: u8, data: &[u8]| data.chunks(size.into()).map(value).collect::<Vec<_>>().join(" ");
     match exit {
