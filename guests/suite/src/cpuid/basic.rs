@@ -58,7 +58,10 @@ fn same_at_cpl_3() {
 }
 
 /// The vendor string is made of printable characters.
-#[case(feature = CpuidBasicLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Processor Vendor and Largest Standard Function")])]
+#[case(
+    feature = CpuidBasicLeaves,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Processor Vendor and Largest Standard Function")],
+)]
 fn vendor_is_printable() {
     let leaf = read_leaf(0, 0);
     const NAMES: &[Text] = names!["EBX", "EDX", "ECX"];

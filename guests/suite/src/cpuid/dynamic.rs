@@ -17,7 +17,11 @@ use rt::{
 const CR4_PKE: u64 = 1 << 22;
 
 /// Leaf 1 ECX bit 27 (OSXSAVE) is CR4.OSXSAVE.
-#[case(feature = CpuidDynamicBits, spec = [sdm2("CPUID—CPU Identification"), apm3("Feature Identifiers")], needs = Needs::XSAVE)]
+#[case(
+    feature = CpuidDynamicBits,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Feature Identifiers")],
+    needs = Needs::XSAVE,
+)]
 fn osxsave_follows_cr4() {
     let osxsave = || read_leaf(1, 0).ecx >> 27 & 1;
     check_eq!("at first", osxsave(), 0);
@@ -29,7 +33,11 @@ fn osxsave_follows_cr4() {
 }
 
 /// Leaf 7 ECX bit 4 (OSPKE) is CR4.PKE.
-#[case(feature = CpuidDynamicBits, spec = [sdm2("CPUID—CPU Identification"), apm3("Structured Extended Feature Identifiers")], needs = Needs::PKU)]
+#[case(
+    feature = CpuidDynamicBits,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Structured Extended Feature Identifiers")],
+    needs = Needs::PKU,
+)]
 fn ospke_follows_cr4() {
     let ospke = || read_leaf(7, 0).ecx >> 4 & 1;
     check_eq!("at first", ospke(), 0);

@@ -19,13 +19,22 @@ fn largest_extended_leaf() {
 }
 
 /// In long mode, leaf 80000001H says that long mode exists.
-#[case(feature = CpuidExtendedLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Extended Processor and Processor Feature Identifiers")])]
+#[case(
+    feature = CpuidExtendedLeaves,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Extended Processor and Processor Feature Identifiers")],
+)]
 fn long_mode_is_told() {
     check_eq!("EDX bit 29", read_leaf(0x8000_0001, 0).edx >> 29 & 1, 1);
 }
 
 /// Linear addresses have 57 bits with five-level paging and 48 without, physical ones between 32 and 52.
-#[case(feature = CpuidExtendedLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Processor Capacity Parameters and Extended Feature Identification")])]
+#[case(
+    feature = CpuidExtendedLeaves,
+    spec = [
+        sdm2("CPUID—CPU Identification"),
+        apm3("Processor Capacity Parameters and Extended Feature Identification"),
+    ],
+)]
 fn address_sizes() {
     let eax = read_leaf(0x8000_0008, 0).eax;
     let physical = eax & 0xff;
@@ -78,7 +87,11 @@ extern "C" fn characters_behind_end(_: u64) -> u64 {
 }
 
 /// AMD processors repeat the features of leaf 1 in leaf 80000001H.
-#[case(feature = CpuidExtendedLeaves, spec = apm3("Extended Processor and Processor Feature Identifiers"), needs = Needs::AMD)]
+#[case(
+    feature = CpuidExtendedLeaves,
+    spec = apm3("Extended Processor and Processor Feature Identifiers"),
+    needs = Needs::AMD,
+)]
 fn features_are_repeated() {
     // FPU to APIC, MTRR to PSE36, MMX and FXSR: "same as CPUID Fn0000_0001_EDX".
     const REPEATED: u32 = 0x0183_f3ff;

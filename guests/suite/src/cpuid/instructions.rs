@@ -39,7 +39,10 @@ user_code!(rdtscp: "rdtscp", "ret");
 user_code!(rdpid: "rdpid rax", "ret");
 
 /// An instruction of a feature that CPUID tells of is understood.
-#[case(feature = CpuidFeatureBehaviour, spec = [sdm1("Determining CPU Features"), apm3("Instruction Subsets and CPUID Feature Flags")])]
+#[case(
+    feature = CpuidFeatureBehaviour,
+    spec = [sdm1("Determining CPU Features"), apm3("Instruction Subsets and CPUID Feature Flags")],
+)]
 fn told_instructions_work() {
     const NAMES: &[Text] = names![
         "POPCNT",
@@ -89,7 +92,10 @@ user_code!(extrq: "extrq xmm0, xmm0", "ret");
 user_code!(gf2p8mulb: "gf2p8mulb xmm0, xmm0", "ret");
 
 /// An SSE instruction of a feature that CPUID tells of is understood when CR4.OSFXSR is set.
-#[case(feature = CpuidFeatureBehaviour, spec = [sdm1("Determining CPU Features"), apm3("Instruction Subsets and CPUID Feature Flags")])]
+#[case(
+    feature = CpuidFeatureBehaviour,
+    spec = [sdm1("Determining CPU Features"), apm3("Instruction Subsets and CPUID Feature Flags")],
+)]
 fn told_sse_instructions_work() {
     const NAMES: &[Text] =
         names!["HADDPD", "PABSB", "PTEST", "CRC32", "AESENC", "PCLMULQDQ", "SHA1MSG1", "EXTRQ", "GF2P8MULB"];
@@ -111,14 +117,13 @@ fn told_sse_instructions_work() {
     }
 }
 
-/// RDTSCP, RDPID, RDRAND, RDSEED and INVPCID raise #UD where CPUID does not tell of them.
+/// RDTSCP, RDPID, RDRAND and RDSEED raise #UD where CPUID does not tell of them.
 #[case(
     feature = CpuidFeatureBehaviour,
     spec = [
         sdm2("RDTSCP—Read Time-Stamp Counter and Processor ID"),
         sdm2("RDPID—Read Processor ID"),
         sdm2("RDRAND—Read Random Number"),
-        sdm2("INVPCID—Invalidate Process-Context Identifier"),
     ]
 )]
 fn untold_instructions_raise_ud() {
@@ -134,10 +139,16 @@ fn untold_instructions_raise_ud() {
             check_outcome!("at CPL 3", [NAMES; row], user::call(function, 1), Outcome::UD);
         }
     }
-    let invpcid = FeatureBit::new(7, 0, Ebx, 10).read();
+}
+
+/// INVPCID works at CPL 0 if CPUID tells of it, and raises #UD if not.
+#[case(feature = CpuidFeatureBehaviour, spec = sdm2("INVPCID—Invalidate Process-Context Identifier"))]
+fn invpcid_follows_feature() {
+    const ALL_CONTEXTS: u64 = 2;
+    let expected = if FeatureBit::new(7, 0, Ebx, 10).read() { Outcome::COMPLETED } else { Outcome::UD };
     let descriptor = [0_u64; 2];
-    let result = instruction!("invpcid {}, [{}]", in(reg) 2_u64, in(reg) &raw const descriptor);
-    check_outcome!("INVPCID at CPL 0", result, if invpcid { Outcome::COMPLETED } else { Outcome::UD });
+    let result = instruction!("invpcid {}, [{}]", in(reg) ALL_CONTEXTS, in(reg) &raw const descriptor);
+    check_outcome!("INVPCID", result, expected);
 }
 
 user_code!(rdfsbase: "rdfsbase rax", "ret");
@@ -172,7 +183,11 @@ fn instructions_that_cr4_enables() {
 }
 
 /// CMPXCHG16B exchanges 16 bytes where CPUID tells of it.
-#[case(feature = CpuidFeatureBehaviour, spec = sdm2("CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"), needs = Needs::CMPXCHG16B)]
+#[case(
+    feature = CpuidFeatureBehaviour,
+    spec = sdm2("CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"),
+    needs = Needs::CMPXCHG16B,
+)]
 fn cmpxchg16b_works() {
     let result = user::call(cmpxchg16b, 0x41);
     check_outcome!("at CPL 3", result, Outcome::COMPLETED);

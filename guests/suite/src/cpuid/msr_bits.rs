@@ -21,7 +21,11 @@ fn any(features: &[FeatureBit]) -> bool {
 /// An MSR that belongs to a feature can be read if the feature exists, and raises #GP(0) if not.
 #[case(
     feature = CpuidFeatureBehaviour,
-    spec = [sdm4("IA-32 Architectural MSRs"), sdm2("RDMSR—Read From Model Specific Register"), apm2("Model-Specific Registers (MSRs)")]
+    spec = [
+        sdm4("IA-32 Architectural MSRs"),
+        sdm2("RDMSR—Read From Model Specific Register"),
+        apm2("Model-Specific Registers (MSRs)"),
+    ],
 )]
 fn msrs_follow_features() {
     const NAMES: &[Text] = names![
@@ -65,7 +69,12 @@ fn msrs_follow_features() {
 }
 
 /// IA32_TSC_DEADLINE can be read and written if leaf 1 tells of the TSC-deadline mode, and raises #GP(0) if not.
-#[case(feature = CpuidFeatureBehaviour, spec = sdm3a("TSC-Deadline Mode"), needs = case::Needs::LOCAL_APIC, irqchip = LocalApic)]
+#[case(
+    feature = CpuidFeatureBehaviour,
+    spec = sdm3a("TSC-Deadline Mode"),
+    needs = case::Needs::LOCAL_APIC,
+    irqchip = LocalApic,
+)]
 fn tsc_deadline_follows_feature() {
     let exists = FeatureBit::new(1, 0, Ecx, 24).read();
     let expected = if exists { Outcome::COMPLETED } else { Outcome::GP };

@@ -14,7 +14,14 @@ use rt::{
 const SMALLEST_AREA: u32 = 576;
 
 /// Leaf 0DH tells of x87 and SSE state, and of an area that holds every component.
-#[case(feature = CpuidBasicLeaves, spec = [sdm1("Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"), apm3("Processor Extended State Enumeration")], needs = Needs::XSAVE)]
+#[case(
+    feature = CpuidBasicLeaves,
+    spec = [
+        sdm1("Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"),
+        apm3("Processor Extended State Enumeration"),
+    ],
+    needs = Needs::XSAVE,
+)]
 fn layout_of_the_area() {
     let main = read_leaf(0xd, 0);
     check_eq!("x87 and SSE state", main.eax & 3, 3);
@@ -35,7 +42,14 @@ fn xsetbv(value: u64) -> Outcome {
 }
 
 /// The size in leaf 0DH EBX follows XCR0: with x87 state alone it is that of the smallest area.
-#[case(feature = CpuidDynamicBits, spec = [sdm1("Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"), apm3("Processor Extended State Enumeration")], needs = Needs::XSAVE)]
+#[case(
+    feature = CpuidDynamicBits,
+    spec = [
+        sdm1("Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"),
+        apm3("Processor Extended State Enumeration"),
+    ],
+    needs = Needs::XSAVE,
+)]
 fn size_follows_xcr0() {
     let Ok(_osxsave) = With::cr4(cr4::OSXSAVE, 0) else {
         check!("CR4.OSXSAVE can be set", false);
@@ -54,7 +68,11 @@ fn size_follows_xcr0() {
 }
 
 /// XSETBV of a component that leaf 0DH does not name raises #GP(0).
-#[case(feature = CpuidFeatureBehaviour, spec = [sdm2("XSETBV—Set Extended Control Register"), apm2("XFEATURE_ENABLED_MASK Register (XCR0)")], needs = Needs::XSAVE)]
+#[case(
+    feature = CpuidFeatureBehaviour,
+    spec = [sdm2("XSETBV—Set Extended Control Register"), apm2("XFEATURE_ENABLED_MASK Register (XCR0)")],
+    needs = Needs::XSAVE,
+)]
 fn xcr0_takes_named_components_only() {
     let Ok(_osxsave) = With::cr4(cr4::OSXSAVE, 0) else {
         check!("CR4.OSXSAVE can be set", false);
