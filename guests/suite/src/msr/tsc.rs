@@ -68,6 +68,10 @@ fn writing_the_counter() {
         let result = msr::write(IA32_TIME_STAMP_COUNTER, value);
         check_outcome!("WRMSR", [NAMES; row], result, Outcome::COMPLETED);
         check!("RDTSC goes on from there", [NAMES; row], read_tsc().wrapping_sub(value) < SOON);
+        let counter = msr::read(IA32_TIME_STAMP_COUNTER).unwrap_or(!value);
+        check!("RDMSR goes on from there", [NAMES; row], counter.wrapping_sub(value) < SOON);
+        let counter = user::call(rdtsc, 0).unwrap_or(!value);
+        check!("RDTSC at CPL 3 goes on from there", [NAMES; row], counter.wrapping_sub(value) < SOON);
     }
 }
 
