@@ -167,7 +167,7 @@ fn demand(is_right: bool, field: impl Fn() -> String, problem: &str) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::{ReadError, SCHEMA_TEXT, read, read_file, write};
-    use crate::example;
+    use crate::{example, hostile};
     use serde_json::{Value, json};
     use std::{error::Error, path::Path};
 
@@ -302,5 +302,15 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = read_file(Path::new("/nonexistent/report.json")).unwrap_err();
         assert_eq!(error.to_string(), "failed to read the report `/nonexistent/report.json`");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_string_survives(text in hostile::text()) {
+            let report = hostile::report(&text);
+            let json = write(&report).unwrap();
+            proptest::prop_assert!(validator().is_valid(&serde_json::from_str(&json).unwrap()));
+            proptest::prop_assert_eq!(read(&json).unwrap(), report);
+        }
     }
 }

@@ -98,6 +98,21 @@ pub fn write_all(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, WriteEr
     result
 }
 
+/// Creates the folder with its parents if need be and tries to write there, so that a long run does not end without a
+/// place for its results. Nothing but the folder is left.
+///
+/// # Errors
+/// [`WriteError`], as [`write_all`] would give it.
+pub fn prepare(folder: &Path) -> Result<(), WriteError> {
+    create_folder(folder)?;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempfile_in(folder)
+        .map_err(|error| WriteError::new(folder, error))?;
+    Ok(())
+}
+
 /// Name and content of every file.
 fn forms(report: &Report) -> Result<[(&'static str, String); 5], WriteError> {
     fn form<E: Error + Send + Sync + 'static>(
@@ -280,6 +295,24 @@ mod tests {
         let folder = temporary.path().join("a/b").join("x".repeat(300));
         let error = write_all(&example::report(), &folder).unwrap_err();
         assert!(matches!(&error, WriteError::System { .. }), "{error:?}");
+        assert_eq!(entries(temporary.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn folders_whose_files_cannot_be_written_are_removed() {
+        /// The longest path that Linux takes, without its NUL (`PATH_MAX` of limits.h).
+        const PATH_MAX: usize = 4095;
+        let temporary = tempfile::tempdir().unwrap();
+        // The folder's path still fits; the path of any file in it does not.
+        let mut folder = temporary.path().to_owned();
+        while folder.as_os_str().len() < PATH_MAX - 5 {
+            let rest = PATH_MAX - 5 - folder.as_os_str().len();
+            folder.push("x".repeat(rest.saturating_sub(1).clamp(1, 200)));
+        }
+        fs::create_dir_all(&folder).expect("the folder itself is no problem");
+        fs::remove_dir_all(temporary.path().join("x".repeat(200))).unwrap();
+        let error = write_all(&example::report(), &folder).unwrap_err();
+        assert!(matches!(&error, WriteError::System { path, .. } if path.ends_with("report.json")), "{error:?}");
         assert_eq!(entries(temporary.path()), Vec::<String>::new());
     }
 

@@ -39,7 +39,7 @@ pub(super) fn write(text: &mut String, report: &Report, style: Style, width: u16
 
     let mut note = |note: &str| line!(text, "{}", style.paint(Tone::Quiet, note));
     if rows.len() != report.features.len() {
-        note(&format!("{} features without a case in this run are left out", report.features.len() - rows.len()));
+        note(&format!("features without a case in this run, left out: {}", report.features.len() - rows.len()));
     }
     if are_numbered {
         let pairs: Vec<String> = headings.iter().zip(&names).map(|(number, name)| format!("{number} {name}")).collect();
