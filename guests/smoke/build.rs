@@ -11,5 +11,7 @@ fn main() {
     for argument in ["-nostartfiles", "-nostdlib", "-static", "-no-pie"] {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
-    println!("cargo::rustc-link-arg-bins=-Wl,-T,{script},--build-id=sha1,-z,norelro,--no-eh-frame-hdr,-z,max-page-size=4096");
+    println!(
+        "cargo::rustc-link-arg-bins=-Wl,-T,{script},--build-id=sha1,-z,norelro,--no-eh-frame-hdr,-z,max-page-size=4096"
+    );
 }

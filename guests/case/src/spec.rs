@@ -48,6 +48,8 @@ documents! {
     pci, "PCI", "PCI Local Bus Specification, revision 3.0";
     /// Datasheet of the National Semiconductor PC16550D UART.
     uart, "PC16550D", "RRD-B30M75, June 1995";
+    /// No manual but vmproof itself: cited by the cases that misbehave on purpose, in `guests/smoke`.
+    vmproof, "vmproof", "guests/smoke";
     /// Intel 8042 keyboard controller as the IBM PC/AT Technical Reference describes it.
     pc_at, "IBM PC/AT", "Technical Reference 1502494, March 1984";
     /// The Advanced Configuration and Power Interface specification of the UEFI Forum.

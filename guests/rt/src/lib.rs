@@ -19,6 +19,7 @@ pub mod cpu;
 pub mod gate;
 pub mod io_bitmap;
 pub mod layout;
+pub mod misbehave;
 pub mod mmio;
 pub mod paging;
 pub mod report;

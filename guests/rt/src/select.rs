@@ -28,9 +28,9 @@ unsafe extern "C" {
 unsafe extern "C" fn runtime_start(start_info: u64) -> ! {
     // SAFETY: the loader put the start info there; its magic is checked before anything else of it is used.
     let command_line = unsafe { command_line_of(start_info) };
-    let mut words = Words { rest: command_line };
+    let words = Words { rest: command_line };
     let (mut name, mut record_address) = (&[][..], 0);
-    while let Some(word) = words.next() {
+    for word in words {
         if let Some(value) = value_of(word, b"vp.report=") {
             report::use_page(value == command_line::REPORT_PAGE.as_bytes());
         } else if let Some(value) = value_of(word, b"vp.at=") {

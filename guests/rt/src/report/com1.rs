@@ -3,7 +3,7 @@
 use crate::cpu::port;
 use case::{
     image::board::COM1_PORT,
-    message::{Kind, checksum, line},
+    message::{checksum, line},
 };
 
 /// Offset of the line status register, and its bit "transmitter holding register empty" (PC16550D, "Line Status
@@ -13,9 +13,9 @@ const HOLDING_REGISTER_EMPTY: u8 = 1 << 5;
 /// How often the line status is read for one byte before the byte is written anyway.
 const MAX_POLLS: u32 = 100_000;
 
-pub(super) fn send(kind: Kind, sequence: u32, site: u64, row: u64, values: &[u64]) {
+pub(super) fn send(kind: u8, sequence: u32, site: u64, row: u64, values: &[u64]) {
     let mut words = [0; line::MAX_WORDS];
-    words[0] = u64::from(kind as u8);
+    words[0] = u64::from(kind);
     words[1] = u64::from(sequence);
     words[2] = site;
     words[3] = row;
@@ -50,7 +50,7 @@ fn put_hexadecimal(value: u64) {
     }
 }
 
-fn put(byte: u8) {
+pub(super) fn put(byte: u8) {
     let mut polls = 0;
     while port::read_u8(COM1_PORT + LINE_STATUS) & HOLDING_REGISTER_EMPTY == 0 && polls < MAX_POLLS {
         polls += 1;

@@ -4,6 +4,7 @@ mod com1;
 mod end;
 mod macros;
 mod page;
+pub mod raw;
 
 use crate::trap::TrapFrame;
 use case::{
@@ -34,7 +35,7 @@ fn send(kind: Kind, site: u64, row: u64, values: &[u64]) {
     if TO_PAGE.load(Ordering::Relaxed) {
         page::send(kind, sequence, site, row, values);
     } else {
-        com1::send(kind, sequence, site, row, values);
+        com1::send(kind as u8, sequence, site, row, values);
     }
 }
 

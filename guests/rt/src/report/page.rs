@@ -6,37 +6,52 @@
 use crate::{cpu::port, layout::REPORT_PAGE};
 use case::{
     image::board::DOORBELL_PORT,
-    message::{Kind, page},
+    message::{Kind, MAX_VALUES, page},
 };
 use core::mem::size_of;
 
+const COUNTER: *mut u32 = (REPORT_PAGE as usize + page::COUNT) as *mut u32;
+
 pub(super) fn send(kind: Kind, sequence: u32, site: u64, row: u64, values: &[u64]) {
-    let counter = (REPORT_PAGE as usize + page::COUNT) as *mut u32;
-    // SAFETY: the counter's address is aligned, inside the page, and only written here.
-    let count = unsafe { counter.read_volatile() };
+    put(u64::from(kind as u8) | u64::from(kind.nr_values()) << 8 | u64::from(sequence) << 32, site, row, values);
+}
+
+/// Writes a message into the next slot. `head` is its first quadword; of `values` as many are written as fit.
+pub(super) fn put(head: u64, site: u64, row: u64, values: &[u64]) {
+    let count = read_count();
     let slot = (REPORT_PAGE as usize + page::FIRST + count as usize * size_of::<case::message::Message>()) as *mut u64;
-    let head = u64::from(kind as u8) | u64::from(kind.nr_values()) << 8 | u64::from(sequence) << 32;
     // SAFETY: `flush` below keeps `count` under the capacity, so the slot lies inside the page; a message is eight
     // quadwords, of which the first three are head, site and row.
     unsafe {
         slot.write_volatile(head);
         slot.add(1).write_volatile(site);
         slot.add(2).write_volatile(row);
-        let mut index = 3;
-        for &value in values {
-            slot.add(index).write_volatile(value);
-            index += 1;
+        for (index, &value) in values.iter().take(MAX_VALUES).enumerate() {
+            slot.add(3 + index).write_volatile(value);
         }
-        counter.write_volatile(count + 1);
+        COUNTER.write_volatile(count + 1);
     }
     if count as usize + 1 >= page::CAPACITY {
         flush();
     }
 }
 
+/// How many messages stand in the page.
+pub(super) fn read_count() -> u32 {
+    // SAFETY: the counter's address is aligned, inside the page, and only written here.
+    unsafe { COUNTER.read_volatile() }
+}
+
 /// Announces the messages to the host, which reads them before this returns.
 pub(super) fn flush() {
     port::write_u32(DOORBELL_PORT, 0);
     // SAFETY: the counter's address is aligned and inside the page.
-    unsafe { ((REPORT_PAGE as usize + page::COUNT) as *mut u32).write_volatile(0) };
+    unsafe { COUNTER.write_volatile(0) };
+}
+
+/// Announces `count` messages, whatever stands in the page.
+pub(super) fn announce(count: u32) {
+    // SAFETY: the counter's address is aligned and inside the page; `flush` sets it right again.
+    unsafe { COUNTER.write_volatile(count) };
+    flush();
 }

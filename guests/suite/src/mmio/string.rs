@@ -31,9 +31,10 @@ fn rep_stos() {
             let result = instruction!($set, $instruction, "cld", inout("rdi") rdi, inout("rcx") rcx,
                 in("rax") 0x1122_3344_5566_7788_u64);
             check_outcome!("the instruction", [NAMES; $row], result, Outcome::COMPLETED);
-            let place = |element: i64| AT.wrapping_add_signed(element * $step);
-            check_log!(NAMES, $row, [place(0), place(1), place(2)].map(|at| Access::write(at, $size)));
-            check_eq!("RDI", [NAMES; $row], rdi, page_address(place(3)));
+            let place = |step: i64| AT.wrapping_add_signed(step);
+            let places = [AT, place($step), place($step + $step)];
+            check_log!(NAMES, $row, places.map(|at| Access::write(at, $size)));
+            check_eq!("RDI", [NAMES; $row], rdi, page_address(place($step + $step + $step)));
             check_eq!("RCX", [NAMES; $row], rcx, 0);
             check_eq!("data", [NAMES; $row], test_device::read_data(2), 0x1122_3344_5566_7788_u64 << (64 - $size * 8) >> (64 - $size * 8));
         }};
