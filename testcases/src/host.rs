@@ -20,7 +20,8 @@ pub fn nr_processors() -> u32 {
 
 /// The vendor module of KVM, such as `kvm_intel`; empty if there is none or if it is not a module.
 fn kvm_module(modules: &Path) -> String {
-    let names = fs::read_dir(modules).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names =
+        fs::read_dir(modules).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut vendors: Vec<_> = names.filter(|name| name.starts_with("kvm_")).collect();
     vendors.sort();
     vendors.join(" ")
@@ -31,7 +32,8 @@ fn text(path: &Path) -> String {
 }
 
 fn processor(info: &str) -> String {
-    let value = |line: &str| line.strip_prefix("model name").map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
+    let value =
+        |line: &str| line.strip_prefix("model name").map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
     info.lines().find_map(value).unwrap_or_default()
 }
 

@@ -8,9 +8,6 @@ use iced_decoder::{Access, Accessor, Bitness, Code, Direction, Place, Registers,
 use std::io::Write;
 use vmm::{CpuState, CpuView, Exit, ExitObserver};
 
-
-
-
 /// Writes one line for each exit.
 pub struct Trace<'a, W> {
     symbols: &'a Symbols,
@@ -32,8 +29,8 @@ impl<'a, W: Write + Send> Trace<'a, W> {
         };
         let rip = state.linear_rip();
         let (before, at) = code_around(cpu, rip);
-        let found = access_of(exit)
-            .and_then(|access| accessor(Code { before: &before, at: &at }, &registers(&state), &access));
+        let found =
+            access_of(exit).and_then(|access| accessor(Code { before: &before, at: &at }, &registers(&state), &access));
         let (address, instruction) = match found {
             Some(Accessor { instruction, place }) => {
                 let text = crate::symbols::format(&instruction);

@@ -4,7 +4,7 @@
 //! `immediate_exit` in the page of the vCPU that the thread runs (Linux, "Documentation/virt/kvm/api.rst" § 5).
 
 #![expect(unsafe_code, reason = "signals to threads have no safe wrapper for the calling thread")]
-// UNSAFETY: pthread_self and pthread_kill; the list under a lock holds only threads that have not left it.
+// UNSAFETY: pthread_self, pthread_kill and processor clocks; the list under a lock holds only threads that have not left it.
 
 use crate::run_page::RunPage;
 use std::{
@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler, unblock_signal};
 
@@ -44,7 +45,15 @@ pub(crate) struct Control {
     requested: AtomicBool,
     /// Set when one vCPU ended the run; cleared when the next run starts.
     ended: AtomicBool,
-    threads: Mutex<Vec<libc::pthread_t>>,
+    threads: Mutex<Vec<Thread>>,
+}
+
+/// A thread that runs a vCPU.
+#[derive(Clone, Copy, Debug)]
+struct Thread {
+    id: libc::pthread_t,
+    /// The processor time it had used when it began to.
+    used_before: Duration,
 }
 
 impl Control {
@@ -73,14 +82,39 @@ impl Control {
             // SAFETY: a thread leaves the list, under the lock held here, before it ends. The signal has a handler,
             // because a VM can be made only with a `Hypervisor`, which installs it. The result can only tell of a
             // number that is no signal.
-            unsafe { libc::pthread_kill(*thread, SIGRTMIN()) };
+            unsafe { libc::pthread_kill(thread.id, SIGRTMIN()) };
         }
     }
 
-    fn threads(&self) -> MutexGuard<'_, Vec<libc::pthread_t>> {
+    /// What the threads have used of processors since they began to run vCPUs, all together.
+    fn processor_time(&self) -> Duration {
+        // SAFETY: a thread leaves the list, under the lock held here, before it ends.
+        let used = |thread: &Thread| unsafe { processor_time(thread.id) }.saturating_sub(thread.used_before);
+        self.threads().iter().map(used).sum()
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<Thread>> {
         // The list is whole at every point where a thread could have panicked.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a thread has used of processors; zero where the system does not tell.
+///
+/// # Safety
+/// The thread has not been joined, and has not ended if it is detached.
+unsafe fn processor_time(thread: libc::pthread_t) -> Duration {
+    let mut clock = 0;
+    // SAFETY: the thread exists by the contract; the result goes to a local.
+    if unsafe { libc::pthread_getcpuclockid(thread, &raw mut clock) } != 0 {
+        return Duration::ZERO;
+    }
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the result goes to a local.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Duration::ZERO;
+    }
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
 /// While it lives, the calling thread runs a vCPU and can be interrupted.
@@ -98,7 +132,9 @@ impl<'a> Registration<'a> {
         let outer = RUNNING.replace(Some(page));
         // SAFETY: the function has no conditions.
         let thread = unsafe { libc::pthread_self() };
-        control.threads().push(thread);
+        // SAFETY: the calling thread has not ended.
+        let used_before = unsafe { processor_time(thread) };
+        control.threads().push(Thread { id: thread, used_before });
         Self { control, thread, outer }
     }
 }
@@ -106,7 +142,7 @@ impl<'a> Registration<'a> {
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
         let mut threads = self.control.threads();
-        if let Some(index) = threads.iter().rposition(|thread| *thread == self.thread) {
+        if let Some(index) = threads.iter().rposition(|thread| thread.id == self.thread) {
             threads.swap_remove(index);
         }
         drop(threads);
@@ -126,5 +162,11 @@ impl VmHandle {
     pub fn stop(&self) {
         self.control.requested.store(true, Ordering::SeqCst);
         self.control.interrupt();
+    }
+
+    /// What the run that is under way has used of processors, over all vCPUs: unlike a clock it does not go on while
+    /// other programs hold the processors. A guest that waits uses none. Zero if no run is under way.
+    pub fn processor_time(&self) -> Duration {
+        self.control.processor_time()
     }
 }

@@ -13,7 +13,9 @@ use kvm_bindings::{kvm_segment, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd};
 use std::time::{Duration, Instant};
 use vm_memory::{Bytes as _, GuestAddress, GuestMemoryBackend as _, GuestMemoryMmap};
-use vmm::{Device, Entry, Flow, GuestMemory, Hypervisor, Image, Location, NoObserver, Region, StopReason, Vm, VmConfig};
+use vmm::{
+    Device, Entry, Flow, GuestMemory, Hypervisor, Image, Location, NoObserver, Region, StopReason, Vm, VmConfig,
+};
 
 /// Memory of both guests in bytes.
 const MEMORY_SIZE_BYTES: usize = 4 << 20;
@@ -59,7 +61,10 @@ struct Sink;
 
 impl Device for Sink {
     fn regions(&self) -> Vec<Region> {
-        vec![Region::Ports { first: loops::PORT, count: 4 }, Region::Memory { first: loops::ADDRESS, size_bytes: 0x1000 }]
+        vec![
+            Region::Ports { first: loops::PORT, count: 4 },
+            Region::Memory { first: loops::ADDRESS, size_bytes: 0x1000 },
+        ]
     }
 
     fn read(&mut self, _: Location, data: &mut [u8]) -> Flow {
@@ -117,7 +122,8 @@ fn run_bare(code: &[u8], nr_exits: u32) -> anyhow::Result<Duration> {
 /// The state of the PVH entry, written down once more: the peer shares no code with the VMM.
 fn enter(vcpu: &VcpuFd) -> anyhow::Result<()> {
     let mut sregs = vcpu.get_sregs()?;
-    let data = kvm_segment { limit: u32::MAX, selector: 0x10, type_: 3, present: 1, s: 1, db: 1, g: 1, ..Default::default() };
+    let data =
+        kvm_segment { limit: u32::MAX, selector: 0x10, type_: 3, present: 1, s: 1, db: 1, g: 1, ..Default::default() };
     sregs.cs = kvm_segment { selector: 8, type_: 11, ..data };
     (sregs.ds, sregs.es, sregs.fs, sregs.gs, sregs.ss) = (data, data, data, data, data);
     sregs.cr0 |= 1;

@@ -21,8 +21,10 @@ struct Peer {
     ours_for_each: u32,
 }
 
-const PEERS: &[Peer] =
-    &[Peer { subject: "qemu-tcg", wanted: 20.0, ours_for_each: 10 }, Peer { subject: "qemu-kvm", wanted: 1000.0, ours_for_each: 50 }];
+const PEERS: &[Peer] = &[
+    Peer { subject: "qemu-tcg", wanted: 20.0, ours_for_each: 10 },
+    Peer { subject: "qemu-kvm", wanted: 1000.0, ours_for_each: 50 },
+];
 
 /// Measures against each peer in `nr_rounds` rounds, in each of them our starts and then the peer's.
 ///

@@ -3,7 +3,10 @@
 //! The guest talks through the shared page and the doorbell; it is entered directly into long mode unless the case
 //! examines the PVH entry, and gets the cheapest interrupt controllers that the case allows.
 
-use super::{Image, Program, Subject, SubjectError, command_line, watchdog::Watchdog};
+use super::{
+    Image, Program, Subject, SubjectError, command_line,
+    watchdog::{Limit, Watchdog},
+};
 use crate::{
     cancel::Cancel,
     chain::chain,
@@ -28,8 +31,10 @@ use vmm::{
 
 /// Guest memory in bytes: the image, its tables and what paging cases map.
 const MEMORY_SIZE_BYTES: u64 = 16 << 20;
-/// Time limit of a case: a thousand times what one takes, for a machine that has other things to do.
-const LIMIT: Duration = Duration::from_secs(10);
+/// Processor time of a case: a hundred times what one takes. A case that hangs costs this, whatever else the host does.
+const LIMIT: Duration = Duration::from_millis(300);
+/// How many times longer a guest may wait without using a processor.
+const WAIT_FACTOR: u32 = 30;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
 const MAX_SERIAL_BYTES: usize = 64 << 10;
 /// How often a guest may ring the doorbell with no message in the page.
@@ -93,7 +98,8 @@ impl OurVmm {
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox) {
             Ok(mut vm) => {
-                let watch = self.watchdog.watch(vm.handle(), cancel, start + limit);
+                let limit = Limit { processor_time: limit, deadline: start + limit * WAIT_FACTOR };
+                let watch = self.watchdog.watch(vm.handle(), cancel, limit);
                 let stopped = vm.run(observer);
                 drop(watch);
                 match stopped {

@@ -62,7 +62,7 @@ pub trait Subject: Send + Sync {
     /// What its board offers; what its processors offer the probe tells.
     fn board(&self) -> Needs;
 
-    /// How long a case may take, unless the case asks for more.
+    /// How long a case may take, unless the case asks for more; each subject says what counts.
     fn time_limit(&self) -> Duration;
 
     /// Runs a program for at most `limit`. Returns early, with whatever was said by then, once `cancel` is set.

@@ -13,7 +13,7 @@ use std::{
 use vmm::VmHandle;
 
 /// How often the thread looks.
-const SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(20);
 
 /// The thread and what it watches over; the thread ends with this.
 #[derive(Debug)]
@@ -41,7 +41,24 @@ struct State {
 struct Watched {
     handle: VmHandle,
     cancel: Cancel,
-    deadline: Instant,
+    limit: Limit,
+}
+
+/// When a machine is to be stopped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// What it may use of processors: what other programs do to the host does not count.
+    pub(super) processor_time: Duration,
+    /// The end for one that uses none, because it waits.
+    pub(super) deadline: Instant,
+}
+
+impl Watched {
+    fn must_stop(&self) -> bool {
+        self.cancel.is_cancelled()
+            || Instant::now() >= self.limit.deadline
+            || self.handle.processor_time() >= self.limit.processor_time
+    }
 }
 
 /// A virtual machine is watched over until this is dropped.
@@ -58,12 +75,12 @@ impl Watchdog {
         Self { shared, thread: Some(std::thread::spawn(move || watching.look())) }
     }
 
-    /// Stops the machine at `deadline`, or once `cancel` is set.
-    pub(super) fn watch(&self, handle: VmHandle, cancel: &Cancel, deadline: Instant) -> Watch<'_> {
+    /// Stops the machine at its limit, or once `cancel` is set.
+    pub(super) fn watch(&self, handle: VmHandle, cancel: &Cancel, limit: Limit) -> Watch<'_> {
         let mut state = self.shared.lock();
         let number = state.next_number;
         state.next_number += 1;
-        state.watched.insert(number, Watched { handle, cancel: cancel.clone(), deadline });
+        state.watched.insert(number, Watched { handle, cancel: cancel.clone(), limit });
         if state.is_asleep {
             self.shared.changed.notify_one();
         }
@@ -80,13 +97,10 @@ impl Shared {
     fn look(&self) {
         let mut state = self.lock();
         while !state.is_ending {
-            let now = Instant::now();
             // A machine that was told to stop stays in the list until its thread comes back: telling it again is
             // harmless.
-            for watched in state.watched.values() {
-                if now >= watched.deadline || watched.cancel.is_cancelled() {
-                    watched.handle.stop();
-                }
+            for watched in state.watched.values().filter(|watched| watched.must_stop()) {
+                watched.handle.stop();
             }
             state.is_asleep = state.watched.is_empty();
             state = if state.is_asleep {
