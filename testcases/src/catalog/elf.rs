@@ -7,7 +7,7 @@ use super::error::{ImageError, RecordError};
 use goblin::{
     container::{Container, Ctx},
     elf::{
-        Header, ProgramHeader, SectionHeader,
+        ProgramHeader, SectionHeader,
         header::{EM_X86_64, machine_to_str},
         note::NoteDataIterator,
         program_header::{PT_LOAD, PT_NOTE},
@@ -82,7 +82,9 @@ impl Elf {
         let header = goblin::elf::Elf::parse_header(&bytes).map_err(ImageError::Damaged)?;
         let (offset, count) = (to_usize(header.e_phoff), usize::from(header.e_phnum));
         let program_headers = ProgramHeader::parse(&bytes, offset, count, CONTEXT).map_err(ImageError::Damaged)?;
-        let section_headers = section_headers(&bytes, &header)?;
+        // A stripped file may have lost its section headers as well; their offset is 0 then, and there are none.
+        let (offset, count) = (to_usize(header.e_shoff), usize::from(header.e_shnum));
+        let section_headers = SectionHeader::parse(&bytes, offset, count, CONTEXT).map_err(ImageError::Damaged)?;
         Ok(Self { bytes, program_headers, section_headers, section_names: usize::from(header.e_shstrndx) })
     }
 
@@ -183,15 +185,6 @@ impl Elf {
         let offset = u32::try_from(header.sh_name);
         names.zip(offset.ok()).and_then(|(names, offset)| string_at(names, offset as usize)) == Some(name.as_bytes())
     }
-}
-
-/// A stripped file may have lost its section headers as well; then there are none.
-fn section_headers(bytes: &[u8], header: &Header) -> Result<Vec<SectionHeader>, ImageError> {
-    if header.e_shoff == 0 {
-        return Ok(Vec::new());
-    }
-    let (offset, count) = (to_usize(header.e_shoff), usize::from(header.e_shnum));
-    SectionHeader::parse(bytes, offset, count, CONTEXT).map_err(ImageError::Damaged)
 }
 
 /// The string at an offset into a table of strings, each ended by a zero byte.

@@ -1,5 +1,6 @@
 use super::{
     Catalog, ImageError,
+    elf::Elf,
     synthetic::{BASE, Built, CaseSource, Source},
 };
 use case::{Entry, Feature, Irqchip, Needs, Style, record, site};
@@ -119,6 +120,13 @@ fn another_format_version_is_refused_with_both() {
 }
 
 #[test]
+fn a_note_that_is_cut_off_is_refused() {
+    // Behind the note's header of three words stands its name, then the descriptor.
+    let size = |built: &Built| built.note - "vmproof\0".len() - 8;
+    assert_problem(patched(size, &[80]), &["note has 80 bytes instead of 88", "rebuild"]);
+}
+
+#[test]
 fn an_image_without_cases_tells_of_unnamed_crates() {
     let mut source = Source::new();
     source.cases.clear();
@@ -149,6 +157,7 @@ fn a_record_that_points_outside_the_file_is_refused() {
     assert_problem(patched(&name, &u64::MAX.to_le_bytes()), &["outside the file"]);
     let length = in_record(record::layout::MODULE + 8);
     assert_problem(patched(&length, &u64::MAX.to_le_bytes()), &["module", "more than 4096"]);
+    assert_problem(patched(&length, &4097_u64.to_le_bytes()), &["module", "more than 4096"]);
     let specs = in_record(record::layout::SPECS);
     assert_problem(patched(&specs, &(BASE - 8).to_le_bytes()), &["list of clauses", "outside the file"]);
     let length = in_record(record::layout::SPECS + 8);
@@ -206,6 +215,16 @@ fn memory_is_what_the_file_loads() {
     assert_eq!(catalog.memory(BASE + size - 2, 3), None);
     assert_eq!(catalog.memory(BASE - 1, 1), None);
     assert_eq!(catalog.memory(u64::MAX, u64::MAX), None);
+}
+
+#[test]
+fn memory_that_is_not_in_the_file_is_not_told() {
+    // Size in the file of the first segment, the only one that is loaded.
+    let elf = Elf::parse(patched(|_| 64 + 32, &0x80_u64.to_le_bytes())).unwrap();
+    assert_eq!(elf.memory(BASE, 0x80).map(<[u8]>::len), Some(0x80));
+    assert_eq!(elf.memory(BASE, 0x81), None);
+    assert_eq!(elf.memory_up_to(BASE + 0x7c, 15).len(), 4);
+    assert!(elf.memory_up_to(BASE + 0x80, 15).is_empty());
 }
 
 proptest! {

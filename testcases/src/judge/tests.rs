@@ -251,6 +251,17 @@ fn broken_messages_are_an_error_whatever_else_was_said() {
 }
 
 #[test]
+fn after_the_first_fault_nothing_is_taken() {
+    let guest = Guest::new();
+    let mut transcript = Transcript::default();
+    transcript.take(guest.note(5, 0));
+    transcript.take(Err(Fault::Count { count: 64 }));
+    transcript.take(guest.note(0, 0));
+    assert_eq!(transcript.fault(), Some(&ProtocolFault::Sequence { expected: 0, found: 5 }));
+    assert_eq!(transcript.messages(), []);
+}
+
+#[test]
 fn a_flood_of_messages_is_an_error_and_takes_bounded_memory() {
     let guest = Guest::new();
     let mut transcript = Transcript::default();

@@ -169,6 +169,13 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_too_long_from_one_byte_above_the_limit() {
+        let line = |size: usize| [PREFIX, &vec![b'1'; size - PREFIX.len() - 1], b";"].concat();
+        assert!(matches!(&decode_all(&line(line::MAX_BYTES))[..], [Err(Fault::Torn { .. })]));
+        assert!(matches!(&decode_all(&line(line::MAX_BYTES + 1))[..], [Err(Fault::Overlong { .. })]));
+    }
+
+    #[test]
     fn output_that_ends_in_a_message_is_unfinished() {
         let line = encode_line(&done());
         assert!(matches!(&decode_all(&line[..8])[..], [Err(Fault::Unfinished { text })] if text == "~vp:4,0"));
