@@ -88,7 +88,9 @@ fn with_timeout<T>(
 ) -> anyhow::Result<(T, bool)> {
     let Some(seconds) = seconds else { return Ok((work()?, false)) };
     let (done, is_done) = mpsc::channel::<()>();
-    thread::scope(|scope| {
+    thread::scope(move |scope| {
+        // Owned here, so that the timer also ends if the work panics.
+        let done = done;
         let timer = scope.spawn(move || {
             let timed_out = is_done.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout);
             if timed_out {

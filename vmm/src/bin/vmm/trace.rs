@@ -212,6 +212,9 @@ mod tests {
         assert_eq!(find(&exit, &STATE, &store, &nop.repeat(15)), (0x1003, expected.to_owned()));
         let before = [nop.repeat(12), store].concat();
         assert_eq!(find(&exit, &STATE, &nop, &before), (0x1000, expected.to_owned()));
+        // The store ends before RIP.
+        let too_early = [nop.repeat(11), assemble(|a| a.mov(ptr(ebx + 4), eax).unwrap()), nop.clone()].concat();
+        assert_eq!(find(&exit, &STATE, &nop, &too_early), (0x1003, "nop ?".to_owned()));
         let elsewhere = Exit::MmioWrite { address: 0xe000_0018, data: &[0; 4] };
         assert_eq!(find(&elsewhere, &STATE, &nop, &before), (0x1003, "nop ?".to_owned()));
     }
