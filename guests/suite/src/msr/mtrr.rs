@@ -64,12 +64,21 @@ fn fixed_ranges() {
         return;
     }
     const NAMES: &[Text] = names!["64K_00000", "4K_F8000"];
+    const BYTES: &[Text] = names![
+        "64K_00000: byte 0",
+        "64K_00000: byte 3",
+        "64K_00000: byte 7",
+        "4K_F8000: byte 0",
+        "4K_F8000: byte 3",
+        "4K_F8000: byte 7"
+    ];
+    let bytes = [0, 3, 7];
     for (row, number) in [IA32_MTRR_FIX64K_00000, IA32_MTRR_FIX4K_F8000].into_iter().enumerate() {
         let before = msr::read(number).unwrap_or(0);
         // AMD's RdMem and WrMem (bits 3 and 4 of a byte) may exist, but 2 is no type anywhere.
-        for byte in [0, 3, 7] {
+        for (column, byte) in bytes.into_iter().enumerate() {
             let value = before & !(0xff << (byte * 8)) | 2 << (byte * 8);
-            check_outcome!("02 in a byte", [NAMES; row], msr::write(number, value), Outcome::GP);
+            check_outcome!("02", [BYTES; row * bytes.len() + column], msr::write(number, value), Outcome::GP);
         }
         check_eq!("the same value", [NAMES; row], msr::try_write(number, before).unwrap_or(!before), before);
         let types = 0x0605_0401_0001_0406;

@@ -25,13 +25,29 @@ const BASE_NAMES: &[Text] = names!["FS", "GS", "kernel GS"];
     spec = [sdm4("IA-32 Architectural MSRs"), apm2("FS and GS Registers in 64-Bit Mode")],
 )]
 fn canonical_bases_read_back() {
-    for (row, number) in BASES.into_iter().enumerate() {
-        for address in [0x7fff_ffff_ffff, 0xffff_8000_0000_0000, u64::MAX, 0x1234_5678] {
-            check_eq!("base", [BASE_NAMES; row], msr::try_write(number, address).unwrap_or(!address), address);
+    const NAMES: &[Text] = names![
+        "FS: 7FFFFFFFFFFF",
+        "FS: FFFF800000000000",
+        "FS: all ones",
+        "FS: 12345678",
+        "GS: 7FFFFFFFFFFF",
+        "GS: FFFF800000000000",
+        "GS: all ones",
+        "GS: 12345678",
+        "kernel GS: 7FFFFFFFFFFF",
+        "kernel GS: FFFF800000000000",
+        "kernel GS: all ones",
+        "kernel GS: 12345678"
+    ];
+    for (register, number) in BASES.into_iter().enumerate() {
+        let addresses = [0x7fff_ffff_ffff, 0xffff_8000_0000_0000, u64::MAX, 0x1234_5678];
+        for (column, address) in addresses.into_iter().enumerate() {
+            let row = register * addresses.len() + column;
+            check_eq!("base", [NAMES; row], msr::try_write(number, address).unwrap_or(!address), address);
         }
     }
-    for (number, value) in BASES.into_iter().zip([0x1000_u64, 0x2000, 0x3000]) {
-        check_outcome!("WRMSR", msr::write(number, value), Outcome::COMPLETED);
+    for (row, value) in [0x1000_u64, 0x2000, 0x3000].into_iter().enumerate() {
+        check_outcome!("WRMSR", [BASE_NAMES; row], msr::write(BASES[row], value), Outcome::COMPLETED);
     }
     for (row, value) in [0x1000_u64, 0x2000, 0x3000].into_iter().enumerate() {
         check_eq!("each its own", [BASE_NAMES; row], msr::read(BASES[row]).unwrap_or(0), value);
@@ -41,11 +57,26 @@ fn canonical_bases_read_back() {
 /// Writing a non-canonical address into a base MSR raises #GP(0).
 #[case(feature = MsrSegmentBases, spec = [sdm2("WRMSR—Write to Model Specific Register"), apm3("WRMSR")])]
 fn non_canonical_bases() {
-    for (row, number) in BASES.into_iter().enumerate() {
-        for address in NON_CANONICAL {
-            check_outcome!("WRMSR", [BASE_NAMES; row], msr::write(number, address), Outcome::GP);
+    const NAMES: &[Text] = names![
+        "FS: bit 56 only",
+        "FS: bit 63 only",
+        "FS: all but bit 56",
+        "FS: all but bit 63",
+        "GS: bit 56 only",
+        "GS: bit 63 only",
+        "GS: all but bit 56",
+        "GS: all but bit 63",
+        "kernel GS: bit 56 only",
+        "kernel GS: bit 63 only",
+        "kernel GS: all but bit 56",
+        "kernel GS: all but bit 63"
+    ];
+    for (register, number) in BASES.into_iter().enumerate() {
+        for (column, address) in NON_CANONICAL.into_iter().enumerate() {
+            let row = register * NON_CANONICAL.len() + column;
+            check_outcome!("WRMSR", [NAMES; row], msr::write(number, address), Outcome::GP);
         }
-        check_eq!("base afterwards", [BASE_NAMES; row], msr::read(number).unwrap_or(1), 0);
+        check_eq!("base afterwards", [BASE_NAMES; register], msr::read(number).unwrap_or(1), 0);
     }
 }
 
@@ -136,7 +167,7 @@ fn fsgsbase_instructions() {
     needs = Needs::FSGSBASE
 )]
 fn fsgsbase_of_non_canonical_addresses() {
-    const NAMES: &[Text] = names!["bit 56", "bit 63", "all but bit 56", "all but bit 63"];
+    const NAMES: &[Text] = names!["bit 56 only", "bit 63 only", "all but bit 56", "all but bit 63"];
     let enabled = With::cr4(cr4::FSGSBASE, 0);
     check!("CR4.FSGSBASE can be set", enabled.is_ok());
     for (row, address) in NON_CANONICAL.into_iter().enumerate() {

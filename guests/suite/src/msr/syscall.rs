@@ -43,11 +43,22 @@ fn syscall_msrs_read_back() {
     needs = Needs::SYSCALL,
 )]
 fn non_canonical_targets() {
+    const ADDRESSES: &[Text] = names![
+        "LSTAR: bit 56 only",
+        "LSTAR: bit 63 only",
+        "LSTAR: all but bit 56",
+        "LSTAR: all but bit 63",
+        "CSTAR: bit 56 only",
+        "CSTAR: bit 63 only",
+        "CSTAR: all but bit 56",
+        "CSTAR: all but bit 63"
+    ];
     const NAMES: &[Text] = names!["LSTAR", "CSTAR"];
     for (row, number) in [IA32_LSTAR, IA32_CSTAR].into_iter().enumerate() {
         check_outcome!("WRMSR of a good address", [NAMES; row], msr::write(number, 0x1000), Outcome::COMPLETED);
-        for address in NON_CANONICAL {
-            check_outcome!("WRMSR", [NAMES; row], msr::write(number, address), Outcome::GP);
+        for (column, address) in NON_CANONICAL.into_iter().enumerate() {
+            let row = row * NON_CANONICAL.len() + column;
+            check_outcome!("WRMSR", [ADDRESSES; row], msr::write(number, address), Outcome::GP);
         }
         check_eq!("the MSR afterwards", [NAMES; row], msr::read(number).unwrap_or(0), 0x1000);
     }
@@ -78,12 +89,23 @@ fn sysenter_msrs_read_back() {
     needs = Needs::INTEL | Needs::SYSENTER,
 )]
 fn sysenter_targets_on_intel() {
+    const ADDRESSES: &[Text] = names![
+        "ESP: bit 56 only",
+        "ESP: bit 63 only",
+        "ESP: all but bit 56",
+        "ESP: all but bit 63",
+        "EIP: bit 56 only",
+        "EIP: bit 63 only",
+        "EIP: all but bit 56",
+        "EIP: all but bit 63"
+    ];
     const NAMES: &[Text] = names!["ESP", "EIP"];
     const HIGH: u64 = 0xffff_8000_1234_5678;
     for (row, number) in [IA32_SYSENTER_ESP, IA32_SYSENTER_EIP].into_iter().enumerate() {
         check_eq!("64 bits", [NAMES; row], msr::try_write(number, HIGH).unwrap_or(0), HIGH);
-        for address in NON_CANONICAL {
-            check_outcome!("non-canonical", [NAMES; row], msr::write(number, address), Outcome::GP);
+        for (column, address) in NON_CANONICAL.into_iter().enumerate() {
+            let row = row * NON_CANONICAL.len() + column;
+            check_outcome!("non-canonical", [ADDRESSES; row], msr::write(number, address), Outcome::GP);
         }
     }
 }

@@ -152,9 +152,10 @@ fn syscall_and_back() {
     enable_syscall();
     let lstar = msr::number::IA32_LSTAR;
     check_outcome!("LSTAR", msr::write(lstar, address_of(return_to_user)), Outcome::COMPLETED);
-    for argument in [1_u64, u64::MAX - 1] {
+    const NAMES: &[Text] = names!["small argument", "large argument"];
+    for (row, argument) in [1_u64, u64::MAX - 1].into_iter().enumerate() {
         let result = user::call(syscall, argument);
-        check_outcome!("call at CPL 3", result, Outcome::COMPLETED);
-        check_eq!("result", result.unwrap_or(0), argument.wrapping_add(1));
+        check_outcome!("call at CPL 3", [NAMES; row], result, Outcome::COMPLETED);
+        check_eq!("result", [NAMES; row], result.unwrap_or(0), argument.wrapping_add(1));
     }
 }
