@@ -28,6 +28,8 @@ documents! {
     sdm2, "SDM vol. 2", "325383-087, March 2025";
     /// The same, volume 3 (A to D), part 3A: system programming guide, general.
     sdm3a, "SDM vol. 3A", "253668-087, March 2025";
+    /// The same, part 3B: system programming guide, among it the time-stamp counter.
+    sdm3b, "SDM vol. 3B", "253669-087, March 2025";
     /// The same, part 3C: virtual-machine extensions.
     sdm3c, "SDM vol. 3C", "326019-087, March 2025";
     /// The same, volume 4: model-specific registers.

@@ -34,7 +34,7 @@ fn lme_is_locked_while_paging() {
 }
 
 /// IA32_EFER.LMA cannot be cleared by WRMSR while long mode is active.
-#[case(feature = LongModeActivation, spec = [sdm4("IA-32 Architectural MSRs"), apm2("Long Mode Active (LMA) Bit")])]
+#[case(feature = LongModeActivation, spec = [sdm4("Architectural MSRs"), apm2("Long Mode Active (LMA) Bit")])]
 fn lma_is_read_only() {
     let before = msr::read(IA32_EFER).unwrap_or(0);
     // Whether the write is ignored or faults is not told by both manuals.
@@ -75,7 +75,7 @@ fn pg_is_locked_in_64_bit_mode() {
 /// Changing CR4.LA57 in long mode raises #GP(0), whether the processor has five-level paging or not.
 ///
 /// Without it the bit is reserved, with it the bit is locked.
-#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("5-Level Paging")])]
+#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("CR4 Register")])]
 fn la57_is_locked_in_long_mode() {
     let before = control::read_cr4();
     check_outcome!("MOV to CR4 that changes LA57", control::write_cr4(before ^ cr4::LA57), Outcome::GP);

@@ -60,7 +60,7 @@ fn same_at_cpl_3() {
 /// The vendor string is made of printable characters.
 #[case(
     feature = CpuidBasicLeaves,
-    spec = [sdm2("CPUID—CPU Identification"), apm3("Processor Vendor and Largest Standard Function")],
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Function 0h—Maximum Standard Function Number and Vendor String")],
 )]
 fn vendor_is_printable() {
     let leaf = read_leaf(0, 0);
@@ -72,7 +72,11 @@ fn vendor_is_printable() {
 }
 
 /// AMD processors repeat the vendor string in leaf 80000000H.
-#[case(feature = CpuidExtendedLeaves, spec = apm3("Largest Extended Function"), needs = Needs::AMD)]
+#[case(
+    feature = CpuidExtendedLeaves,
+    spec = apm3("Function 8000_0000h—Maximum Extended Function Number and Vendor String"),
+    needs = Needs::AMD,
+)]
 fn vendor_is_repeated() {
     let (basic, extended) = (read_leaf(0, 0), read_leaf(0x8000_0000, 0));
     check_eq!("EBX", extended.ebx, basic.ebx);

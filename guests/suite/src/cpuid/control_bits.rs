@@ -85,7 +85,7 @@ fn set_efer(bit: u32) -> Outcome {
 /// A bit of IA32_EFER can be set if its feature exists, and raises #GP(0) if not.
 #[case(
     feature = CpuidFeatureBehaviour,
-    spec = [sdm4("IA-32 Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")],
+    spec = [sdm4("Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")],
 )]
 fn efer_bits_follow_features() {
     const NAMES: &[Text] = names!["SCE", "NXE", "FFXSR", "TCE"];

@@ -19,7 +19,7 @@ const CR4_PKE: u64 = 1 << 22;
 /// Leaf 1 ECX bit 27 (OSXSAVE) is CR4.OSXSAVE.
 #[case(
     feature = CpuidDynamicBits,
-    spec = [sdm2("CPUID—CPU Identification"), apm3("Feature Identifiers")],
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Function 1h—Processor and Processor Feature Identifiers")],
     needs = Needs::XSAVE,
 )]
 fn osxsave_follows_cr4() {
@@ -35,7 +35,7 @@ fn osxsave_follows_cr4() {
 /// Leaf 7 ECX bit 4 (OSPKE) is CR4.PKE.
 #[case(
     feature = CpuidDynamicBits,
-    spec = [sdm2("CPUID—CPU Identification"), apm3("Structured Extended Feature Identifiers")],
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Function 7h—Structured Extended Feature Identifiers")],
     needs = Needs::PKU,
 )]
 fn ospke_follows_cr4() {
@@ -50,7 +50,10 @@ fn ospke_follows_cr4() {
 /// Leaf 1 EDX bit 9 (APIC) is cleared when IA32_APIC_BASE disables the local APIC.
 #[case(
     feature = CpuidDynamicBits,
-    spec = [sdm3a("Enabling or Disabling the Local APIC"), apm3("Feature Identifiers")],
+    spec = [
+        sdm3a("Enabling or Disabling the Local APIC"),
+        apm3("Function 1h—Processor and Processor Feature Identifiers"),
+    ],
     needs = Needs::LOCAL_APIC,
     irqchip = LocalApic
 )]
@@ -72,7 +75,7 @@ fn apic_follows_apic_base() {
 /// Leaf 1 ECX bit 3 (MONITOR) follows IA32_MISC_ENABLE bit 18.
 #[case(
     feature = CpuidDynamicBits,
-    spec = sdm4("IA-32 Architectural MSRs"),
+    spec = sdm4("Architectural MSRs"),
     needs = Needs::INTEL | Needs::MONITOR
 )]
 fn monitor_follows_misc_enable() {

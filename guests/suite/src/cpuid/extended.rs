@@ -11,7 +11,13 @@ use rt::{
 };
 
 /// The largest extended leaf is at least 80000008H, which long mode needs.
-#[case(feature = CpuidExtendedLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Largest Extended Function")])]
+#[case(
+    feature = CpuidExtendedLeaves,
+    spec = [
+        sdm2("CPUID—CPU Identification"),
+        apm3("Function 8000_0000h—Maximum Extended Function Number and Vendor String"),
+    ],
+)]
 fn largest_extended_leaf() {
     let largest = read_leaf(0x8000_0000, 0).eax;
     check!("at least 80000008H", largest >= 0x8000_0008);
@@ -21,7 +27,10 @@ fn largest_extended_leaf() {
 /// In long mode, leaf 80000001H says that long mode exists.
 #[case(
     feature = CpuidExtendedLeaves,
-    spec = [sdm2("CPUID—CPU Identification"), apm3("Extended Processor and Processor Feature Identifiers")],
+    spec = [
+        sdm2("CPUID—CPU Identification"),
+        apm3("Function 8000_0001h—Extended Processor and Processor Feature Identifiers"),
+    ],
 )]
 fn long_mode_is_told() {
     check_eq!("EDX bit 29", read_leaf(0x8000_0001, 0).edx >> 29 & 1, 1);
@@ -32,7 +41,7 @@ fn long_mode_is_told() {
     feature = CpuidExtendedLeaves,
     spec = [
         sdm2("CPUID—CPU Identification"),
-        apm3("Processor Capacity Parameters and Extended Feature Identification"),
+        apm3("Function 8000_0008h—Processor Capacity Parameters and Extended Feature Identification"),
     ],
 )]
 fn address_sizes() {
@@ -45,7 +54,10 @@ fn address_sizes() {
 }
 
 /// The brand string is of printable characters, and all zero behind the first zero byte.
-#[case(feature = CpuidExtendedLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Processor Name Identifier")])]
+#[case(
+    feature = CpuidExtendedLeaves,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Functions 8000_0002h–8000_0004h—Extended Processor Name String")],
+)]
 fn brand_string() {
     const NAMES: &[Text] = names!["80000002", "80000003", "80000004"];
     for (row, leaf) in [0x8000_0002_u64, 0x8000_0003, 0x8000_0004].into_iter().enumerate() {
@@ -89,7 +101,7 @@ extern "C" fn characters_behind_end(_: u64) -> u64 {
 /// AMD processors repeat the features of leaf 1 in leaf 80000001H.
 #[case(
     feature = CpuidExtendedLeaves,
-    spec = apm3("Extended Processor and Processor Feature Identifiers"),
+    spec = apm3("Function 8000_0001h—Extended Processor and Processor Feature Identifiers"),
     needs = Needs::AMD,
 )]
 fn features_are_repeated() {
@@ -101,10 +113,13 @@ fn features_are_repeated() {
 /// Registers of extended leaves that Intel's manual calls "Reserved = 0" are zero.
 #[case(feature = CpuidExtendedLeaves, spec = sdm2("CPUID—CPU Identification"), needs = Needs::INTEL)]
 fn reserved_registers_are_zero() {
-    const NAMES: &[Text] = names!["80000005", "80000006", "80000007"];
+    const NAMES: &[Text] = names!["80000001", "80000005", "80000006", "80000007"];
     let (five, six, seven) = (read_leaf(0x8000_0005, 0), read_leaf(0x8000_0006, 0), read_leaf(0x8000_0007, 0));
     const INVARIANT_TSC: u32 = 1 << 8;
+    // Bits 12 to 19, 21 to 25, 28, 30 and 31.
+    const RESERVED_OF_EDX: u32 = 0xff << 12 | 0x1f << 21 | 1 << 28 | 3 << 30;
     let table = [
+        read_leaf(0x8000_0001, 0).edx & RESERVED_OF_EDX,
         five.eax | five.ebx | five.ecx | five.edx,
         six.eax | six.ebx | six.edx,
         seven.eax | seven.ebx | seven.ecx | (seven.edx & !INVARIANT_TSC),

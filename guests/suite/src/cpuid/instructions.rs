@@ -41,7 +41,10 @@ user_code!(rdpid: "rdpid rax", "ret");
 /// An instruction of a feature that CPUID tells of is understood.
 #[case(
     feature = CpuidFeatureBehaviour,
-    spec = [sdm1("Determining CPU Features"), apm3("Instruction Subsets and CPUID Feature Flags")],
+    spec = [
+        sdm1("Processor Identification and Feature Determination"),
+        apm3("Instruction Subsets and CPUID Feature Flags"),
+    ],
 )]
 fn told_instructions_work() {
     const NAMES: &[Text] = names![
@@ -94,7 +97,10 @@ user_code!(gf2p8mulb: "gf2p8mulb xmm0, xmm0", "ret");
 /// An SSE instruction of a feature that CPUID tells of is understood when CR4.OSFXSR is set.
 #[case(
     feature = CpuidFeatureBehaviour,
-    spec = [sdm1("Determining CPU Features"), apm3("Instruction Subsets and CPUID Feature Flags")],
+    spec = [
+        sdm1("Processor Identification and Feature Determination"),
+        apm3("Instruction Subsets and CPUID Feature Flags"),
+    ],
 )]
 fn told_sse_instructions_work() {
     const NAMES: &[Text] =

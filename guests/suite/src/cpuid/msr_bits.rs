@@ -22,7 +22,7 @@ fn any(features: &[FeatureBit]) -> bool {
 #[case(
     feature = CpuidFeatureBehaviour,
     spec = [
-        sdm4("IA-32 Architectural MSRs"),
+        sdm4("Architectural MSRs"),
         sdm2("RDMSR—Read From Model Specific Register"),
         apm2("Model-Specific Registers (MSRs)"),
     ],

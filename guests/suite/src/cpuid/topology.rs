@@ -4,7 +4,10 @@ use case::Needs;
 use rt::{case, check, check_eq, cpu::cpuid::read_leaf, skip};
 
 /// The initial APIC ID of leaf 1 is the low byte of the x2APIC ID of leaf 0BH.
-#[case(feature = CpuidBasicLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Extended Topology Enumeration")])]
+#[case(
+    feature = CpuidBasicLeaves,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Function Bh—Extended Topology Enumeration")],
+)]
 fn apic_ids_agree() {
     if read_leaf(0, 0).eax < 0xb || read_leaf(0xb, 0).ebx == 0 {
         skip!("leaf 0BH does not exist");
@@ -14,7 +17,10 @@ fn apic_ids_agree() {
 }
 
 /// Leaf 0BH repeats the number of the subleaf and the x2APIC ID, and ends with a level of type 0.
-#[case(feature = CpuidBasicLeaves, spec = [sdm2("CPUID—CPU Identification"), apm3("Extended Topology Enumeration")])]
+#[case(
+    feature = CpuidBasicLeaves,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Function Bh—Extended Topology Enumeration")],
+)]
 fn topology_levels() {
     const MAX_LEVELS: u32 = 8;
     if read_leaf(0, 0).eax < 0xb || read_leaf(0xb, 0).ebx == 0 {

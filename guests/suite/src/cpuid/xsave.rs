@@ -18,7 +18,7 @@ const SMALLEST_AREA: u32 = 576;
     feature = CpuidBasicLeaves,
     spec = [
         sdm1("Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"),
-        apm3("Processor Extended State Enumeration"),
+        apm3("Function Dh—Processor Extended State Enumeration"),
     ],
     needs = Needs::XSAVE,
 )]
@@ -46,7 +46,7 @@ fn xsetbv(value: u64) -> Outcome {
     feature = CpuidDynamicBits,
     spec = [
         sdm1("Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"),
-        apm3("Processor Extended State Enumeration"),
+        apm3("Function Dh—Processor Extended State Enumeration"),
     ],
     needs = Needs::XSAVE,
 )]
@@ -70,7 +70,7 @@ fn size_follows_xcr0() {
 /// XSETBV of a component that leaf 0DH does not name raises #GP(0).
 #[case(
     feature = CpuidFeatureBehaviour,
-    spec = [sdm2("XSETBV—Set Extended Control Register"), apm2("XFEATURE_ENABLED_MASK Register (XCR0)")],
+    spec = sdm2("XSETBV—Set Extended Control Register"),
     needs = Needs::XSAVE,
 )]
 fn xcr0_takes_named_components_only() {

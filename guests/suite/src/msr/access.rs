@@ -114,7 +114,8 @@ fn fault_has_no_effect() {
     check!("RIP of RDMSR", matches!(read, Err(exception) if exception.rip == read_rip));
     check_outcome!("WRMSR", msr::write(IA32_KERNEL_GS_BASE, 0x1234), Outcome::COMPLETED);
     let write = instruction!("lea {0}, [rip + 2f]", "mov [{1}], {0}", "2: wrmsr", out(reg) _,
-                             in(reg) &raw mut write_rip, in("ecx") IA32_KERNEL_GS_BASE, in("eax") 0, in("edx") 0x8000_0000_u32);
+                             in(reg) &raw mut write_rip, in("ecx") IA32_KERNEL_GS_BASE, in("eax") 0,
+                             in("edx") 0x8000_0000_u32);
     check!("RIP of WRMSR", matches!(write, Err(exception) if exception.rip == write_rip));
     check_eq!("the MSR", msr::read(IA32_KERNEL_GS_BASE).unwrap_or(0), 0x1234);
 }

@@ -14,7 +14,7 @@ use rt::{
 };
 
 /// Setting a reserved bit of IA32_EFER raises #GP(0) and changes nothing.
-#[case(feature = MsrEfer, spec = [sdm4("IA-32 Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")])]
+#[case(feature = MsrEfer, spec = [sdm4("Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")])]
 fn reserved_bits() {
     const NAMES: &[Text] = names!["9", "16", "19", "32", "63"];
     let before = msr::read(IA32_EFER).unwrap_or(0);
@@ -25,7 +25,7 @@ fn reserved_bits() {
 }
 
 /// On Intel processors every bit of IA32_EFER but SCE, LME, LMA and NXE is reserved.
-#[case(feature = MsrEfer, spec = sdm4("IA-32 Architectural MSRs"), needs = Needs::INTEL)]
+#[case(feature = MsrEfer, spec = sdm4("Architectural MSRs"), needs = Needs::INTEL)]
 fn reserved_bits_on_intel() {
     const NAMES: &[Text] = names!["1", "7", "12", "13", "14", "15", "17", "20", "21"];
     let before = msr::read(IA32_EFER).unwrap_or(0);
@@ -38,7 +38,7 @@ fn reserved_bits_on_intel() {
 /// SCE and NXE read back as they were written, and nothing else changes.
 #[case(
     feature = MsrEfer,
-    spec = [sdm4("IA-32 Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")],
+    spec = [sdm4("Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")],
     needs = Needs::NX | Needs::SYSCALL,
 )]
 fn sce_and_nxe_read_back() {
@@ -51,7 +51,11 @@ fn sce_and_nxe_read_back() {
 
 /// With IA32_EFER.NXE clear, bit 63 of a paging-structure entry is reserved: using the page raises #PF with the flags
 /// P and RSVD.
-#[case(feature = MsrEfer, spec = [sdm3a("Paging-Structure Entries"), apm2("No Execute (NX) Bit")], needs = Needs::NX)]
+#[case(
+    feature = MsrEfer,
+    spec = [sdm3a("Interrupt 14—Page-Fault Exception (#PF)"), apm2("No Execute (NX) Bit")],
+    needs = Needs::NX,
+)]
 fn xd_is_reserved_without_nxe() {
     const P_AND_RSVD: u32 = 1 | 1 << 3;
     let value = msr::read(IA32_EFER).unwrap_or(0);

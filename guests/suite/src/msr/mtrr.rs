@@ -27,7 +27,7 @@ const FIX: u64 = 1 << 8;
 /// IA32_MTRRCAP is read-only: WRMSR raises #GP(0).
 #[case(
     feature = MsrMtrr,
-    spec = [sdm3a("IA32_MTRRCAP Register"), apm2("Identifying MTRR Features")],
+    spec = [sdm3a("MTRR Feature Identification"), apm2("Identifying MTRR Features")],
     needs = Needs::MTRR,
 )]
 fn mtrrcap_is_read_only() {

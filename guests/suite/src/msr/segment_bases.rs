@@ -22,7 +22,7 @@ const BASE_NAMES: &[Text] = names!["FS", "GS", "kernel GS"];
 /// The three base MSRs hold 64 bits of any canonical address, each its own.
 #[case(
     feature = MsrSegmentBases,
-    spec = [sdm4("IA-32 Architectural MSRs"), apm2("FS and GS Registers in 64-Bit Mode")],
+    spec = [sdm4("Architectural MSRs"), apm2("FS and GS Registers in 64-Bit Mode")],
 )]
 fn canonical_bases_read_back() {
     const NAMES: &[Text] = names![
@@ -88,7 +88,7 @@ static MARK: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 /// An access through FS or GS adds the base that was written to the MSR, at CPL 0 and at CPL 3.
 #[case(
     feature = MsrSegmentBases,
-    spec = [sdm3a("Segment Registers in IA-32e Mode"), apm2("FS and GS Registers in 64-Bit Mode")],
+    spec = [sdm3a("Segment Loading Instructions in IA-32e Mode"), apm2("FS and GS Registers in 64-Bit Mode")],
 )]
 fn bases_are_added() {
     let address = MARK.as_ptr() as u64;
@@ -110,7 +110,7 @@ fn bases_are_added() {
 /// Loading FS or GS with the selector of a data segment loads the base of its descriptor, all 64 bits of it.
 #[case(
     feature = MsrSegmentBases,
-    spec = [sdm3a("Segment Registers in IA-32e Mode"), apm2("FS and GS Registers in 64-Bit Mode")],
+    spec = [sdm3a("Segment Loading Instructions in IA-32e Mode"), apm2("FS and GS Registers in 64-Bit Mode")],
 )]
 fn loading_a_selector_loads_the_base() {
     for (row, number) in [IA32_FS_BASE, IA32_GS_BASE].into_iter().enumerate() {

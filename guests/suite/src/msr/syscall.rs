@@ -16,7 +16,7 @@ use rt::{
 /// STAR, LSTAR, CSTAR and the lower half of FMASK read back as they were written, each its own.
 #[case(
     feature = MsrSyscall,
-    spec = [sdm4("IA-32 Architectural MSRs"), apm2("SYSCALL and SYSRET MSRs")],
+    spec = [sdm4("Architectural MSRs"), apm2("SYSCALL and SYSRET MSRs")],
     needs = Needs::SYSCALL,
 )]
 fn syscall_msrs_read_back() {
@@ -67,7 +67,7 @@ fn non_canonical_targets() {
 /// The SYSENTER MSRs read back as they were written, each its own.
 #[case(
     feature = MsrSyscall,
-    spec = [sdm4("IA-32 Architectural MSRs"), apm2("SYSENTER and SYSEXIT (Legacy Mode Only)")],
+    spec = [sdm4("Architectural MSRs"), apm2("SYSENTER and SYSEXIT (Legacy Mode Only)")],
     needs = Needs::SYSENTER,
 )]
 fn sysenter_msrs_read_back() {

@@ -32,7 +32,7 @@ fn read_tsc() -> u64 {
 const SOON: u64 = 1 << 40;
 
 /// RDTSC and RDMSR read one counter, and it never goes backwards.
-#[case(feature = MsrTsc, spec = [sdm3a("Time-Stamp Counter"), apm3("RDTSC")])]
+#[case(feature = MsrTsc, spec = [sdm3b("Time-Stamp Counter"), apm3("RDTSC")])]
 fn rdtsc_and_rdmsr_agree() {
     let mut previous = read_tsc();
     const NAMES: &[Text] = names!["RDMSR", "RDTSC", "RDTSC at CPL 3", "RDMSR again"];
@@ -60,7 +60,7 @@ fn rdtsc_clears_upper_halves() {
 }
 
 /// The counter goes on from the value that WRMSR wrote.
-#[case(feature = MsrTsc, spec = [sdm3a("Time-Stamp Counter"), apm2("Time-Stamp Counter (TSC) MSR")])]
+#[case(feature = MsrTsc, spec = [sdm3b("Time-Stamp Counter"), apm2("Time-Stamp Counter")])]
 fn writing_the_counter() {
     // Forwards by a lot, backwards to a small value, and to one with all 64 bits in use.
     const NAMES: &[Text] = names!["far ahead", "0", "bit 63"];
@@ -88,7 +88,7 @@ fn tsd_forbids_rdtsc_at_cpl_3() {
 }
 
 /// Writing IA32_TSC_ADJUST moves the counter by the difference.
-#[case(feature = MsrTsc, spec = sdm3a("IA32_TSC_ADJUST Register Support"), needs = Needs::TSC_ADJUST)]
+#[case(feature = MsrTsc, spec = sdm3b("IA32_TSC_ADJUST Register Support"), needs = Needs::TSC_ADJUST)]
 fn tsc_adjust_moves_the_counter() {
     let adjust = msr::read(IA32_TSC_ADJUST).unwrap_or(0);
     const NAMES: &[Text] = names!["forwards", "backwards"];
@@ -104,7 +104,7 @@ fn tsc_adjust_moves_the_counter() {
 }
 
 /// Writing the counter changes IA32_TSC_ADJUST by the difference.
-#[case(feature = MsrTsc, spec = sdm3a("IA32_TSC_ADJUST Register Support"), needs = Needs::TSC_ADJUST)]
+#[case(feature = MsrTsc, spec = sdm3b("IA32_TSC_ADJUST Register Support"), needs = Needs::TSC_ADJUST)]
 fn writing_the_counter_changes_tsc_adjust() {
     const DELTA: u64 = 1 << 50;
     let adjust = msr::read(IA32_TSC_ADJUST).unwrap_or(0);

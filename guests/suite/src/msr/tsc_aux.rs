@@ -75,7 +75,7 @@ fn tsd_forbids_rdtscp_at_cpl_3() {
 }
 
 /// On Intel processors the upper half of IA32_TSC_AUX is reserved: writing it raises #GP(0).
-#[case(feature = MsrTsc, spec = sdm4("IA-32 Architectural MSRs"), needs = Needs::INTEL | Needs::RDTSCP)]
+#[case(feature = MsrTsc, spec = sdm4("Architectural MSRs"), needs = Needs::INTEL | Needs::RDTSCP)]
 fn tsc_aux_upper_half() {
     for bit in [32_u32, 63] {
         check_outcome!("setting bit", [&[]; bit], msr::write(IA32_TSC_AUX, 1 << bit), Outcome::GP);

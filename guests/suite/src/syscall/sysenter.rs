@@ -144,7 +144,7 @@ fn sysexit_at_cpl_3() {
     }
 }
 
-/// On AMD processors SYSENTER raises #UD in long mode.
+/// On AMD processors SYSENTER raises #UD in long mode, at CPL 3 in 64-bit and in compatibility mode.
 #[case(feature = SysenterSysexit, spec = apm3("SYSENTER"), needs = Needs::AMD | Needs::SYSENTER)]
 fn sysenter_in_long_mode_on_amd() {
     enable_sysenter();
@@ -158,7 +158,16 @@ fn sysenter_in_long_mode_on_amd() {
         check_eq!("RIP at CPL 3", [NAMES; row], exception.rip, address);
         check_eq!("CS at CPL 3", [NAMES; row], exception.cs, cs);
     }
-    check_outcome!("at CPL 0", instruction!("sysenter"), Outcome::UD);
+}
+
+/// On AMD processors SYSENTER raises #UD in 64-bit mode at CPL 0.
+#[case(feature = SysenterSysexit, spec = apm3("SYSENTER"), needs = Needs::AMD | Needs::SYSENTER)]
+fn sysenter_at_cpl_0_on_amd() {
+    enable_sysenter();
+    let mut rip = 0_u64;
+    let result = instruction!("lea {0}, [rip + 2f]", "mov [{1}], {0}", "2: sysenter", out(reg) _, in(reg) &raw mut rip);
+    check_outcome!("SYSENTER", result, Outcome::UD);
+    check_eq!("RIP", result.map_or_else(|exception| exception.rip, |()| 0), rip);
 }
 
 /// On AMD processors SYSEXIT raises #UD in long mode.
