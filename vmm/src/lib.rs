@@ -59,3 +59,15 @@ pub use run::RunError;
 pub use state::CpuState;
 pub use stop::{StopReason, Stopped};
 pub use vm::Vm;
+
+/// What the documentation promises about threads.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn sent<T: Send>() {}
+    shared::<Hypervisor>();
+    shared::<Image>();
+    shared::<GuestMemory>();
+    shared::<VmHandle>();
+    sent::<Vm>();
+    sent::<VmConfig>();
+};
