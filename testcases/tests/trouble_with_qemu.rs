@@ -25,7 +25,10 @@ const FAR_TOO_LONG: Duration = Duration::from_secs(60);
 
 fn image() -> Arc<Image> {
     static IMAGE: OnceLock<Arc<Image>> = OnceLock::new();
-    let open = || Arc::new(Image::open(&image::build(Guest::Smoke).expect("the image builds")).expect("an image"));
+    let open = || match image::build(Guest::Smoke) {
+        Ok(path) => Arc::new(Image::open(&path).expect("an image")),
+        Err(error) => panic!("{error}"),
+    };
     IMAGE.get_or_init(open).clone()
 }
 

@@ -36,7 +36,7 @@ const LIMIT: Duration = Duration::from_millis(300);
 /// How many times longer a guest may wait without using a processor.
 const WAIT_FACTOR: u32 = 30;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
-const MAX_SERIAL_BYTES: usize = 64 << 10;
+const MAX_SERIAL_BYTES: usize = 2 << 10;
 /// How often a guest may ring the doorbell with no message in the page.
 const MAX_EMPTY_RINGS: u32 = 1 << 10;
 
@@ -103,7 +103,10 @@ impl OurVmm {
                 let stopped = vm.run(observer);
                 drop(watch);
                 match stopped {
-                    Ok(stopped) => self.ending(&stopped, &inbox, cancel),
+                    Ok(stopped) => {
+                        self.collect_rest(&vm, &inbox);
+                        self.ending(&stopped, &inbox, cancel)
+                    }
                     Err(error) => Ending::Harness { text: chain(&error) },
                 }
             }
@@ -175,7 +178,27 @@ impl OurVmm {
         }
     }
 
+    /// Takes the messages that the guest had written and not announced when it died: they tell how far it came.
+    fn collect_rest(&self, vm: &Vm, inbox: &SharedInbox) {
+        let mut bytes = [0; message::page::SIZE];
+        let mut inbox = lock(inbox);
+        if inbox.transcript.is_complete()
+            || vm.memory().read(self.image.catalog.note().report_page, &mut bytes).is_err()
+        {
+            return;
+        }
+        for message in page::decode(&bytes).into_iter().flatten() {
+            // Those that were announced still stand in the page.
+            if message.sequence as usize == inbox.transcript.messages().len() && !inbox.transcript.is_complete() {
+                inbox.transcript.take(Ok(message));
+            }
+        }
+    }
+
     fn ending(&self, stopped: &Stopped, inbox: &SharedInbox, cancel: &Cancel) -> Ending {
+        if lock(inbox).transcript.is_complete() {
+            return Ending::Reported;
+        }
         let place = self.image.catalog.symbols().place(stopped.cpu.rip, &stopped.instruction);
         match &stopped.reason {
             StopReason::DebugExit(value) => Ending::DebugExit { value: *value },
@@ -237,7 +260,7 @@ fn ring(memory: &GuestMemory, report_page: u64, inbox: &SharedInbox) -> Flow {
         inbox.transcript.take(item);
     }
     if inbox.transcript.fault().is_some() {
-        return Flow::Stop(StopReason::DeviceStopped("the guest broke the protocol of messages".to_owned()));
+        return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
     }
     Flow::Continue
 }

@@ -128,13 +128,16 @@ pub enum SubjectError {
     },
 }
 
+/// Opens a subject, given its name, the path after `=` if there is one, and the image.
+type Open = fn(&'static str, Option<&Path>, &Arc<Image>) -> Result<Box<dyn Subject>, SubjectError>;
+
 /// A kind of subject: its name, what it is, and how to open it, given the path after `=`, if any.
 pub struct Kind {
     /// Its name on the command line.
     pub id: &'static str,
     /// What it is, for people.
     pub title: &'static str,
-    open: fn(&'static str, Option<&Path>, &Arc<Image>) -> Result<Box<dyn Subject>, SubjectError>,
+    open: Open,
 }
 
 /// Every kind of subject.

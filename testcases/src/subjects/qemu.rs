@@ -29,6 +29,8 @@ const REMEDY: &str = "`apt-get install qemu-system-x86`, or give its path with `
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 /// How long QEMU may take to answer on its control socket, and to end after its outputs are closed.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// How long a guest that has reported its verdict may take to end: whatever it still sends is not lost.
+const END_LIMIT: Duration = Duration::from_secs(2);
 /// How often the wish to cancel is looked at while nothing comes.
 const SLICE: Duration = Duration::from_millis(50);
 /// What a guest may write on COM1 in bytes: more than any transcript takes.
@@ -125,7 +127,7 @@ impl Qemu {
         program: Program<'_>,
         deadline: Instant,
         cancel: &Cancel,
-        transcript: &mut Transcript,
+        talk: &mut Talk<'_>,
     ) -> io::Result<Ending> {
         let control = Control::new()?;
         let mut command = Command::new(&self.program);
@@ -135,7 +137,7 @@ impl Qemu {
         command.arg("-kernel").arg(&self.image.path).arg("-append").arg(command_line(program));
         let mut process = Process::start(&mut command, Some(control))?;
         process.write_control(qmp::NEGOTIATE);
-        Talk::new(&self.image, transcript).run(&mut process, deadline, cancel)
+        talk.run(&mut process, deadline, cancel)
     }
 }
 
@@ -158,18 +160,21 @@ impl Subject for Qemu {
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
         let start = Instant::now();
-        let mut transcript = Transcript::default();
-        let ending = self.converse(program, start + limit, cancel, &mut transcript).unwrap_or_else(|error| {
-            Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
+        let mut talk = Talk::new(&self.image);
+        let ending = self.converse(program, start + limit, cancel, &mut talk).unwrap_or_else(|error| Ending::Harness {
+            text: format!("failed to run {}: {error}", self.program.display()),
         });
-        Run { transcript, ending, duration: start.elapsed() }
+        let duration = talk.reported_at.unwrap_or_else(Instant::now) - start;
+        Run { transcript: talk.transcript, ending, duration }
     }
 }
 
 /// The conversation with one QEMU.
 struct Talk<'a> {
     image: &'a Image,
-    transcript: &'a mut Transcript,
+    transcript: Transcript,
+    /// When the verdict arrived.
+    reported_at: Option<Instant>,
     lines: LineDecoder,
     nr_serial_bytes: usize,
     monitor: Monitor,
@@ -190,10 +195,11 @@ enum Stop {
 }
 
 impl<'a> Talk<'a> {
-    fn new(image: &'a Image, transcript: &'a mut Transcript) -> Self {
+    fn new(image: &'a Image) -> Self {
         Self {
             image,
-            transcript,
+            transcript: Transcript::default(),
+            reported_at: None,
             lines: LineDecoder::default(),
             nr_serial_bytes: 0,
             monitor: Monitor::default(),
@@ -203,12 +209,15 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn run(mut self, process: &mut Process, deadline: Instant, cancel: &Cancel) -> io::Result<Ending> {
+    fn run(&mut self, process: &mut Process, deadline: Instant, cancel: &Cancel) -> io::Result<Ending> {
         let mut buffer = vec![0; 16 * 1024];
         let mut deadline = deadline;
         loop {
             if cancel.is_cancelled() {
                 return Ok(Ending::Cancelled);
+            }
+            if self.transcript.fault().is_some() || self.reported_at.is_some() && Instant::now() >= deadline {
+                return Ok(Ending::Reported);
             }
             if Instant::now() >= deadline {
                 if let Some(stop) = self.asked {
@@ -220,8 +229,9 @@ impl<'a> Talk<'a> {
             match process.read(&mut buffer, deadline, SLICE)? {
                 Output::Stdout(length) => {
                     self.serial(buffer.get(..length).unwrap_or_default());
-                    if self.transcript.is_complete() {
-                        return Ok(Ending::Reported);
+                    if self.transcript.is_complete() && self.reported_at.is_none() {
+                        self.reported_at = Some(Instant::now());
+                        deadline = deadline.min(Instant::now() + END_LIMIT);
                     }
                     if self.nr_serial_bytes > MAX_SERIAL_BYTES {
                         return Ok(Ending::Flood { text: format!("more than {MAX_SERIAL_BYTES} bytes on COM1") });
@@ -234,6 +244,7 @@ impl<'a> Talk<'a> {
                 Output::Control(length) => {
                     for said in self.monitor.feed(buffer.get(..length).unwrap_or_default()) {
                         match said {
+                            Said::Stopped if self.reported_at.is_some() => return Ok(Ending::Reported),
                             Said::Stopped if self.asked.is_none() => self.ask(process, Stop::ByItself, &mut deadline),
                             Said::Stopped => {}
                             Said::Status(status) => self.status = status,
@@ -251,6 +262,9 @@ impl<'a> Talk<'a> {
                 Output::End => {
                     self.finish();
                     let status = process.wait(Instant::now() + ANSWER_LIMIT)?;
+                    if self.transcript.is_complete() {
+                        return Ok(Ending::Reported);
+                    }
                     return Ok(match status.and_then(|status| status.code()) {
                         Some(DEBUG_EXIT_STATUS) if self.stderr.is_empty() => Ending::DebugExit { value: 0 },
                         Some(0) if self.stderr.is_empty() => Ending::Reset,
