@@ -2,7 +2,10 @@
 
 use crate::guest::{CODE, MEMORY, elf, hypervisor, with_deadline};
 use iced_x86::code_asm::*;
-use vmm::{Entry, Image, ImageError, LongModeState, NoObserver, StopReason, Vm, VmConfig, VmError, layout};
+use vmm::{
+    CpuView, Entry, Exit, ExitObserver, Image, ImageError, LongModeState, NoObserver, StopReason, Vm, VmConfig,
+    VmError, layout,
+};
 
 const PML4: u64 = CODE + 0x1000;
 const PDPT: u64 = CODE + 0x2000;
@@ -24,6 +27,7 @@ fn image(program: impl FnOnce(&mut CodeAssembler)) -> Image {
     put(PDPT, PD | 7);
     put(PD, 0x87);
     put(PD + 8, 0x20_0087);
+    put(PD + 16, MEMORY | 0x87);
     // 64-bit code, data, busy TSS.
     put(GDT + 8, 0x00af_9b00_0000_ffff);
     put(GDT + 16, 0x00cf_9300_0000_ffff);
@@ -126,6 +130,31 @@ fn guest_that_spins_in_ring_3_is_stopped_where_it_stands() {
         "{stopped}"
     );
     assert!(stopped.instruction.starts_with(&[0xeb, 0xfe]) || stopped.instruction.starts_with(&[0x48]), "{stopped}");
+}
+
+struct Writes(Vec<(u64, usize)>);
+
+impl ExitObserver for Writes {
+    fn exit(&mut self, _: u8, exit: &Exit<'_>, _: &CpuView<'_>) {
+        if let Exit::MmioWrite { address, data } = exit {
+            self.0.push((*address, data.len()));
+        }
+    }
+}
+
+#[test]
+fn store_of_sixteen_bytes_is_two_exits() {
+    // Behind the end of memory there is nothing.
+    let image = image(|a| {
+        a.mov(rax, MEMORY).unwrap();
+        a.movups(xmmword_ptr(rax + 16), xmm0).unwrap();
+        a.hlt().unwrap();
+    });
+    let mut vm = Vm::new(&hypervisor(), &image, VmConfig::new(Entry::LongMode(state()))).unwrap();
+    let mut writes = Writes(Vec::new());
+    let stopped = with_deadline(|| vm.run(&mut writes).unwrap());
+    assert_eq!(stopped.reason, StopReason::Halted, "{stopped}");
+    assert_eq!(writes.0, [(MEMORY + 16, 8), (MEMORY + 24, 8)]);
 }
 
 #[test]
