@@ -65,15 +65,15 @@ fn memory_map_entries_are_well_formed() {
 /// The memory that the loader put the image into is RAM in the memory map.
 #[case(feature = PvhStartInfo, spec = pvh("struct hvm_memmap_table_entry"), needs = Needs::PVH_ENTRY, entry = Pvh)]
 fn image_lies_in_ram() {
-    let mut ram_holds_image = 0;
+    let mut ram_holds_image = false;
     let visited = each_entry(|_, entry| {
         let end = entry.address.saturating_add(entry.size);
         if entry.kind == TYPE_RAM && entry.address <= layout::VECTORS && end > layout::IMAGE_REST {
-            ram_holds_image += 1;
+            ram_holds_image = true;
         }
     });
     if visited {
-        check_eq!("entries of RAM that hold it", ram_holds_image, 1);
+        check!("an entry of RAM holds it", ram_holds_image);
     }
 }
 

@@ -11,6 +11,9 @@ use rt::{
             number::{IA32_APIC_BASE, IA32_MISC_ENABLE},
         },
     },
+    tables::selector,
+    user::{self, State, register},
+    user_code,
 };
 
 /// CR4.PKE: protection keys for user pages.
@@ -70,6 +73,23 @@ fn apic_follows_apic_base() {
     check_eq!("with the APIC disabled", apic(), 0);
     check_outcome!("enabling it", msr::write(IA32_APIC_BASE, base), Outcome::COMPLETED);
     check_eq!("with the APIC enabled again", apic(), 1);
+}
+
+user_code!(extended_features_32: ".code32", "mov eax, 0x80000001", "cpuid", "ud2", ".code64");
+
+/// On Intel processors leaf 80000001H EDX bit 11 (SYSCALL) is clear outside of 64-bit mode, where SYSCALL does not exist.
+#[case(
+    feature = CpuidDynamicBits,
+    spec = sdm2("CPUID—CPU Identification"),
+    needs = Needs::INTEL | Needs::SYSCALL
+)]
+fn syscall_follows_the_mode() {
+    check_eq!("in 64-bit mode", read_leaf(0x8000_0001, 0).edx >> 11 & 1, 1);
+    let mut state = State::at(extended_features_32 as *const () as u64);
+    state.cs = selector::USER_CODE_32;
+    check_outcome!("the UD2 behind CPUID", Outcome::from(user::enter(&mut state)), Outcome::UD);
+    check_eq!("in compatibility mode", state.registers[register::RDX] >> 11 & 1, 0);
+    check_eq!("bit 29, long mode", state.registers[register::RDX] >> 29 & 1, 1);
 }
 
 /// Leaf 1 ECX bit 3 (MONITOR) follows IA32_MISC_ENABLE bit 18.

@@ -31,11 +31,11 @@ fn topology_levels() {
     let (mut level, mut previous_shift) = (0, 0);
     loop {
         let leaf = read_leaf(0xb, level);
-        check_eq!("ECX repeats the subleaf", [&[]; level], leaf.ecx & 0xff, level);
-        check_eq!("EDX is the x2APIC ID", [&[]; level], leaf.edx, id);
         if leaf.ecx >> 8 & 0xff == 0 || level == MAX_LEVELS {
             break;
         }
+        check_eq!("ECX repeats the subleaf", [&[]; level], leaf.ecx & 0xff, level);
+        check_eq!("EDX is the x2APIC ID", [&[]; level], leaf.edx, id);
         check!("a level shifts at least as far as the one before", [&[]; level], leaf.eax & 0x1f >= previous_shift);
         check!("a level has a processor", [&[]; level], leaf.ebx & 0xffff != 0);
         previous_shift = leaf.eax & 0x1f;
@@ -43,6 +43,23 @@ fn topology_levels() {
     }
     check!("the levels end", level < MAX_LEVELS);
     check!("there is a level", level > 0);
+}
+
+/// On Intel processors leaf 0BH repeats the number of the subleaf and the x2APIC ID behind the last level too, and all
+/// levels behind it have type 0.
+#[case(feature = CpuidBasicLeaves, spec = sdm2("CPUID—CPU Identification"), needs = Needs::INTEL)]
+fn topology_behind_the_last_level() {
+    if read_leaf(0, 0).eax < 0xb || read_leaf(0xb, 0).ebx == 0 {
+        skip!("leaf 0BH does not exist");
+        return;
+    }
+    let id = read_leaf(0xb, 0).edx;
+    for level in [8, 0x20, 0xff] {
+        let leaf = read_leaf(0xb, level);
+        check_eq!("ECX: the subleaf, type 0", [&[]; level], leaf.ecx, level);
+        check_eq!("EDX is the x2APIC ID", [&[]; level], leaf.edx, id);
+        check_eq!("EAX and EBX", [&[]; level], leaf.eax | leaf.ebx, 0);
+    }
 }
 
 /// Leaf 4 describes each cache with a type and a level, and ends with type 0.
