@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod chain;
 pub mod host;
 pub mod image;
+pub mod image_rules;
 pub mod judge;
 pub mod messages;
 mod nearest;
