@@ -152,14 +152,22 @@ pub const RFLAGS_IOPL_3: u64 = RFLAGS_CLEAR | 3 << 12;
 
 /// Calls a function at CPL 3 with these RFLAGS, for cases about IOPL.
 pub fn call_with_flags(function: extern "C" fn(u64) -> u64, argument: u64, rflags: u64) -> Result<u64, Exception> {
-    let mut state = State::at(user_trampoline as *const () as u64);
+    let mut state = State::calling(function, argument);
     state.rflags = rflags;
-    state.registers[register::RAX] = function as usize as u64;
-    state.registers[register::RDI] = argument;
     let exception = enter(&mut state);
     if exception.rip == user_returned as *const () as u64 && exception.vector == 6 {
         Ok(state.registers[register::RAX])
     } else {
         Err(exception)
+    }
+}
+
+impl State {
+    /// A call of `function`: if it returns, [`enter`] ends with the #UD of an UD2 behind the call, and RAX is the result.
+    pub fn calling(function: extern "C" fn(u64) -> u64, argument: u64) -> Self {
+        let mut state = Self::at(user_trampoline as *const () as u64);
+        state.registers[register::RAX] = function as usize as u64;
+        state.registers[register::RDI] = argument;
+        state
     }
 }

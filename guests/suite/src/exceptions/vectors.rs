@@ -54,7 +54,7 @@ raising! {
 
 /// Runs the code at CPL 3; the exception and where the code said that it would be raised and what follows.
 fn raise(function: extern "C" fn(u64) -> u64) -> (rt::Exception, u64, u64) {
-    let mut state = State::at(function as usize as u64);
+    let mut state = State::calling(function, 0);
     state.registers[user::register::RBX] = layout::UNMAPPED;
     let exception = user::enter(&mut state);
     (exception, state.registers[user::register::R8], state.registers[user::register::RAX])
@@ -212,8 +212,7 @@ user_code!(many_registers: "mov rbx, 0x1111", "mov r12, 0x2222", "mov r15, 0x333
 /// A fault leaves registers and flags as the instruction found them.
 #[case(feature = ExceptionVectors, spec = sdm3a("Program or Task Restart"))]
 fn fault_leaves_registers_alone() {
-    let mut state = State::at(many_registers as *const () as usize as u64);
-    state.registers[user::register::RDI] = layout::UNMAPPED;
+    let mut state = State::calling(many_registers, layout::UNMAPPED);
     let exception = user::enter(&mut state);
     check_eq!("vector", exception.vector, 14);
     check_eq!("RBX", state.registers[user::register::RBX], 0x1111);
@@ -221,7 +220,7 @@ fn fault_leaves_registers_alone() {
     check_eq!("R15", state.registers[15], 0x3333);
     check_eq!("RDI", state.registers[user::register::RDI], layout::UNMAPPED);
     check_eq!("CF", state.rflags & 1, 1);
-    check_eq!("RSP", exception.rsp, user::stack_top());
+    check_eq!("RSP", exception.rsp, user::stack_top() - 8);
 }
 
 /// The flags that a fault saves have RF set, those that a trap by INT n saves have it clear.
