@@ -214,28 +214,31 @@ unsafe extern "C" {
     fn catch_enter(frame: *mut Frame, function: unsafe extern "C" fn(*mut u8), data: *mut u8) -> u64;
 }
 
+struct Data<T, F> {
+    attempt: MaybeUninit<F>,
+    result: MaybeUninit<T>,
+}
+
+unsafe extern "C" fn call<T, F: FnOnce() -> T>(data: *mut u8) {
+    let data = data.cast::<Data<T, F>>();
+    // SAFETY: 1. `data` is the `Data` of `enter`, of the same types, which nothing else refers to meanwhile. 2. `attempt`
+    // is initialised and read once.
+    unsafe { (*data).result.write(((*data).attempt.assume_init_read())()) };
+}
+
+fn enter<T, F: FnOnce() -> T>(data: &mut Data<T, F>, frame: &mut MaybeUninit<Frame>) -> u64 {
+    const { assert!(!needs_drop::<T>() && !needs_drop::<F>(), "an exception would skip the drop") };
+    // SAFETY: 1. the frame lives until `catch_enter` returns, which unlinks it. 2. `call` gets the data it was
+    // made for.
+    unsafe { catch_enter(frame.as_mut_ptr(), call::<T, F>, (&raw mut *data).cast()) }
+}
+
 /// Calls `attempt`; an exception in it becomes the error.
 ///
 /// An exception skips the rest of `attempt` and of whatever it called, so nothing in it may need dropping; that of the
 /// closure itself and of its result is checked at compile time. Interrupts (vectors from 32 up) that have a handler are
 /// handled meanwhile. Calls nest.
 pub fn catch<T>(attempt: impl FnOnce() -> T) -> Result<T, Exception> {
-    struct Data<T, F> {
-        attempt: MaybeUninit<F>,
-        result: MaybeUninit<T>,
-    }
-    unsafe extern "C" fn call<T, F: FnOnce() -> T>(data: *mut u8) {
-        let data = data.cast::<Data<T, F>>();
-        // SAFETY: 1. `data` is the `Data` below, of the same types, which nothing else refers to meanwhile. 2. `attempt`
-        // is initialised and read once.
-        unsafe { (*data).result.write(((*data).attempt.assume_init_read())()) };
-    }
-    fn enter<T, F: FnOnce() -> T>(data: &mut Data<T, F>, frame: &mut MaybeUninit<Frame>) -> u64 {
-        const { assert!(!needs_drop::<T>() && !needs_drop::<F>(), "an exception would skip the drop") };
-        // SAFETY: 1. the frame lives until `catch_enter` returns, which unlinks it. 2. `call` gets the data it was
-        // made for.
-        unsafe { catch_enter(frame.as_mut_ptr(), call::<T, F>, (&raw mut *data).cast()) }
-    }
     let mut data = Data { attempt: MaybeUninit::new(attempt), result: MaybeUninit::uninit() };
     let mut frame = Frame::new(false);
     if enter(&mut data, &mut frame) == 0 {
@@ -244,6 +247,25 @@ pub fn catch<T>(attempt: impl FnOnce() -> T) -> Result<T, Exception> {
     } else {
         // SAFETY: the vectors' code has written every field but the registers, which are not read.
         Err(unsafe { (*frame.as_ptr()).exception() })
+    }
+}
+
+/// Calls a function at CPL 0; an exception in it becomes the error, with the general-purpose registers as it found them.
+///
+/// RSP stands in the exception only. The function must be one that may run at CPL 0: no SSE, and nothing to drop.
+pub fn call_with_registers(function: extern "C" fn(u64) -> u64, argument: u64) -> Result<u64, (Exception, Registers)> {
+    let attempt = move || function(argument);
+    let mut data = Data { attempt: MaybeUninit::new(attempt), result: MaybeUninit::uninit() };
+    let mut frame = Frame::new(true);
+    if enter(&mut data, &mut frame) == 0 {
+        // SAFETY: `call` returned, so it has written the result.
+        return Ok(unsafe { data.result.assume_init() });
+    }
+    // RSP is the one register that the vectors' code does not write among the registers.
+    // SAFETY: 1. it has written all others, as the frame wants them. 2. the write is to a field of a frame that is ours.
+    unsafe {
+        (&raw mut (*frame.as_mut_ptr()).registers[crate::user::register::RSP]).write((*frame.as_ptr()).rsp);
+        Err(((*frame.as_ptr()).exception(), (*frame.as_ptr()).registers))
     }
 }
 

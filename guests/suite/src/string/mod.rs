@@ -1,1 +1,6 @@
 //! String instructions.
+
+mod faults;
+mod machine;
+mod repeat;
+mod single;
