@@ -3,7 +3,7 @@
 //! Sources: Linux, "Documentation/virt/kvm/api.rst" § 4.46 KVM_GET_SUPPORTED_CPUID and "Documentation/virt/kvm/x86/cpuid.rst";
 //! Intel SDM vol. 2A, "CPUID—CPU Identification".
 
-use kvm_bindings::{CpuId, kvm_cpuid_entry2};
+use kvm_bindings::{CpuId, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 
 /// Leaves whose content depends on the vCPU.
 mod leaf {
@@ -40,10 +40,24 @@ pub(crate) struct Machine {
 /// The table for one vCPU; its APIC id equals its index.
 pub(crate) fn for_vcpu(supported: &CpuId, machine: Machine, index: u8) -> CpuId {
     let mut table = supported.clone();
+    for function in [leaf::TOPOLOGY, leaf::TOPOLOGY_V2] {
+        complete_levels(&mut table, function);
+    }
     for entry in table.as_mut_slice() {
         correct(entry, machine, index);
     }
     table
+}
+
+/// KVM names the topology leaves that it supports by their first subleaf alone; the guest reads a second one, and KVM
+/// answers for those behind it from that.
+fn complete_levels(table: &mut CpuId, function: u32) {
+    let has = |index| table.as_slice().iter().any(|entry| entry.function == function && entry.index == index);
+    if has(0) && !has(1) {
+        let flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+        // A table that is full already stays as KVM made it.
+        let _ = table.push(kvm_cpuid_entry2 { function, index: 1, flags, ..Default::default() });
+    }
 }
 
 fn correct(entry: &mut kvm_cpuid_entry2, machine: Machine, index: u8) {
@@ -123,6 +137,16 @@ mod tests {
         assert_eq!([table[1].eax, table[1].ebx, table[1].ecx], [0, 1, 0x100]);
         assert_eq!([table[2].eax, table[2].ebx, table[2].ecx], [2, 4, 0x201]);
         assert_eq!([table[3].eax, table[3].ebx, table[3].ecx], [0, 0, 2]);
+    }
+
+    #[test]
+    fn second_topology_level_is_added_where_kvm_leaves_it_out() {
+        let supported = CpuId::from_entries(&[entry(0xb, 0, 0)]).unwrap();
+        let table = for_vcpu(&supported, FOUR, 2);
+        let [first, second] = table.as_slice() else { panic!("{table:?}") };
+        assert_eq!([first.index, first.ecx, first.edx], [0, 0x100, 2]);
+        assert_eq!([second.index, second.ecx, second.edx], [1, 0x201, 2]);
+        assert_eq!(second.flags, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
     }
 
     #[test]
