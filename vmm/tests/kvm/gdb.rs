@@ -155,10 +155,13 @@ fn interrupt_stops_a_spinning_guest_and_kill_ends_it() {
 fn guest_runs_on_when_the_debugger_detaches() {
     let stopped = debug(false, |gdb| {
         assert_eq!(gdb.ask("Z1,100006,1"), "OK");
+        // KVM is told of the breakpoint when the guest goes on.
+        assert!(gdb.ask("s").starts_with(['S', 'T']));
         assert_eq!(gdb.ask("D"), "OK");
     })
     .unwrap();
-    assert_eq!((stopped.reason, stopped.nr_exits), (StopReason::DebugExit(7), 1));
+    // The step and the debug exit.
+    assert_eq!((stopped.reason, stopped.nr_exits), (StopReason::DebugExit(7), 2));
 }
 
 #[test]
