@@ -250,10 +250,14 @@ pub fn catch<T>(attempt: impl FnOnce() -> T) -> Result<T, Exception> {
     }
 }
 
-/// Calls a function at CPL 0; an exception in it becomes the error, with the general-purpose registers as it found them.
+/// Calls a function at CPL 0; an exception in it becomes the error, and `registers` what the exception found in them.
 ///
-/// RSP stands in the exception only. The function must be one that may run at CPL 0: no SSE, and nothing to drop.
-pub fn call_with_registers(function: extern "C" fn(u64) -> u64, argument: u64) -> Result<u64, (Exception, Registers)> {
+/// The function must be one that may run at CPL 0: no SSE, and nothing to drop.
+pub fn call_with_registers(
+    function: extern "C" fn(u64) -> u64,
+    argument: u64,
+    registers: &mut Registers,
+) -> Result<u64, Exception> {
     let attempt = move || function(argument);
     let mut data = Data { attempt: MaybeUninit::new(attempt), result: MaybeUninit::uninit() };
     let mut frame = Frame::new(true);
@@ -261,12 +265,14 @@ pub fn call_with_registers(function: extern "C" fn(u64) -> u64, argument: u64) -
         // SAFETY: `call` returned, so it has written the result.
         return Ok(unsafe { data.result.assume_init() });
     }
-    // RSP is the one register that the vectors' code does not write among the registers.
-    // SAFETY: 1. it has written all others, as the frame wants them. 2. the write is to a field of a frame that is ours.
-    unsafe {
-        (&raw mut (*frame.as_mut_ptr()).registers[crate::user::register::RSP]).write((*frame.as_ptr()).rsp);
-        Err(((*frame.as_ptr()).exception(), (*frame.as_ptr()).registers))
-    }
+    // SAFETY: the vectors' code has written every field but RSP among the registers, which is replaced below before
+    // anything reads it.
+    let exception = unsafe {
+        (&raw mut *registers).copy_from(&raw const (*frame.as_ptr()).registers, 1);
+        (*frame.as_ptr()).exception()
+    };
+    registers[crate::user::register::RSP] = exception.rsp;
+    Err(exception)
 }
 
 /// Sends an exception or unhandled interrupt of the slow path to the innermost frame; false if none waits.

@@ -22,10 +22,8 @@ const TRAP_FLAG: u64 = 1 << 8;
 
 /// Starts the bytes at CPL 3 with TF set, and tells the exception and the causes in DR6.
 fn step(bytes: &[u8]) -> (Exception, u64) {
-    let mut at = frame(0);
-    for &byte in bytes {
-        mmio::write_u8(at, byte);
-        at += 1;
+    for (index, &byte) in bytes.iter().enumerate() {
+        mmio::write_u8(frame(0) + index as u64, byte);
     }
     let _ = write_dr6(0);
     let mut state = State::at(frame(0));
@@ -39,10 +37,10 @@ fn step(bytes: &[u8]) -> (Exception, u64) {
 }
 
 /// With TF set, #DB strikes behind one instruction, with BS in DR6: also behind one iteration of a repeated string
-/// instruction, behind the instruction that follows a load of SS, and behind one that clears TF.
+/// instruction, and behind the instruction that follows a load of SS.
 #[case(feature = ExceptionDebug, spec = [sdm3a("Single-Step Exception Condition"), sdm3a("Debug Status Register (DR6)")])]
 fn single_step() {
-    // NOP; LEA RAX, [RDI + 16]; MOV SS, EAX; NOP; REP MOVSB; POPFQ of a zero; JMP over INT3; INC RAX.
+    // NOP; LEA RAX, [RDI + 16]; MOV SS, EAX and NOP; REP MOVSB; JMP over INT3; INC RAX.
     let table: [(&[u8], u64); 6] = [
         (&[0x90, 0x90], 1),
         (&[0x48, 0x8d, 0x47, 0x10, 0x90], 4),

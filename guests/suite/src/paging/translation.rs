@@ -133,8 +133,10 @@ fn access_across_a_border() {
 }
 
 /// A write across a page border into a page that forbids it writes nothing at all, and CR2 lies in that page.
+///
+/// The manual admits effects of a part only for x87 and SSE operands larger than a quadword.
 #[case(feature = PagingTranslation, spec = [sdm3a("Interrupt 14—Page-Fault Exception (#PF)"),
-       sdm3a("Restarting the Faulting Instruction")])]
+       sdm3a("Guaranteed Atomic Operations")])]
 fn denied_write_across_a_border() {
     for (row, second) in [P | US, 0, P | US, 0].into_iter().enumerate() {
         let border = map_border(second);

@@ -10,6 +10,8 @@ use rt::{
 };
 
 user_code!(add_one: "lea rax, [rdi + 1]", "ret");
+// Where a return that must fail would lead: it shows as #UD instead of running on.
+user_code!(undefined: "ud2");
 user_code!(read_ds: "xor eax, eax", "mov eax, ds", "ret");
 user_code!(read_es: "xor eax, eax", "mov eax, es", "ret");
 user_code!(read_cs: "xor eax, eax", "mov eax, cs", "ret");
@@ -104,7 +106,7 @@ fn iret_refuses_selectors() {
                 "SS of code",
                 "null SS"
             ]; row],
-            iretq(add_one as *const () as usize as u64, cs, user::RFLAGS_CLEAR, ss),
+            iretq(undefined as *const () as usize as u64, cs, user::RFLAGS_CLEAR, ss),
             expected
         );
     }

@@ -128,7 +128,10 @@ fn fault_downwards() {
 }
 
 /// An element that lies on the border is not written in part.
-#[case(feature = StringFaults, spec = sdm2("REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"))]
+///
+/// The manual admits effects of a part only for x87 and SSE operands larger than a quadword.
+#[case(feature = StringFaults, spec = [sdm2("REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"),
+       sdm3a("Guaranteed Atomic Operations")])]
 fn element_on_the_border() {
     let border = map(0);
     for (index, is_user) in [false, true].into_iter().enumerate() {

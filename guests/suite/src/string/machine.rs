@@ -87,9 +87,10 @@ pub(super) fn run(is_user: bool, code: Code, operands: Operands) -> Run {
 }
 
 fn run_supervisor(code: Code, block: u64) -> Run {
-    match call_with_registers(code, block) {
+    let mut registers = [0; 16];
+    match call_with_registers(code, block, &mut registers) {
         Ok(_) => Run { exception: None, operands: load() },
-        Err((exception, registers)) => interrupted(exception, &registers),
+        Err(exception) => interrupted(exception, &registers),
     }
 }
 
