@@ -50,8 +50,9 @@ pub fn trace(
 ) -> Result<Option<model::Case>, SubjectError> {
     let subject = OurVmm::open(OURS, image)?;
     let limit = limit.unwrap_or(subject.time_limit());
-    let mut trace = Trace::new(image.catalog.symbols(), output);
-    let run = subject.run_observed(Program::Case(case), limit, cancel, &mut trace);
+    let (mut trace, mut statistics) = (Trace::new(image.catalog.symbols(), output), Vec::new());
+    let run = subject.run_observed(Program::Case(case), limit, cancel, &mut trace, Some(&mut statistics));
+    trace.tell_statistics(&statistics);
     Ok((!cancel.is_cancelled()).then(|| judge::judge(case, run, &image.catalog)))
 }
 

@@ -21,6 +21,15 @@ impl<'a, W: Write + Send> Trace<'a, W> {
         Self { symbols, output, nr_exits: 0 }
     }
 
+    /// Writes KVM's counters, without those that are zero.
+    pub fn tell_statistics(&mut self, statistics: &[(String, u64)]) {
+        let counted = statistics.iter().filter(|(_, value)| *value != 0);
+        let counted: Vec<_> = counted.map(|(name, value)| format!("{name} {value}")).collect();
+        if !counted.is_empty() {
+            let _ = writeln!(self.output, "KVM counted: {}", counted.join(", "));
+        }
+    }
+
     fn line(&mut self, vcpu: u8, exit: &Exit<'_>, cpu: &CpuView<'_>) -> String {
         let number = self.nr_exits;
         let what = describe(exit);

@@ -207,5 +207,4 @@ fn find_pvh_entry(elf: &Elf<'_>, file: &[u8]) -> Result<Option<u32>, ImageError>
 }
 
 #[cfg(test)]
-#[path = "image_tests.rs"]
 mod tests;

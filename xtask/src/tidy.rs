@@ -8,7 +8,7 @@ use std::{
 use testcases::{
     catalog::Catalog,
     image::{self, Guest},
-    //X image_rules,
+    image_rules,
 };
 
 /// A file longer than this is split by topic.
@@ -110,8 +110,8 @@ fn image_findings(guest: Guest, sources: &[Source]) -> anyhow::Result<Vec<String
             "{folder}: {in_sources} `#[case(` in the sources, {in_image} records in the image: is a crate not named by it?"
         ));
     }
-    //X let violations = image_rules::violations(&bytes)?;
-    //X findings.extend(violations.iter().map(|violation| format!("{}: {violation}", path.display())));
+    let violations = image_rules::violations(&bytes)?;
+    findings.extend(violations.iter().map(|violation| format!("{}: {violation}", path.display())));
     Ok(findings)
 }
 

@@ -97,7 +97,7 @@ fn bad_baselines_are_refused_before_the_run() {
         words.push(&path);
         assert_refused(&["test", "--report", report, "--baseline", &path], &words);
     };
-    refused("[[known]\ncase = ", &["line 1"]);
+    refused("[[known]\ncase = ", &[":1:", "expected `]`"]);
     let entry = "verdict = \"fail\"\nclause = \"c\"\nreason = \"r\"\nexpected = \"1\"\nactual = \"2\"\n";
     refused(&format!("[[known]]\ncase = \"cpuid::nothing\"\n{entry}"), &["cpuid::nothing"]);
     refused(&format!("[[known]]\ncase = \"cpuid::largest_basic_leaf\"\nsurprise = 1\n{entry}"), &["surprise"]);

@@ -1,3 +1,5 @@
+//! Tests of the baseline.
+
 use super::*;
 use crate::catalog::{Catalog, synthetic::Source as ImageSource};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of the catalog.
+
 use super::{
     Catalog, ImageError,
     elf::Elf,

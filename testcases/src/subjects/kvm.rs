@@ -86,13 +86,14 @@ impl OurVmm {
         Ok(Self { id, version, hypervisor, loaded, image: image.clone(), watchdog: Watchdog::start() })
     }
 
-    /// Runs a program and tells `observer` of each exit.
+    /// Runs a program and tells `observer` of each exit; `statistics` receives KVM's own counters of the run.
     pub fn run_observed(
         &self,
         program: Program<'_>,
         limit: Duration,
         cancel: &Cancel,
         observer: &mut dyn ExitObserver,
+        statistics: Option<&mut Vec<(String, u64)>>,
     ) -> Run {
         let start = Instant::now();
         let inbox = SharedInbox::default();
@@ -105,6 +106,9 @@ impl OurVmm {
                 match stopped {
                     Ok(stopped) => {
                         self.collect_rest(&vm, &inbox);
+                        if let Some(statistics) = statistics {
+                            *statistics = vm.statistics();
+                        }
                         self.ending(&stopped, &inbox, cancel)
                     }
                     Err(error) => Ending::Harness { text: chain(&error) },
@@ -283,6 +287,6 @@ impl Subject for OurVmm {
     }
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
-        self.run_observed(program, limit, cancel, &mut vmm::NoObserver)
+        self.run_observed(program, limit, cancel, &mut vmm::NoObserver, None)
     }
 }

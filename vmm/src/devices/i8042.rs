@@ -19,6 +19,7 @@ mod command {
     pub(super) const TEST_KEYBOARD_PORT: u8 = 0xab;
     pub(super) const DISABLE_KEYBOARD: u8 = 0xad;
     pub(super) const ENABLE_KEYBOARD: u8 = 0xae;
+    pub(super) const READ_OUTPUT_PORT: u8 = 0xd0;
     pub(super) const PULSE_RESET: u8 = 0xfe;
 }
 
@@ -26,6 +27,8 @@ mod command {
 mod answer {
     pub(super) const SELF_TEST_PASSED: u8 = 0x55;
     pub(super) const PORT_WORKS: u8 = 0x00;
+    /// The output port: the reset line is not pulled (bit 0), and address line 20 is on (bit 1).
+    pub(super) const OUTPUT_PORT: u8 = 0b11;
 }
 
 /// Bits of the status port.
@@ -79,6 +82,7 @@ impl I8042 {
                 self.command_byte |= command_byte::SYSTEM_FLAG;
                 self.output = Some(answer::SELF_TEST_PASSED);
             }
+            command::READ_OUTPUT_PORT => self.output = Some(answer::OUTPUT_PORT),
             command::TEST_KEYBOARD_PORT => self.output = Some(answer::PORT_WORKS),
             command::DISABLE_KEYBOARD => self.command_byte |= command_byte::KEYBOARD_DISABLED,
             command::ENABLE_KEYBOARD => self.command_byte &= !command_byte::KEYBOARD_DISABLED,
@@ -144,6 +148,13 @@ mod tests {
         assert_eq!(read(controller, COMMAND) & status::OUTPUT_FULL, 0);
         assert_eq!(write(controller, COMMAND, 0xab), Flow::Continue);
         assert_eq!(read(controller, DATA), 0);
+    }
+
+    #[test]
+    fn output_port_shows_no_reset() {
+        let controller = &mut I8042::new(0x60);
+        assert_eq!(write(controller, COMMAND, 0xd0), Flow::Continue);
+        assert_eq!(read(controller, DATA) & 1, 1);
     }
 
     #[test]
