@@ -31,23 +31,25 @@ fn check_data(is_user: bool) {
         }
     }
     let user_bit = if is_user { 4 } else { 0 };
-    for (row, address) in [0x0000_7fff_ffff_fff0, 0xffff_8000_0000_0000].into_iter().enumerate() {
-        check_outcome!(
-            "canonical, not mapped",
-            [names!["highest of the lower half", "lowest of the upper half"]; row],
-            attempt(is_user, Operation::Read, address),
-            Outcome::pf(user_bit)
-        );
-    }
+    let outcome = attempt(is_user, Operation::Read, 0x0000_7fff_ffff_fff0);
+    check_outcome!("highest of the lower half, not mapped", outcome, Outcome::pf(user_bit));
 }
 
-/// CPL 0 gets #GP(0) for a data address that is not canonical, and #PF for the canonical ones beside it.
+/// The lowest address of the upper half is canonical: it raises #PF where nothing maps it.
+#[case(feature = PagingCanonical, spec = sdm1("Canonical Addressing"))]
+fn lowest_address_of_the_upper_half() {
+    const LOWEST: u64 = 0xffff_8000_0000_0000;
+    check_outcome!("CPL 0", attempt(false, Operation::Read, LOWEST), Outcome::pf(0));
+    check_outcome!("CPL 3", attempt(true, Operation::Read, LOWEST), Outcome::pf(4));
+}
+
+/// CPL 0 gets #GP(0) for a data address that is not canonical, and #PF for the canonical one below it.
 #[case(feature = PagingCanonical, spec = sdm1("Canonical Addressing"))]
 fn supervisor_data() {
     check_data(false);
 }
 
-/// CPL 3 gets #GP(0) for a data address that is not canonical, and #PF for the canonical ones beside it.
+/// CPL 3 gets #GP(0) for a data address that is not canonical, and #PF for the canonical one below it.
 #[case(feature = PagingCanonical, spec = sdm1("Canonical Addressing"))]
 fn user_data() {
     check_data(true);
