@@ -4,6 +4,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // Only `--cfg guest` makes this an image; without it the crate is an ordinary program that says so.
     if std::env::var_os("CARGO_CFG_GUEST").is_none() {
+        // The runtime holds absolute addresses; an ordinary program that links it must be static, too.
+        println!("cargo::rustc-link-arg-bins=-no-pie");
         return;
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../rt/link.ld");
