@@ -13,6 +13,7 @@ pub mod image_rules;
 pub mod judge;
 pub mod messages;
 mod nearest;
+pub mod placement;
 pub mod process;
 pub mod progress;
 pub mod select;

@@ -11,7 +11,7 @@ use crate::{
     baseline::{self, Baseline, BaselineError},
     cancel::Cancel,
     catalog::Case,
-    host, judge,
+    host, judge, placement,
     progress::{Manner, Progress},
     select::{self, SelectError, Shard},
     subjects::{Image, Opened, Program, SubjectError},
@@ -101,7 +101,8 @@ fn in_rounds(
             break;
         }
         let round = subjects.iter().map(|subject| {
-            workers::run(&order, nr_jobs, cancel, |index| {
+            let lane = |index: usize| cases.get(index).map_or(0, |case| placement::lane(&case.id));
+            workers::run(&order, nr_jobs, cancel, lane, |index| {
                 let case = cases.get(index)?;
                 let result = run_case(&subject.opened, case, image, options.time_limit, cancel)?;
                 let result = against(result, subject.baseline.as_ref());

@@ -1,4 +1,4 @@
-//! Work side by side: each worker takes the next case as soon as it is free.
+//! Work side by side: each worker takes the next case of its lanes as soon as it is free.
 
 use crate::{cancel::Cancel, catalog::Case};
 use std::{
@@ -26,17 +26,32 @@ pub(super) fn order(cases: &[&Case], seed: u64) -> Vec<usize> {
 
 /// Calls `work` for each index of `order` on `nr_workers` threads; the results stand at their index. What was not
 /// started when `cancel` was set stays empty.
+///
+/// Work of one lane goes to the same worker first, because it would only wait for the same processor on another; a
+/// worker whose own lanes are done helps the others.
 pub(super) fn run<T: Send>(
     order: &[usize],
     nr_workers: usize,
     cancel: &Cancel,
+    lane: impl Fn(usize) -> usize,
     work: impl Fn(usize) -> Option<T> + Sync,
 ) -> Vec<Option<T>> {
-    let next = AtomicUsize::new(0);
+    let nr_workers = nr_workers.min(order.len()).max(1);
+    let mut queues: Vec<(Vec<usize>, AtomicUsize)> = Vec::new();
+    queues.resize_with(nr_workers, Default::default);
+    for &index in order {
+        if let Some((queue, _)) = queues.get_mut(lane(index) % nr_workers) {
+            queue.push(index);
+        }
+    }
     let results: Mutex<Vec<Option<T>>> = Mutex::new(order.iter().map(|_| None).collect());
-    let worker = || {
+    let next = |own: usize| {
+        let from_own_on = queues.iter().cycle().skip(own).take(nr_workers);
+        from_own_on.into_iter().find_map(|(queue, taken)| queue.get(taken.fetch_add(1, Ordering::Relaxed)).copied())
+    };
+    let worker = |own: usize| {
         while !cancel.is_cancelled()
-            && let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed))
+            && let Some(index) = next(own)
         {
             let result = work(index);
             // A worker that panicked left at most its own place empty.
@@ -46,10 +61,11 @@ pub(super) fn run<T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..nr_workers.min(order.len()).max(1) {
-            scope.spawn(worker);
+        for own in 1..nr_workers {
+            let worker = &worker;
+            scope.spawn(move || worker(own));
         }
-        worker();
+        worker(0);
     });
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
@@ -61,7 +77,7 @@ mod tests {
     #[test]
     fn each_index_is_worked_once_and_lands_in_its_place() {
         for nr_workers in [0, 1, 3, 100] {
-            let results = run(&[2, 0, 1], nr_workers, &Cancel::default(), |index| Some(index * 10));
+            let results = run(&[2, 0, 1], nr_workers, &Cancel::default(), |index| index / 2, |index| Some(index * 10));
             assert_eq!(results, [Some(0), Some(10), Some(20)], "{nr_workers} workers");
         }
     }
@@ -69,12 +85,18 @@ mod tests {
     #[test]
     fn nothing_is_started_after_a_cancel() {
         let cancel = Cancel::default();
-        let results = run(&[0, 1, 2, 3], 1, &cancel, |index| {
-            if index == 1 {
-                cancel.cancel();
-            }
-            Some(index)
-        });
+        let results = run(
+            &[0, 1, 2, 3],
+            1,
+            &cancel,
+            |_| 0,
+            |index| {
+                if index == 1 {
+                    cancel.cancel();
+                }
+                Some(index)
+            },
+        );
         assert_eq!(results, [Some(0), Some(1), None, None]);
     }
 }

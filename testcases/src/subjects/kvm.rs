@@ -13,6 +13,7 @@ use crate::{
     host,
     judge::{Ending, Run, Transcript},
     messages::page,
+    placement,
 };
 use case::{
     Entry, Irqchip, Needs, Setup,
@@ -32,9 +33,9 @@ use vmm::{
 /// Guest memory in bytes: the image, its tables and what paging cases map.
 const MEMORY_SIZE_BYTES: u64 = 16 << 20;
 /// Processor time of a case: a hundred times what one takes. A case that hangs costs this, whatever else the host does.
-const LIMIT: Duration = Duration::from_millis(300);
+const LIMIT: Duration = Duration::from_millis(200);
 /// How many times longer a guest may wait without using a processor.
-const WAIT_FACTOR: u32 = 30;
+const WAIT_FACTOR: u32 = 50;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
 const MAX_SERIAL_BYTES: usize = 2 << 10;
 /// How often a guest may ring the doorbell with no message in the page.
@@ -95,6 +96,10 @@ impl OurVmm {
         observer: &mut dyn ExitObserver,
         statistics: Option<&mut Vec<(String, u64)>>,
     ) -> Run {
+        let _pinned = placement::pin(match program {
+            Program::Probe => 0,
+            Program::Case(case) => placement::lane(&case.id),
+        });
         let start = Instant::now();
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox) {

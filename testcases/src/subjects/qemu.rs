@@ -50,9 +50,10 @@ struct Accelerator {
 }
 
 /// With `-cpu max`, QEMU's translator offers all it has.
-const TCG: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(30) };
+const TCG: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(10) };
 /// The firmware may be interpreted instruction by instruction, which takes seconds.
-const KVM: Accelerator = Accelerator { arguments: &["-accel", "kvm", "-cpu", "host"], limit: Duration::from_secs(90) };
+const KVM: Accelerator =
+    Accelerator { arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"], limit: Duration::from_secs(90) };
 
 /// What every machine has, by the accelerator's and the guest's arguments before and behind it.
 const MACHINE: &[&str] = &[
