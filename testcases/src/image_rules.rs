@@ -346,8 +346,11 @@ mod tests {
     /// Distance between the functions of a test's image.
     const STEP: u64 = 0x100;
 
+    /// A function of an image: its name, and what writes it.
+    type Written<'a> = (&'a str, &'a dyn Fn(&mut CodeAssembler));
+
     /// An image of functions, one each [`STEP`] bytes; the first is the entry.
-    fn image(functions: &[(&str, &dyn Fn(&mut CodeAssembler))]) -> Image {
+    fn image(functions: &[Written<'_>]) -> Image {
         let mut image = Image { entries: vec![START], ..Image::default() };
         for (index, (name, write)) in functions.iter().enumerate() {
             let start = START + index as u64 * STEP;
@@ -395,7 +398,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_extended_state_is_found() {
-        let table: [(&str, &dyn Fn(&mut CodeAssembler)); 11] = [
+        let table: [Written<'_>; 11] = [
             ("movaps", &|a| a.movaps(xmm0, xmm1).unwrap()),
             ("pxor", &|a| a.pxor(xmm2, xmm2).unwrap()),
             ("movq", &|a| a.movq(xmm0, rax).unwrap()),

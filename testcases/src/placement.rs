@@ -34,8 +34,9 @@ pub fn lane(id: &str) -> usize {
     let hash = id
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    // The low bits of this hash are the worst mixed.
-    (hash >> 32) as usize % allowed().len().max(1)
+    // Names of one length differ in few bits of that hash: this spreads them (the finalizer of MurmurHash3).
+    let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (hash ^ hash >> 33) as usize % allowed().len().max(1)
 }
 
 /// Puts the calling thread on the processor of a lane. Where the system refuses, the thread runs as before.
