@@ -43,7 +43,7 @@ fn main() {
     let trials = image.catalog.cases().iter().map(|case| {
         let (id, subject, image, shared) = (case.id.clone(), subject.clone(), image.clone(), shared.clone());
         let test = move || run(&id, &subject, &image, &shared);
-        Trial::test(&case.id, test).with_kind(case.feature.id()).with_ignored_flag(is_absent)
+        Trial::test(&case.id, test).with_ignored_flag(is_absent)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
