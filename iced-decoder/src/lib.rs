@@ -7,6 +7,7 @@
 
 mod access;
 mod accessor;
+pub mod machine;
 mod registers;
 
 pub use access::{Access, Direction, Space, accesses};

@@ -1,0 +1,13 @@
+//! One instruction on a machine: what goes in, what comes out, and where its memory lies.
+//!
+//! Every executor (a processor, a hypervisor's emulator) takes an [`Input`] and gives an [`Output`], with the same
+//! addresses, so that their outputs can be compared field by field. The types hold no hypervisor's terms.
+
+mod extended;
+mod input;
+mod output;
+pub mod window;
+
+pub use extended::Extended;
+pub use input::{Input, Mode};
+pub use output::{End, Exception, Executor, ExecutorError, Output};
