@@ -9,5 +9,5 @@ mod output;
 pub mod window;
 
 pub use extended::Extended;
-pub use input::{Input, Mode};
+pub use input::{Input, Mode, fill};
 pub use output::{End, Exception, Executor, ExecutorError, Output};
