@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cancel;
 pub mod catalog;
 pub mod chain;
+pub mod emulation;
 pub mod host;
 pub mod image;
 pub mod image_rules;
