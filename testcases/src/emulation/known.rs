@@ -1,0 +1,170 @@
+//! Differences that are explained: the emulation part of a subject's baseline.
+
+use super::tally::Key;
+use crate::image::workspace;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use wildmatch::WildMatch;
+
+/// What an explained difference is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The subject's emulator does what the manual does not say.
+    Bug,
+    /// The subject does not claim to do it.
+    Limitation,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    class: Vec<Class>,
+}
+
+/// One class of differences.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Patterns of form names, with `*` and `?`.
+    pub forms: Vec<String>,
+    /// What differs, as in keys, or `*`.
+    pub fields: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Why, with the clause for a bug.
+    pub reason: String,
+    /// Part of the version of the subjects that it holds for.
+    pub when: Option<String>,
+}
+
+/// Why a file of classes cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KnownError {
+    /// It cannot be read.
+    #[error("failed to read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML of this form.
+    #[error("{}: {message}", .path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        message: String,
+    },
+    /// A class explains nothing or everything.
+    #[error("{}: class {number}: {what}", .path.display())]
+    Class {
+        /// The file.
+        path: PathBuf,
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// The classes that hold for a subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    classes: Vec<Class>,
+}
+
+impl Known {
+    /// Reads the checked-in file of a subject; none means that nothing is known.
+    ///
+    /// # Errors
+    /// [`KnownError`].
+    pub fn load(subject: &str, version: &str) -> Result<Self, KnownError> {
+        let path = workspace().join("testcases/baselines").join(format!("{subject}.emulation.toml"));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, version, &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(KnownError::Read { path, source }),
+        }
+    }
+
+    /// Reads classes; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`KnownError::Form`] and [`KnownError::Class`].
+    pub fn parse(text: &str, version: &str, path: &Path) -> Result<Self, KnownError> {
+        let file: File = toml::from_str(text).map_err(|error| KnownError::Form {
+            path: path.to_owned(),
+            message: error.to_string().trim().replace('\n', " "),
+        })?;
+        for (class, number) in file.class.iter().zip(1..) {
+            let refused = |what| Err(KnownError::Class { path: path.to_owned(), number, what });
+            if class.forms.is_empty() || class.forms.iter().any(|form| form.trim().is_empty()) {
+                return refused("`forms` names none");
+            }
+            if class.forms.iter().any(|form| form == "*") && class.fields == "*" {
+                return refused("it explains everything; name forms or fields");
+            }
+            if class.reason.trim().is_empty() {
+                return refused("`reason` is empty");
+            }
+        }
+        let holds = |class: &Class| class.when.as_deref().is_none_or(|part| version.contains(part));
+        Ok(Self { classes: file.class.into_iter().filter(holds).collect() })
+    }
+
+    /// The class that explains a finding.
+    pub fn explain(&self, key: &Key) -> Option<&Class> {
+        let matches = |class: &&Class| {
+            (class.fields == "*" || class.fields == key.fields)
+                && class.forms.iter().any(|form| WildMatch::new(form).matches(&key.form))
+        };
+        self.classes.iter().find(matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Known, KnownError> {
+        Known::parse(text, "KVM 1, kvm_amd", "known.toml".as_ref())
+    }
+
+    fn key(form: &str, fields: &str) -> Key {
+        Key { form: form.to_owned(), fields: fields.to_owned() }
+    }
+
+    const CLASS: &str =
+        "[[class]]\nforms = [\"V*\", \"Adc_rm8_r8\"]\nfields = \"refused\"\nkind = \"limitation\"\nreason = \"why\"\n";
+
+    #[test]
+    fn a_class_explains_its_forms_and_fields_alone() {
+        let known = parse(CLASS).unwrap();
+        assert!(known.explain(&key("VEX_Vmovaps", "refused")).is_some());
+        assert!(known.explain(&key("Adc_rm8_r8", "refused")).is_some());
+        assert!(known.explain(&key("Adc_rm8_r8", "flags")).is_none());
+        assert!(known.explain(&key("Adc_rm16_r16", "refused")).is_none());
+    }
+
+    #[test]
+    fn classes_of_other_versions_do_not_hold() {
+        let other = parse(&format!("{CLASS}when = \"kvm_pvm\"\n")).unwrap();
+        assert!(other.explain(&key("Adc_rm8_r8", "refused")).is_none());
+        let this = parse(&format!("{CLASS}when = \"kvm_amd\"\n")).unwrap();
+        assert!(this.explain(&key("Adc_rm8_r8", "refused")).is_some());
+    }
+
+    #[test]
+    fn classes_that_explain_nothing_or_everything_are_refused() {
+        let refused = |from: &str, to: &str| parse(&CLASS.replace(from, to)).unwrap_err().to_string();
+        assert!(refused("\"why\"", "\" \"").contains("class 1: `reason`"));
+        assert!(refused("[\"V*\", \"Adc_rm8_r8\"]", "[]").contains("`forms`"));
+        assert!(
+            refused("[\"V*\", \"Adc_rm8_r8\"]\nfields = \"refused\"", "[\"*\"]\nfields = \"*\"").contains("everything")
+        );
+        assert!(refused("kind = \"limitation\"", "kind = \"undefined\"").contains("known.toml"));
+    }
+}

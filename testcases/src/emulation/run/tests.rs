@@ -1,0 +1,138 @@
+//! Tests of the loop, with executors that are told what to do.
+
+use super::*;
+use crate::emulation::source::Expectation;
+use iced_decoder::{
+    Bitness, Direction, Registers, Space,
+    machine::{Extended, window::Window},
+};
+
+/// Three forms: input `n` of form `f` has the code `[f, n]`; form 2 gives none.
+struct Fake;
+
+fn write(address: u64) -> Access {
+    Access { space: Space::Memory, address, size_bytes: 4, direction: Direction::Write }
+}
+
+impl Source for Fake {
+    fn nr_forms(&self) -> usize {
+        3
+    }
+
+    fn name(&self, form: usize) -> String {
+        format!("Form{form}")
+    }
+
+    fn encoding(&self, _: usize) -> &'static str {
+        "legacy"
+    }
+
+    fn input(&self, form: usize, number: u64) -> Option<Input> {
+        (form != 2).then(|| Input {
+            bitness: Bitness::Bits64,
+            code: vec![form as u8, number as u8],
+            registers: Registers::default(),
+            extended: None,
+            window: Window::Plain,
+            memory_seed: 0,
+            memory: Vec::new(),
+        })
+    }
+
+    fn expectation(&self, _: &Input) -> Expectation {
+        Expectation { accesses: Some(vec![write(0x10)]), ..Expectation::default() }
+    }
+
+    fn normalize(&self, _: &mut Extended) {}
+}
+
+type Change = fn(&Input, &mut Output);
+
+struct Told(Change);
+
+impl Executor for Told {
+    fn name(&self) -> &str {
+        "told"
+    }
+
+    fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
+        let mut output = Output {
+            end: End::Completed,
+            registers: input.registers,
+            extended: None,
+            memory: Vec::new(),
+            accesses: Some(vec![write(0x10)]),
+        };
+        (self.0)(input, &mut output);
+        if output.registers.rip == 0xdead {
+            return Err(ExecutorError { text: "died".to_owned() });
+        }
+        Ok(output)
+    }
+}
+
+fn run_with(subject: Change, nr_workers: usize) -> Done {
+    let pair = || Ok(Pair { reference: Box::new(Told(|_, _| {})), subject: Box::new(Told(subject)) });
+    let plan = Plan { start: 0, nr_inputs: 3000, nr_workers, deadline: None };
+    run(&Fake, &pair, &plan, &Cancel::default(), &|_| {}).unwrap()
+}
+
+fn keys(done: &Done) -> Vec<String> {
+    done.tally.findings.iter().map(|(key, finding)| format!("{} {} {}", key.form, key.fields, finding.index)).collect()
+}
+
+#[test]
+fn agreement_is_counted_by_form() {
+    let done = run_with(|_, _| {}, 2);
+    assert_eq!((done.next, done.tally.total().agreed, done.tally.forms.len()), (3000, 2000, 2));
+    assert!(done.tally.findings.is_empty());
+}
+
+#[test]
+fn findings_are_the_same_on_any_number_of_threads() {
+    let subject: Change = |input, output| match input.code[..] {
+        [0, 7..=255] => output.registers.rflags = 1,
+        [1, 200] => output.end = End::Hung,
+        [1, 100] => output.end = End::Refused("1".to_owned()),
+        [1, 50] => output.accesses = Some(vec![write(0x10), write(0x10)]),
+        [1, 9] => output.registers.rip = 0xdead,
+        _ => {}
+    };
+    let expected = ["Form0 flags 21", "Form1 accesses 151", "Form1 hung 601", "Form1 refused 301"];
+    for nr_workers in [1, 2, 5] {
+        let done = run_with(subject, nr_workers);
+        assert_eq!(keys(&done), expected);
+        // Code bytes wrap at 256: of 1000 inputs these many have that byte.
+        assert_eq!(done.tally.total().failed, 4);
+        assert_eq!(done.tally.failures[0], (28, vec![1, 9], "died".to_owned()));
+    }
+}
+
+#[test]
+fn a_reference_without_answer_is_a_failure() {
+    let pair = || {
+        Ok(Pair { reference: Box::new(Told(|_, output| output.end = End::Hung)), subject: Box::new(Told(|_, _| {})) })
+    };
+    let plan = Plan { start: 0, nr_inputs: 3, nr_workers: 1, deadline: None };
+    let done = run(&Fake, &pair, &plan, &Cancel::default(), &|_| {}).unwrap();
+    assert_eq!(done.tally.total(), Counts { failed: 2, ..Counts::default() });
+}
+
+#[test]
+fn executors_that_cannot_be_made_are_an_error() {
+    let pair = || Err(ExecutorError { text: "no KVM".to_owned() });
+    let plan = Plan { start: 0, nr_inputs: 3, nr_workers: 3, deadline: None };
+    let error = run(&Fake, &pair, &plan, &Cancel::default(), &|_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "no KVM");
+}
+
+#[test]
+fn a_cancelled_run_tells_where_to_go_on() {
+    let cancel = Cancel::default();
+    let pair = || Ok(Pair { reference: Box::new(Told(|_, _| {})), subject: Box::new(Told(|_, _| {})) });
+    let plan = Plan { start: 300, nr_inputs: 3000, nr_workers: 1, deadline: None };
+    let done = run(&Fake, &pair, &plan, &cancel, &|_| cancel.cancel()).unwrap();
+    assert_eq!(done.next, 300 + CHUNK);
+    // Of 256 numbers from 300 on, two of three forms give an input.
+    assert_eq!(done.tally.total().total(), 171);
+}
