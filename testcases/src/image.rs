@@ -78,6 +78,9 @@ fn target_folder() -> PathBuf {
 /// # Errors
 /// [`BuildError`], with the compiler's own words.
 pub fn build(guest: Guest) -> Result<PathBuf, BuildError> {
+    if !guest.path().exists() {
+        eprintln!("building the guest image {} …", guest.name());
+    }
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(&program)
         .current_dir(workspace())
