@@ -7,10 +7,14 @@
 
 mod access;
 mod accessor;
+mod form;
 pub mod machine;
 mod registers;
+mod unpredictable;
 
 pub use access::{Access, Direction, Space, accesses};
 pub use accessor::{Accessor, Code, Place, accessor};
+pub use form::{Encoding, Form, forms};
 pub use iced_x86;
 pub use registers::{Bitness, Registers};
+pub use unpredictable::{Reason, why};

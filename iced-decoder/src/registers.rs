@@ -3,7 +3,7 @@
 use iced_x86::Register;
 
 /// The mode that instructions are decoded in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bitness {
     /// Real mode, virtual-8086 mode and 16-bit protected mode.
     Bits16,
