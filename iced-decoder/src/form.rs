@@ -93,7 +93,8 @@ pub(crate) fn has_memory_operand(code: Code, bitness: Bitness) -> bool {
         && op_code.op_kinds().iter().any(|&kind| is_modrm_memory(kind) || is_implied_memory(kind))
 }
 
-fn is_x87(code: Code) -> bool {
+/// Whether the opcode is one of D8H to DFH.
+pub(crate) fn is_x87(code: Code) -> bool {
     let op_code = code.op_code();
     op_code.table() == iced_x86::OpCodeTableKind::Normal
         && matches!(op_code.op_code() >> (8 * (op_code.op_code_len() - 1)), 0xd8..=0xdf)

@@ -7,14 +7,21 @@
 
 mod access;
 mod accessor;
+mod effects;
 mod form;
+pub mod generate;
 pub mod machine;
+mod predict;
 mod registers;
 mod unpredictable;
 
 pub use access::{Access, Direction, Space, accesses};
 pub use accessor::{Accessor, Code, Place, accessor};
+pub use effects::{COMPARED_FLAGS, Effects};
 pub use form::{Encoding, Form, forms};
 pub use iced_x86;
+pub use predict::{
+    Due, MAX_ELEMENTS, PredictedAccess, Prediction, Predictor, Unpredictable, pieces, predict, split_at_pages,
+};
 pub use registers::{Bitness, Registers};
 pub use unpredictable::{Reason, why};

@@ -1,0 +1,249 @@
+//! How an execution ends, and which accesses it makes until then.
+
+use super::{
+    PredictedAccess, Unpredictable, memory,
+    operand::{Operand, is_legacy_vector},
+    page::{self, GENERAL_PROTECTION, Permission, STACK_FAULT, WRITE},
+    pieces::split_at_pages,
+    string,
+};
+use crate::{
+    access::Direction,
+    effects::divide,
+    machine::{Exception, Input, Mode},
+    predict::content,
+    registers::Bitness,
+};
+use iced_x86::{Instruction, Mnemonic};
+
+/// Vector of the divide error.
+const DIVIDE_ERROR: u8 = 0;
+/// MXCSR: misaligned operands are allowed (AMD APM vol. 1, "Misaligned Exception Mask").
+const MXCSR_MISALIGNED: u32 = 1 << 17;
+/// Bits of MXCSR that no processor has.
+const MXCSR_RESERVED: u32 = !0x2_ffff;
+/// MXCSR: the six exceptions are masked.
+const MXCSR_MASKS: u32 = 0x3f << 7;
+/// x87 control and status word: the six exceptions.
+const X87_EXCEPTIONS: u16 = 0x3f;
+
+/// How an execution ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// The instruction is completed.
+    Completes,
+    /// It raises an exception.
+    Raises {
+        /// The exception.
+        exception: Exception,
+        /// Bits of the error code that the manuals leave open: W/R of a read-modify-write, whose read may fault first.
+        error_code_open: u32,
+        /// Whether the faulting address may be any in the same page.
+        is_address_open: bool,
+    },
+    /// It may do either: that depends on results that are not computed here, or is left open by the manuals.
+    Open,
+}
+
+impl Due {
+    fn raises(vector: u8, error_code: Option<u32>) -> Self {
+        let exception = Exception { vector, error_code, address: None };
+        Self::Raises { exception, error_code_open: 0, is_address_open: false }
+    }
+
+    /// Whether an exception is one that this allows.
+    pub fn allows(&self, raised: Option<&Exception>) -> bool {
+        match (self, raised) {
+            (Self::Open, _) | (Self::Completes, None) => true,
+            (Self::Completes, Some(_)) | (Self::Raises { .. }, None) => false,
+            (Self::Raises { exception, error_code_open, is_address_open }, Some(raised)) => {
+                let code = |exception: &Exception| exception.error_code.map(|code| code & !error_code_open);
+                let address = |exception: &Exception| {
+                    exception.address.map(|address| if *is_address_open { address >> 12 } else { address })
+                };
+                exception.vector == raised.vector
+                    && code(exception) == code(raised)
+                    && address(exception) == address(raised)
+            }
+        }
+    }
+}
+
+/// Follows the operands in their order up to the first that faults.
+pub(super) fn follow(
+    instruction: &Instruction,
+    operands: &[Operand],
+    input: &Input,
+    mode: Mode,
+) -> Result<(Vec<PredictedAccess>, Due), Unpredictable> {
+    let mut accesses = Vec::with_capacity(operands.len());
+    let mut due = before_operands(instruction, operands, input);
+    if matches!(due, Due::Raises { .. }) {
+        return Ok((accesses, due));
+    }
+    let is_open = due == Due::Open;
+    let are_stores_open = is_open || may_suppress_stores(instruction, input);
+    for operand in operands {
+        let fault = fault(operand, input, mode)?;
+        let is_done = fault.is_none() && !is_open;
+        if !string::is_string(instruction) && !is_done {
+            accesses.iter_mut().for_each(|access: &mut PredictedAccess| access.is_certain = false);
+        }
+        if !(string::is_string(instruction) && fault.is_some()) {
+            add_accesses(operand, is_done, are_stores_open, fault.as_ref(), &mut accesses);
+        }
+        if let Some(fault) = fault {
+            due = if is_open || !is_certain(operand) { Due::Open } else { fault };
+            if due != Due::Open {
+                return Ok((accesses, due));
+            }
+        }
+    }
+    if due == Due::Completes {
+        due = after_operands(instruction, operands, input);
+        if matches!(due, Due::Raises { .. }) {
+            accesses.retain(|access| access.access.direction == Direction::Read);
+        }
+    }
+    Ok((accesses, due))
+}
+
+fn is_certain(operand: &Operand) -> bool {
+    // FXSAVE and the like leave out reserved fields but are checked as a whole only by some processors.
+    (operand.is_read_certain || !operand.is_read) && (operand.is_write_certain || !operand.is_written)
+}
+
+fn add_accesses(
+    operand: &Operand,
+    is_done: bool,
+    are_stores_open: bool,
+    fault: Option<&Due>,
+    accesses: &mut Vec<PredictedAccess>,
+) {
+    if operand.is_only_checked {
+        return;
+    }
+    // Of an access that faults, a part before the faulting address may have been made.
+    let end = match fault {
+        Some(Due::Raises { exception: Exception { address: Some(address), .. }, .. }) if !operand.is_written => {
+            *address
+        }
+        Some(_) if !operand.is_read && operand.is_write_certain => return,
+        Some(Due::Raises { exception: Exception { address: None, .. }, .. }) => return,
+        _ => u64::MAX,
+    };
+    let mut add = |direction, is_certain| {
+        for access in split_at_pages(&memory(operand.address, operand.size_bytes, direction)) {
+            if access.address < end {
+                accesses.push(PredictedAccess { access, is_certain });
+            }
+        }
+    };
+    if operand.is_read {
+        add(Direction::Read, is_done && operand.is_read_certain);
+    }
+    if operand.is_written && fault.is_none_or(|_| !operand.is_write_certain) {
+        add(Direction::Write, is_done && operand.is_write_certain && !are_stores_open);
+    }
+}
+
+/// The fault that an operand raises.
+fn fault(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Unpredictable> {
+    let last = operand.address.wrapping_add(u64::from(operand.size_bytes.max(1)) - 1);
+    let is_canonical = |address| input.bitness != Bitness::Bits64 || page::is_canonical(address);
+    if !is_canonical(operand.address) || !is_canonical(last) {
+        let vector = if operand.is_stack { STACK_FAULT } else { GENERAL_PROTECTION };
+        return Ok(Some(Due::raises(vector, Some(0))));
+    }
+    for part in split_at_pages(&memory(operand.address, operand.size_bytes, Direction::Read)) {
+        let is_present = match page::permission(input, part.address) {
+            Permission::ReadWrite => continue,
+            Permission::Read if !operand.is_written => continue,
+            Permission::Read => true,
+            Permission::Absent => false,
+            Permission::Unknown => return Err(Unpredictable::Elsewhere(part.address)),
+        };
+        let exception = page::page_fault(part.address, is_present, operand.is_written, mode);
+        let is_either = operand.is_written && operand.is_read && !is_present;
+        return Ok(Some(Due::Raises {
+            exception,
+            error_code_open: if is_either { WRITE } else { 0 },
+            is_address_open: operand.size_bytes > 8,
+        }));
+    }
+    Ok(None)
+}
+
+/// What an instruction raises before it accesses memory.
+fn before_operands(instruction: &Instruction, operands: &[Operand], input: &Input) -> Due {
+    if operands.iter().any(|operand| !operand.address.is_multiple_of(u64::from(operand.alignment.max(1)))) {
+        let is_allowed = is_legacy_vector(instruction) && mxcsr(input) & MXCSR_MISALIGNED != 0;
+        let is_masked = operands.iter().any(|operand| !is_certain(operand));
+        let is_fx = instruction.op_code().is_save_restore();
+        let is_foreign = operands.iter().any(|operand| !page::is_canonical(operand.address));
+        return if is_allowed || (is_masked && !is_fx) || is_foreign {
+            Due::Open
+        } else {
+            Due::raises(GENERAL_PROTECTION, Some(0))
+        };
+    }
+    let uses_x87 = crate::form::is_x87(instruction.code())
+        || (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_mm());
+    let (control, status) = x87_words(input);
+    if uses_x87 && status & !control & X87_EXCEPTIONS != 0 {
+        return Due::Open;
+    }
+    let has_vector = (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_vector_register());
+    if has_vector && mxcsr(input) & MXCSR_MASKS != MXCSR_MASKS {
+        return Due::Open;
+    }
+    Due::Completes
+}
+
+/// What an instruction raises by the values that it has read.
+fn after_operands(instruction: &Instruction, operands: &[Operand], input: &Input) -> Due {
+    match instruction.mnemonic() {
+        Mnemonic::Div | Mnemonic::Idiv => match divide::raises(instruction, input) {
+            Some(true) => Due::raises(DIVIDE_ERROR, None),
+            Some(false) => Due::Completes,
+            None => Due::Open,
+        },
+        Mnemonic::Ldmxcsr | Mnemonic::Vldmxcsr => loaded_mxcsr(operands, 0, input),
+        Mnemonic::Fxrstor | Mnemonic::Fxrstor64 => loaded_mxcsr(operands, 24, input),
+        Mnemonic::Bound => Due::Open,
+        _ => Due::Completes,
+    }
+}
+
+/// A reserved bit that is set in the new value of MXCSR raises #GP(0); which bits are reserved differs in one.
+fn loaded_mxcsr(operands: &[Operand], offset: u64, input: &Input) -> Due {
+    let value = operands.first().and_then(|operand| content::read(input, operand.address.wrapping_add(offset), 4));
+    match value {
+        Some(value) if value as u32 & MXCSR_RESERVED != 0 => Due::raises(GENERAL_PROTECTION, Some(0)),
+        Some(value) if value as u32 & MXCSR_MISALIGNED == 0 => Due::Completes,
+        _ => Due::Open,
+    }
+}
+
+/// Whether an unmasked x87 exception would keep a result from being stored.
+fn may_suppress_stores(instruction: &Instruction, input: &Input) -> bool {
+    crate::form::is_x87(instruction.code()) && x87_words(input).0 & X87_EXCEPTIONS != X87_EXCEPTIONS
+}
+
+fn mxcsr(input: &Input) -> u32 {
+    input.extended.as_ref().map_or(0x1f80, |extended| word(extended.bytes(), 24) | word(extended.bytes(), 26) << 16)
+}
+
+/// Control and status word.
+fn x87_words(input: &Input) -> (u16, u16) {
+    match &input.extended {
+        Some(extended) if extended.components() & 1 != 0 => {
+            (word(extended.bytes(), 0) as u16, word(extended.bytes(), 2) as u16)
+        }
+        _ => (0x37f, 0),
+    }
+}
+
+fn word(bytes: &[u8], offset: usize) -> u32 {
+    bytes.get(offset..offset + 2).map_or(0, |bytes| u32::from(bytes[1]) << 8 | u32::from(bytes[0]))
+}
