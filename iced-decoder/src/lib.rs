@@ -17,7 +17,7 @@ mod unpredictable;
 
 pub use access::{Access, Direction, Space, accesses};
 pub use accessor::{Accessor, Code, Place, accessor};
-pub use effects::{COMPARED_FLAGS, Effects};
+pub use effects::{COMPARED_FLAGS, Effects, normalize};
 pub use form::{Encoding, Form, forms};
 pub use iced_x86;
 pub use predict::{

@@ -2,8 +2,11 @@
 
 mod bits;
 pub(crate) mod divide;
+mod normalize;
 pub(crate) mod shift;
 mod x87;
+
+pub use normalize::normalize;
 
 use crate::{machine::Input, predict::content, registers::Registers};
 use iced_x86::{Instruction, InstructionInfo, Mnemonic, OpAccess, OpKind, Register, RflagsBits};
