@@ -3,6 +3,7 @@
 //! Every executor (a processor, a hypervisor's emulator) takes an [`Input`] and gives an [`Output`], with the same
 //! addresses, so that their outputs can be compared field by field. The types hold no hypervisor's terms.
 
+pub mod area;
 mod extended;
 mod input;
 mod output;

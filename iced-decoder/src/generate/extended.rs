@@ -1,0 +1,118 @@
+//! x87, SSE, AVX and AVX-512 state before the execution.
+
+use super::{
+    draft::Draft,
+    random::Random,
+    values::{self, Elements, put},
+};
+use crate::machine::{Extended, area};
+
+/// Offset of the status word.
+const STATUS_WORD: usize = 2;
+/// Offset of the abridged tag word: one bit a register, set for those that are not empty.
+const TAG_WORD: usize = 4;
+/// Offset of MXCSR.
+const MXCSR: usize = 24;
+/// Offset of the first x87 register.
+const STACK: usize = 32;
+
+/// A state for the draft's form; nothing if it uses none.
+pub(super) fn choose(draft: &mut Draft<'_>, allowed: u64) -> Option<Box<Extended>> {
+    let mut components = draft.recipe.components & allowed;
+    if components == 0 {
+        return None;
+    }
+    // Upper halves, which SSE instructions must leave alone.
+    if components == 0b11 && draft.random.once_in(4) {
+        components |= 0b100 & allowed;
+    }
+    let mut extended = Box::new(Extended::initial(area::size_bytes(components)));
+    let bytes = extended.bytes_mut();
+    let random = &mut draft.random;
+    if draft.recipe.uses_x87 {
+        x87(random, bytes);
+    }
+    bytes[MXCSR..MXCSR + 4].copy_from_slice(&mxcsr(random).to_le_bytes());
+    let vectors = [area::SSE, area::AVX, area::OPMASK, area::ZMM_HI256, area::HI16_ZMM];
+    for component in vectors.into_iter().filter(|component| components >> component.bit & 1 != 0) {
+        let part = &mut bytes[component.offset..component.offset + component.size_bytes];
+        if component == area::OPMASK {
+            part.chunks_mut(8).for_each(|opmask| put(opmask, values::integer(random)));
+        } else {
+            // Registers differ in kind, so that an operation sees two of a kind and two of different ones.
+            part.chunks_mut(64).for_each(|registers| Elements::any(random).fill(random, registers));
+        }
+    }
+    indices(draft, bytes, components);
+    extended.set_components(components);
+    Some(extended)
+}
+
+/// MXCSR with any rounding and flags; exceptions are masked but in one of sixteen.
+///
+/// Source: Intel SDM vol. 1, "MXCSR Control and Status Register".
+pub(super) fn mxcsr(random: &mut Random) -> u32 {
+    let masks = if random.once_in(16) { random.bits() as u32 & 0x1f80 } else { 0x1f80 };
+    let flags = if random.once_in(2) { random.bits() as u32 & 0x3f } else { 0 };
+    // Rounding, flush to zero, denormals are zeros.
+    let control = if random.once_in(2) { random.bits() as u32 & 0xe040 } else { 0 };
+    masks | flags | control
+}
+
+/// An x87 control word; exceptions are masked but in one of sixteen. Bit 6 is always set.
+///
+/// Source: Intel SDM vol. 1, "x87 FPU Control Word".
+pub(super) fn control_word(random: &mut Random) -> u16 {
+    let masks = if random.once_in(16) { random.bits() as u16 & 0x3f } else { 0x3f };
+    let control = if random.once_in(2) { random.bits() as u16 & 0x0f00 } else { 0x0300 };
+    masks | control | 0x40
+}
+
+fn x87(random: &mut Random, bytes: &mut [u8]) {
+    let control = control_word(random);
+    // Top of stack and condition codes; exceptions that are masked may have happened before.
+    let mut status = if random.once_in(2) { random.bits() as u16 & 0x7f00 } else { 0 };
+    if random.once_in(4) {
+        status |= random.bits() as u16 & 0x3f & control;
+    }
+    let tags = match random.below(4) {
+        0 => 0xff,
+        1 => 0,
+        _ => random.bits() as u8,
+    };
+    bytes[..2].copy_from_slice(&control.to_le_bytes());
+    bytes[STATUS_WORD..STATUS_WORD + 2].copy_from_slice(&status.to_le_bytes());
+    bytes[TAG_WORD] = tags;
+    for register in bytes[STACK..area::X87.size_bytes].chunks_mut(16) {
+        let (exponent, significand) = values::extended_float(random);
+        put(&mut register[..8], significand);
+        put(&mut register[8..10], exponent.into());
+    }
+}
+
+/// Indices of a gather or scatter that stay in the window, and a mask of which half is set.
+fn indices(draft: &mut Draft<'_>, bytes: &mut [u8], components: u64) {
+    let Some(indices) = draft.indices else { return };
+    for lane in 0..64 / indices.index_bytes {
+        let index = draft.random.below(indices.end);
+        write_vector(bytes, components, indices.register, lane * indices.index_bytes, indices.index_bytes, index);
+    }
+    let Some(mask) = indices.mask else { return };
+    for lane in 0..32 / 4 {
+        let element = draft.random.bits() as u32;
+        write_vector(bytes, components, mask, lane * 4, 4, element.into());
+    }
+}
+
+/// Writes an element of ZMM register `number`, as far as the state holds it.
+fn write_vector(bytes: &mut [u8], components: u64, number: usize, offset: usize, size: usize, value: u64) {
+    let (component, at) = match (number, offset) {
+        (16.., _) => (area::HI16_ZMM, (number - 16) * 64 + offset),
+        (_, 0..16) => (area::SSE, number * 16 + offset),
+        (_, 16..32) => (area::AVX, number * 16 + offset - 16),
+        _ => (area::ZMM_HI256, number * 32 + offset - 32),
+    };
+    if components >> component.bit & 1 != 0 {
+        put(&mut bytes[component.offset + at..component.offset + at + size], value);
+    }
+}
