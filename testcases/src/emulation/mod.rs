@@ -6,3 +6,6 @@ pub mod known;
 pub mod run;
 pub mod source;
 pub mod tally;
+
+pub mod kvm;
+pub mod native;
