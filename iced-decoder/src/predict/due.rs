@@ -3,7 +3,7 @@
 use super::{
     PredictedAccess, Unpredictable, memory,
     operand::{Operand, is_legacy_vector},
-    page::{self, GENERAL_PROTECTION, Permission, STACK_FAULT, WRITE},
+    page::{self, GENERAL_PROTECTION, PRESENT, Permission, STACK_FAULT, WRITE},
     pieces::split_at_pages,
     string,
 };
@@ -83,15 +83,19 @@ pub(super) fn follow(
     }
     let is_open = due == Due::Open;
     let are_stores_open = is_open || may_suppress_stores(instruction, input);
-    for operand in operands {
+    let nr_in_element = string::operands_per_element(instruction);
+    let mut element = 0;
+    for (index, operand) in operands.iter().enumerate() {
+        if nr_in_element.is_some_and(|nr| index % nr == 0) {
+            element = accesses.len();
+        }
         let fault = fault(operand, input, mode)?;
         let is_done = fault.is_none() && !is_open;
-        if !string::is_string(instruction) && !is_done {
-            accesses.iter_mut().for_each(|access: &mut PredictedAccess| access.is_certain = false);
+        if !is_done {
+            // Operands may be checked in any order, but elements before this one are done.
+            accesses.iter_mut().skip(element).for_each(|access: &mut PredictedAccess| access.is_certain = false);
         }
-        if !(string::is_string(instruction) && fault.is_some()) {
-            add_accesses(operand, is_done, are_stores_open, fault.as_ref(), &mut accesses);
-        }
+        add_accesses(operand, is_done, are_stores_open, fault.as_ref(), &mut accesses);
         if let Some(fault) = fault {
             due = if is_open || !is_certain(operand) { Due::Open } else { fault };
             if due != Due::Open {
@@ -123,14 +127,15 @@ fn add_accesses(
     if operand.is_only_checked {
         return;
     }
-    // Of an access that faults, a part before the faulting address may have been made.
+    // Of a read that faults, the part before the faulting page may have been made, and all of it if only the write faults.
+    // A write is checked as a whole.
     let end = match fault {
-        Some(Due::Raises { exception: Exception { address: Some(address), .. }, .. }) if !operand.is_written => {
-            *address
+        None => u64::MAX,
+        Some(Due::Raises { exception: Exception { address: Some(address), error_code, .. }, .. }) => {
+            let is_readable = error_code.is_some_and(|code| code & PRESENT != 0);
+            if is_readable && operand.is_written { u64::MAX } else { *address }
         }
-        Some(_) if !operand.is_read && operand.is_write_certain => return,
-        Some(Due::Raises { exception: Exception { address: None, .. }, .. }) => return,
-        _ => u64::MAX,
+        Some(_) => return,
     };
     let mut add = |direction, is_certain| {
         for access in split_at_pages(&memory(operand.address, operand.size_bytes, direction)) {

@@ -25,7 +25,9 @@ pub(super) fn undefined(
         match instruction.mnemonic() {
             _ if effects.memory_undefined => add(0, end),
             // State areas may be stored in part before a fault is raised.
-            Mnemonic::Fxsave | Mnemonic::Fxsave64 | Mnemonic::Fnsave | Mnemonic::Fnstenv if *due != Due::Completes => {
+            Mnemonic::Fxsave | Mnemonic::Fxsave64 | Mnemonic::Fnsave | Mnemonic::Fnstenv
+                if is_page_fault_possible(due) =>
+            {
                 add(0, end);
             }
             Mnemonic::Fxsave | Mnemonic::Fxsave64 => fxsave(instruction, &mut add),
@@ -38,6 +40,14 @@ pub(super) fn undefined(
         }
     }
     ranges
+}
+
+fn is_page_fault_possible(due: &Due) -> bool {
+    match due {
+        Due::Completes => false,
+        Due::Raises { exception, .. } => exception.address.is_some(),
+        Due::Open => true,
+    }
 }
 
 fn fxsave(instruction: &Instruction, add: &mut impl FnMut(u64, u64)) {

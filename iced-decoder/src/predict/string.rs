@@ -23,6 +23,11 @@ pub(super) fn is_repeated(instruction: &Instruction) -> bool {
     (instruction.has_rep_prefix() || instruction.has_repne_prefix()) && is_string(instruction)
 }
 
+/// Number of memory operands of each element, if it is a string instruction.
+pub(super) fn operands_per_element(instruction: &Instruction) -> Option<usize> {
+    is_string(instruction).then(|| by_direction(instruction).count().max(1))
+}
+
 /// Register that points to an operand of that kind, and whether it is the destination (whose segment is ES).
 fn pointer(kind: OpKind) -> Option<(Register, bool)> {
     Some(match kind {
