@@ -13,7 +13,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,12 +22,25 @@ use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler, unblock_signal};
 thread_local! {
     /// The vCPU that this thread runs. Const and without destructor, so that a signal handler can use it.
     static RUNNING: Cell<Option<RunPage>> = const { Cell::new(None) };
+    /// How many signals this thread got; in the same way.
+    static TICKS: AtomicU64 = const { AtomicU64::new(0) };
 }
 
 extern "C" fn interrupt_vcpu(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+    TICKS.with(|ticks| ticks.fetch_add(1, Ordering::SeqCst));
     if let Some(page) = RUNNING.get() {
         page.set_immediate_exit(true);
     }
+}
+
+/// How many signals the calling thread got so far.
+pub(crate) fn ticks() -> u64 {
+    TICKS.with(|ticks| ticks.load(Ordering::SeqCst))
+}
+
+/// Says which vCPU a signal to the calling thread interrupts from now on; gives the one until now.
+pub(crate) fn replace_running(page: Option<RunPage>) -> Option<RunPage> {
+    RUNNING.replace(page)
 }
 
 /// Installs the handler of the signal, once for the process.

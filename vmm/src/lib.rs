@@ -37,6 +37,7 @@ mod image;
 pub mod layout;
 mod memory;
 mod observer;
+pub mod reusable;
 mod run;
 mod run_page;
 mod start_info;

@@ -1,0 +1,89 @@
+//! The executor: a machine, and what makes a new one when the old is spent.
+
+use super::{
+    Flavour,
+    machine::{Failure, Machine},
+};
+use iced_decoder::machine::{Executor, ExecutorError, Input, Output};
+use std::{error::Error, sync::Arc};
+use vmm::Hypervisor;
+
+/// Executes instructions on KVM.
+pub struct KvmExecutor {
+    hypervisor: Arc<Hypervisor>,
+    flavour: Flavour,
+    /// Nothing after an execution that spoilt it.
+    machine: Option<Machine>,
+}
+
+impl KvmExecutor {
+    /// Makes the VM.
+    ///
+    /// # Errors
+    /// What KVM lacks or refuses.
+    pub fn new(hypervisor: Arc<Hypervisor>, flavour: Flavour) -> Result<Self, ExecutorError> {
+        let machine = Machine::new(&hypervisor, flavour).map_err(failed(flavour))?;
+        Ok(Self { hypervisor, flavour, machine: Some(machine) })
+    }
+
+    /// How it executes.
+    pub fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    fn try_execute(&mut self, input: &Input) -> Result<Output, Failure> {
+        let mut machine = match self.machine.take() {
+            Some(machine) => machine,
+            None => Machine::new(&self.hypervisor, self.flavour)?,
+        };
+        // On an error the machine is dropped: the next execution makes a new one.
+        machine.prepare(input)?;
+        let mut accesses = Vec::new();
+        let ended = machine.run(input, &mut accesses)?;
+        let extended = match &input.extended {
+            Some(extended) => Some(Box::new(machine.extended(extended.bytes().len())?)),
+            None => None,
+        };
+        let output = Output {
+            end: ended.end,
+            registers: ended.registers,
+            extended,
+            memory: machine.content(input.window).to_vec(),
+            accesses: self.flavour.is_mmio().then_some(accesses),
+        };
+        if !ended.is_spent {
+            self.machine = Some(machine);
+        }
+        Ok(output)
+    }
+}
+
+impl Executor for KvmExecutor {
+    fn name(&self) -> &str {
+        self.flavour.name()
+    }
+
+    fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
+        self.try_execute(input).map_err(failed(self.flavour))
+    }
+}
+
+/// Makes an error with all its sources in one line.
+fn failed(flavour: Flavour) -> impl Fn(Failure) -> ExecutorError {
+    move |failure| {
+        let mut text = format!("{}: {failure}", flavour.name());
+        let mut source = failure.source();
+        while let Some(error) = source {
+            text += &format!(": {error}");
+            source = error.source();
+        }
+        ExecutorError { text }
+    }
+}
+
+const _: () = {
+    const fn sent<T: Send>() {}
+    sent::<KvmExecutor>();
+    const fn is_error<T: Error>() {}
+    is_error::<ExecutorError>();
+};

@@ -1,0 +1,63 @@
+//! Where everything lies in the guest: physical addresses, the linear addresses that `window` leaves open, selectors.
+
+use iced_decoder::machine::window::{self, PAGE};
+
+/// Size of guest memory in bytes.
+pub(super) const MEMORY_SIZE: usize = 0x4_0000;
+
+/// GDT.
+pub(super) const GDT: u64 = 0x1000;
+/// IDT: 256 gates of 16 bytes.
+pub(super) const IDT: u64 = 0x2000;
+/// TSS.
+pub(super) const TSS: u64 = 0x3000;
+/// One handler every [`HANDLER_STEP`] bytes.
+pub(super) const HANDLERS: u64 = 0x4000;
+/// Distance of two handlers in bytes.
+pub(super) const HANDLER_STEP: u64 = 16;
+/// The page below which every exception's frame stands.
+pub(super) const FRAMES: u64 = 0x5000;
+/// End of the pages above, which are mapped as they stand from [`SYSTEM`] on.
+pub(super) const SYSTEM_END: u64 = 0x6000;
+
+/// Page tables; the first is the root.
+pub(super) const PAGE_TABLES: u64 = 0x8000;
+/// End of the page tables.
+pub(super) const PAGE_TABLES_END: u64 = 0x1_8000;
+
+/// The pages of code.
+pub(super) const CODE: u64 = 0x2_0000;
+/// The pages of the stack window.
+pub(super) const STACK: u64 = 0x2_2000;
+/// Two pages for each data window: memory, or what a device answers with.
+pub(super) const DATA: u64 = 0x2_4000;
+
+/// Physical address of the devices; [`DATA`] is what they hold. Below 4 GiB and above any memory, clear of the APIC.
+pub(super) const DEVICES: u64 = 0xd000_0000;
+
+/// Linear address of what only ring 0 needs: the lowest of the upper half, which no instruction under test means.
+pub(super) const SYSTEM: u64 = 0xffff_8000_0000_0000;
+
+/// Physical address of the backing of a data window.
+pub(super) const fn backing(window: window::Window) -> u64 {
+    DATA + window as u64 * window::SIZE as u64
+}
+
+const _: () = assert!(backing(window::Window::StartsMemory) + 2 * PAGE <= MEMORY_SIZE as u64);
+
+/// Selectors, those of Linux, so that what a program sees of them is what it sees in a process there
+/// (Linux, arch/x86/include/asm/segment.h).
+pub(super) mod selector {
+    pub(in super::super) const KERNEL_CODE: u16 = 0x10;
+    pub(in super::super) const KERNEL_DATA: u16 = 0x18;
+    pub(in super::super) const USER_CODE_32: u16 = 0x23;
+    pub(in super::super) const USER_DATA: u16 = 0x2b;
+    pub(in super::super) const USER_CODE: u16 = 0x33;
+    pub(in super::super) const TSS: u16 = 0x40;
+    /// Size of the table in bytes; the TSS takes two entries.
+    pub(in super::super) const GDT_SIZE: u16 = 0x50;
+}
+
+/// The port that ends an execution. Its number is also the opcode of `out imm8, al`: a page full of this byte holds
+/// `out 0xe6, al` at every address, which changes no register.
+pub(super) const END_PORT: u16 = 0xe6;

@@ -1,0 +1,63 @@
+//! Executors on KVM: one VM each, reused for every execution.
+//!
+//! The instruction runs natively (or as KVM pleases) at the addresses that [`iced_decoder::machine::window`] says. On a
+//! flavour with a device the pages under test have no memory slot, so that KVM's emulator makes each access and asks for
+//! it with KVM_EXIT_MMIO. Behind the instruction stand breakpoints, which KVM hands to this process without a change to
+//! any register; exceptions go through the IDT to a handler that is one HLT.
+//!
+//! **Architecture Invariant**: page tables, descriptors and handlers never change after the first entry: a KVM with
+//! shadow paging need not notice what its host edits.
+
+mod device;
+mod executor;
+mod layout;
+mod machine;
+mod state;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use executor::KvmExecutor;
+
+use iced_decoder::machine::Mode;
+
+/// How an executor on KVM executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flavour {
+    /// CPL 3, pages under test are memory.
+    MemoryUser,
+    /// CPL 3, pages under test are a device.
+    MmioUser,
+    /// CPL 0, pages under test are memory.
+    MemorySupervisor,
+    /// CPL 0, pages under test are a device.
+    MmioSupervisor,
+}
+
+impl Flavour {
+    /// Every flavour.
+    pub const ALL: [Self; 4] = [Self::MemoryUser, Self::MmioUser, Self::MemorySupervisor, Self::MmioSupervisor];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MemoryUser => "memory-user",
+            Self::MmioUser => "mmio-user",
+            Self::MemorySupervisor => "memory-supervisor",
+            Self::MmioSupervisor => "mmio-supervisor",
+        }
+    }
+
+    /// Whether the pages under test are a device.
+    pub const fn is_mmio(self) -> bool {
+        matches!(self, Self::MmioUser | Self::MmioSupervisor)
+    }
+
+    /// The privilege that instructions are executed with.
+    pub const fn mode(self) -> Mode {
+        match self {
+            Self::MemoryUser | Self::MmioUser => Mode::User,
+            Self::MemorySupervisor | Self::MmioSupervisor => Mode::Supervisor,
+        }
+    }
+}
