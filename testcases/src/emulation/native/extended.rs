@@ -14,9 +14,9 @@ use std::ops::Range;
 /// x87, SSE, AVX, and the three of AVX-512. PKRU and the tiles of AMX are not among the state of an input.
 const WANTED: u64 = 0b1110_0111;
 /// Bit and place of the x87 registers; the control word is no part of it, because it is not 0 initially.
-const X87: (u64, [Range<usize>; 2]) = (1, [2..24, 32..160]);
+static X87: (u64, [Range<usize>; 2]) = (1, [2..24, 32..160]);
 /// Bit and place of the SSE registers. MXCSR is loaded and saved whatever the header says.
-const SSE: (u64, Range<usize>) = (2, 160..416);
+static SSE: (u64, [Range<usize>; 1]) = (2, [160..416]);
 /// x87 control word.
 const CONTROL_WORD: Range<usize> = 0..2;
 /// Its initial value.
@@ -84,25 +84,36 @@ impl Layout {
         Ok(bytes)
     }
 
-    /// The area that the processor or the kernel saved, with components that are in their initial state written out.
+    /// The area that the processor or the kernel saved, in one form: components that are in their initial state are
+    /// written out, and XSTATE_BV names exactly those that are not. The processor is free to say more, and Linux does.
     pub(super) fn from_host(&self, mut bytes: Vec<u8>) -> Extended {
-        let components = self.components(&bytes);
-        bytes[COMPONENTS].copy_from_slice(&components.to_le_bytes());
+        let said = self.components(&bytes);
         bytes[HEADER_REST].fill(0);
         bytes[UNUSED].fill(0);
-        if components & X87.0 == 0 {
-            X87.1.into_iter().for_each(|place| bytes[place].fill(0));
-            bytes[CONTROL_WORD].copy_from_slice(&INITIAL_CONTROL_WORD.to_le_bytes());
-        }
-        if components & SSE.0 == 0 {
-            bytes[SSE.1].fill(0);
-        }
-        for (bit, place) in &self.places {
-            if components & bit == 0 {
-                bytes[place.clone()].fill(0);
+        let mut components = 0;
+        for (bit, places) in self.all_places() {
+            for place in places {
+                let bytes = &mut bytes[place.clone()];
+                if said & bit == 0 {
+                    bytes.fill(0);
+                } else if bytes.iter().any(|&byte| byte != 0) {
+                    components |= bit;
+                }
             }
         }
+        let initial = INITIAL_CONTROL_WORD.to_le_bytes();
+        if said & X87.0 == 0 {
+            bytes[CONTROL_WORD].copy_from_slice(&initial);
+        } else if bytes[CONTROL_WORD] != initial {
+            components |= X87.0;
+        }
+        bytes[COMPONENTS].copy_from_slice(&components.to_le_bytes());
         Extended::from_bytes(bytes)
+    }
+
+    fn all_places(&self) -> impl Iterator<Item = (u64, &[Range<usize>])> {
+        let others = self.places.iter().map(|(bit, place)| (*bit, std::slice::from_ref(place)));
+        [(X87.0, X87.1.as_slice()), (SSE.0, SSE.1.as_slice())].into_iter().chain(others)
     }
 
     fn components(&self, bytes: &[u8]) -> u64 {

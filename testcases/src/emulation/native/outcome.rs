@@ -64,7 +64,7 @@ pub(super) fn outcome(words: &[u8], input: &Input, plan: Plan, runner: &Runner) 
                 error_code: saved(context::ERROR_CODE),
                 address: saved(context::CR2),
             };
-            let is_at_end = is_at_end(&runner.ending, registers.rip);
+            let is_at_end = is_at_end(&runner.ending, registers.rip) || plan == Plan::Ending && registers.rip == behind;
             if is_at_end {
                 registers.rip = behind;
             } else if runner.contains(registers.rip) && signal.number != KICK {
@@ -76,7 +76,8 @@ pub(super) fn outcome(words: &[u8], input: &Input, plan: Plan, runner: &Runner) 
     }
 }
 
-/// Whether the code under test is behind it: what comes then is the effect of a flag that it set, such as TF.
+/// Whether an address is one of the ending, but for the jump that stands behind the code: what is raised there is the
+/// effect of a flag that the code set, such as TF, or AC with a jump that is not aligned.
 fn is_at_end(ending: &Range<u64>, rip: u64) -> bool {
     ending.contains(&rip) || super::layout::is_gate(rip)
 }
