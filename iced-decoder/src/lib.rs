@@ -13,6 +13,7 @@ pub mod generate;
 pub mod machine;
 mod predict;
 mod registers;
+pub mod shrink;
 mod unpredictable;
 
 pub use access::{Access, Direction, Space, accesses};
