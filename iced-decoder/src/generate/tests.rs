@@ -263,7 +263,7 @@ fn forms_that_are_generated_are_counted() {
     let mut text = String::new();
     for bitness in [Bitness::Bits64, Bitness::Bits32, Bitness::Bits16] {
         let mut counts = BTreeMap::<Encoding, (u32, u32)>::new();
-        let generator = generator(bitness);
+        let generator = Generator::new(1, forms(bitness));
         generator.forms().for_each(|form| counts.entry(form.encoding()).or_default().0 += 1);
         generator.rejected().iter().for_each(|no| counts.entry(no.form.encoding()).or_default().1 += 1);
         for (encoding, (made, rejected)) in counts {
@@ -277,16 +277,19 @@ fn forms_that_are_generated_are_counted() {
 }
 
 #[test]
-fn all_forms_but_those_of_two_instructions_can_be_generated() {
-    let mut text = String::new();
+fn nearly_all_forms_that_are_predicted_can_be_generated() {
     for bitness in [Bitness::Bits64, Bitness::Bits32, Bitness::Bits16] {
-        let generator = Generator::new(1, forms(bitness));
-        text += &format!("{bitness:?}: {} of {}\n", generator.nr_forms(), forms(bitness).len());
-        for no in generator.rejected() {
-            text += &format!("  {}: {}\n", no.form.name(), no.reason);
-        }
+        let generator = generator(bitness);
+        let names: Vec<String> = generator.rejected().iter().map(|no| no.form.name()).collect();
+        let expected = [
+            "Reservednop_rm16_r16_0F0D",
+            "Reservednop_rm32_r32_0F0D",
+            "Reservednop_rm64_r64_0F0D",
+            "Movdir64b_r16_m512",
+        ];
+        assert!(names.iter().all(|name| expected.contains(&name.as_str())), "{names:?}");
+        assert!(generator.nr_forms() > 3000);
     }
-    insta::assert_snapshot!(text);
 }
 
 #[test]

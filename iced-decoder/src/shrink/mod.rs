@@ -2,7 +2,7 @@
 //!
 //! One thing is made simpler at a time: the encoding, the place of the operand, registers, flags, memory, extended state.
 //! What still shows the difference is kept, until a round over everything changes nothing or [`MAX_TRIES`] is reached.
-//! The form stays, the operand stays inside a window, and each step makes the input [cheaper](cost), so that the result
+//! The form stays, the operand stays inside a window, and each step makes the input cheaper, so that the result
 //! depends on the input and the answers only.
 
 mod encoding;
@@ -97,7 +97,8 @@ fn cost(input: &Input) -> u64 {
     let bits = |value: u64| u64::from(value.count_ones());
     let registers = &input.registers;
     let values = registers.general.iter().chain(&registers.segment_bases);
-    let values: u64 = values.filter(|value| **value != 0).map(|&value| 32 + bits(value)).sum();
+    let values: u64 =
+        values.filter(|value| **value != 0).map(|&value| 32 + bits(value) + u64::from(value.ilog2())).sum();
     let nr_state = input.extended.as_ref().map_or(0, |extended| {
         let initial = Extended::initial(extended.bytes().len());
         let differing = extended.bytes().iter().zip(initial.bytes()).filter(|(byte, initial)| byte != initial);

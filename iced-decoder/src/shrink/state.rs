@@ -23,7 +23,7 @@ fn registers(shrinker: &mut Shrinker<'_>) {
         if value == 0 {
             continue;
         }
-        let smaller = [1, 2, value & 0xff, value & 0xffff, value & 0xffff_ffff, value.wrapping_sub(1)];
+        let smaller = [1, 2, value & 0xff, value & 0xffff, value & 0xffff_ffff, value >> 1, value.wrapping_sub(1)];
         let is_taken = smaller
             .into_iter()
             .filter(|smaller| *smaller < value)
