@@ -5,7 +5,7 @@
 //! instruction should not reach faults. Exceptions come as signals, system calls of the code under test are refused,
 //! and a child that does not survive an instruction is replaced.
 //!
-//! Not offered: 16-bit code, ring 0, and the instructions that Linux executes instead of the processor (UMIP).
+//! Not offered: ring 0, segment bases but those of FS and GS, and the instructions that Linux executes instead of the processor (UMIP).
 //!
 //! # Execution
 //! Most instructions are followed by a jump to where their state is saved. Branches, and bytes that are not exactly

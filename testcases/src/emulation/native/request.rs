@@ -4,6 +4,7 @@ use super::{
     extended::Layout,
     layout::{self, PAGE, shared, shared_address, slot},
     runner::Runner,
+    start::CODE_16,
 };
 use iced_decoder::{
     Bitness,
@@ -65,14 +66,12 @@ impl Request {
         if input.code.is_empty() || input.code.len() > LONGEST {
             return Err(format!("{} bytes are no instruction", input.code.len()));
         }
-        if input.bitness == Bitness::Bits16 {
-            return Err("there is no 16-bit code on this executor".to_owned());
-        }
         let plan = plan(input);
         let trap = if plan == Plan::Step { TRAP_FLAG } else { 0 };
         let (code_selector, data_selector) = match input.bitness {
             Bitness::Bits64 => (selector::CODE_64, 0),
-            Bitness::Bits16 | Bitness::Bits32 => (selector::CODE_32, selector::DATA),
+            Bitness::Bits32 => (selector::CODE_32, selector::DATA),
+            Bitness::Bits16 => (CODE_16, selector::DATA),
         };
         let area = match &input.extended {
             Some(area) => Some(extended.to_host(area).map_err(|lacking| {
@@ -165,11 +164,18 @@ fn put_ending(bytes: &mut [u8], runner: &Runner, bitness: Bitness) {
         Bitness::Bits64 => {
             bytes[..FAR_JUMP].copy_from_slice(&far_jump(runner));
         }
-        Bitness::Bits16 | Bitness::Bits32 => {
-            // JMP 33H:offset, back to 64-bit mode.
-            bytes[0] = 0xea;
-            bytes[1..5].copy_from_slice(&(layout::GATE as u32).to_le_bytes());
-            bytes[5..7].copy_from_slice(&(selector::CODE_64 as u16).to_le_bytes());
+        Bitness::Bits32 => put_far_jump(bytes),
+        Bitness::Bits16 => {
+            // The offset has 32 bits, too.
+            bytes[0] = 0x66;
+            put_far_jump(&mut bytes[1..]);
         }
     }
+}
+
+/// JMP 33H:offset of the gate, back to 64-bit mode.
+fn put_far_jump(bytes: &mut [u8]) {
+    bytes[0] = 0xea;
+    bytes[1..5].copy_from_slice(&(layout::GATE as u32).to_le_bytes());
+    bytes[5..7].copy_from_slice(&(selector::CODE_64 as u16).to_le_bytes());
 }

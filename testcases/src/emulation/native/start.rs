@@ -20,8 +20,19 @@ pub(super) const EXPECT_NOTHING: u64 = 1;
 /// The call must return the expected value.
 pub(super) const EXPECT_EQUAL: u64 = 2;
 
+/// Selector of the code segment of 16 bits: the first of the child's own descriptor table.
+pub(super) const CODE_16: u64 = 0b111;
+
 /// Number of the system call that ends the list.
 const END: u64 = u64::MAX;
+/// Function of MODIFY_LDT that writes one entry.
+const LDT_WRITE: u64 = 0x11;
+/// `contents` of `struct user_desc`: code that is not conforming.
+const SEGMENT_CODE: u64 = 2 << 1;
+/// `limit_in_pages`.
+const SEGMENT_LIMIT_IN_PAGES: u64 = 1 << 4;
+/// `useable`.
+const SEGMENT_USEABLE: u64 = 1 << 6;
 /// The largest number of a signal.
 const LAST_SIGNAL: u64 = 64;
 /// Space for the list of steps in bytes; what the steps point to follows.
@@ -85,6 +96,11 @@ pub(super) fn start(places: &Places, harness: u32) -> Start {
     steps.push_expecting("find its parent", libc::SYS_getppid, &[], EXPECT_EQUAL, parent);
     map_memory(&mut steps);
     steps.push("close its files", libc::SYS_close_range, &[0, u64::from(u32::MAX), 0]);
+    // Base 0 and limit 4 GiB, as the code segments of the other modes. Where kernels have no such tables, the processor
+    // refuses inputs of 16 bits.
+    let flags = SEGMENT_CODE | SEGMENT_LIMIT_IN_PAGES | SEGMENT_USEABLE;
+    let segment = pointed.put_words(&[0, 0xf_ffff | flags << 32]);
+    steps.push_expecting("have 16-bit code", libc::SYS_modify_ldt, &[LDT_WRITE, segment, 16], EXPECT_NOTHING, 0);
     take_signals(&mut steps, &mut pointed, places);
     steps.push("gain no privileges", libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as u64, 1]);
     let filter = filter(places);

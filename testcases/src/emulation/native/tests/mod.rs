@@ -1,9 +1,10 @@
 //! Instructions whose results are known, and instructions that try to break out.
 
+mod compatibility;
 mod extended;
 mod faults;
 mod integers;
-mod mode32;
+
 mod robustness;
 
 use super::Native;

@@ -1,9 +1,13 @@
-//! Code of 32 bits, in compatibility mode.
+//! Code of 32 and 16 bits, in compatibility mode.
 
 use super::{number::*, *};
 
 fn input32(code: &[u8]) -> Input {
     Input { bitness: Bitness::Bits32, ..bytes(code) }
+}
+
+fn input16(code: &[u8]) -> Input {
+    Input { bitness: Bitness::Bits16, ..bytes(code) }
 }
 
 #[test]
@@ -50,17 +54,32 @@ fn exceptions_are_those_of_32_bit_code() {
 }
 
 #[test]
-fn modes_alternate() {
+fn code_of_16_bits_has_operands_and_addresses_of_16_bits() {
     let mut native = Native::start().unwrap();
-    for _ in 0..100 {
-        completed(&mut native, &input32(&[0x40]));
-        completed(&mut native, &bytes(&[0x48, 0xff, 0xc0]));
-    }
+    // INC AX.
+    let output = completed(&mut native, &with(input16(&[0x40]), RAX, 0xffff_ffff));
+    assert_eq!(output.registers.general[RAX], 0xffff_0000);
+    // MOV AX, [FS:DI+2].
+    let mut reads = with(input16(&[0x64, 0x8b, 0x45, 2]), RDI, 0x7777_0010);
+    reads.registers.segment_bases[4] = DATA;
+    let expected = word(&reads.content(), 0x12) & 0xffff;
+    assert_eq!(completed(&mut native, &reads).registers.general[RAX], expected);
+    // MOV EAX, [EDI], with both prefixes.
+    let wide = input16(&[0x66, 0x67, 0x8b, 0x07]);
+    assert_eq!(completed(&mut native, &wide).registers.general[RAX], word(&wide.content(), 0) & 0xffff_ffff);
+    // MOV [BX], AX where nothing is mapped, and UD2.
+    let absent = native.execute(&with(input16(&[0x89, 0x07]), RBX, 0x1234)).unwrap();
+    assert_eq!(absent.end, raised(14, Some(6), Some(0x1234)));
+    assert_eq!(native.execute(&input16(&[0x0f, 0x0b])).unwrap().end, raised(6, None, None));
 }
 
 #[test]
-fn there_is_no_16_bit_code() {
-    let input = Input { bitness: Bitness::Bits16, ..bytes(&[0x90]) };
-    let error = Native::start().unwrap().execute(&input).unwrap_err();
-    assert_eq!(error.text, "cannot execute 90: there is no 16-bit code on this executor");
+fn modes_alternate() {
+    let mut native = Native::start().unwrap();
+    for _ in 0..100 {
+        let outputs = native.execute_many(&[input32(&[0x40]), bytes(&[0x48, 0xff, 0xc0]), input16(&[0x40])]);
+        for output in outputs {
+            assert_eq!(output.unwrap().registers.general[RAX], 1);
+        }
+    }
 }
