@@ -45,13 +45,15 @@ pub enum Reason {
     Trace,
     /// Its result differs from one execution to the next or between processors.
     Volatile,
+    /// Vendors disagree about it: the source of `MOVSXD r16, r/m16` has 16 bits by Intel's manual and 32 by AMD's.
+    Vendors,
     /// It changes a flag that the executor needs itself.
     ExecutorFlag,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AlwaysInvalid,
         Self::Extinct,
         Self::NotDecoded,
@@ -71,6 +73,7 @@ impl Reason {
         Self::Enqueue,
         Self::Trace,
         Self::Volatile,
+        Self::Vendors,
         Self::ExecutorFlag,
     ];
 }
@@ -149,6 +152,9 @@ fn by_feature(code: Code) -> Option<Reason> {
 }
 
 fn by_mnemonic(code: Code) -> Option<Reason> {
+    if code == Code::Movsxd_r16_rm16 {
+        return Some(Reason::Vendors);
+    }
     let is_segment = |&kind: &OpCodeOperandKind| {
         use OpCodeOperandKind as Kind;
         matches!(kind, Kind::seg_reg | Kind::es | Kind::cs | Kind::ss | Kind::ds | Kind::fs | Kind::gs)

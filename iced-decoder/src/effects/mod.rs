@@ -86,7 +86,7 @@ pub(crate) fn effects(instruction: &Instruction, info: &InstructionInfo, input: 
     }
     effects.x87 |= x87::is_used(instruction);
     effects.x87_status_undefined = x87::status_undefined(instruction);
-    effects.mxcsr = changes_mxcsr(instruction);
+    effects.mxcsr = may_set_mxcsr(instruction) || loads_mxcsr(instruction);
     refine(instruction, input, &mut effects);
     effects
 }
@@ -112,8 +112,7 @@ fn refine(instruction: &Instruction, input: &Input, effects: &mut Effects) {
         Mnemonic::Rol | Mnemonic::Ror | Mnemonic::Rcl | Mnemonic::Rcr => shift::rotate(instruction, input, effects),
         Mnemonic::Shld | Mnemonic::Shrd => shift::double_shift(instruction, input, effects),
         Mnemonic::Bsf | Mnemonic::Bsr => bits::scan(instruction, input, effects),
-        // The sign flag of IMUL is that of the low half on some processors and untouched on others; iced-x86 knows it
-        // as undefined, like the others but CF and OF. AF after AND, OR, XOR and TEST is undefined, too.
+        Mnemonic::Fxrstor | Mnemonic::Fxrstor64 => effects.vector = 0xffff,
         _ => {}
     }
 }
@@ -153,10 +152,45 @@ fn flags(bits: u32) -> u64 {
     PAIRS.iter().filter(|(from, _)| bits & from != 0).fold(0, |mask, (_, to)| mask | to)
 }
 
-/// Whether MXCSR may change: any vector instruction may set status flags in it (which do is not told by iced-x86).
-fn changes_mxcsr(instruction: &Instruction) -> bool {
+/// Whether status flags in MXCSR may be set, or an exception raised by them: any instruction with a vector register may
+/// (which do is not told by iced-x86), and conversions from memory to other registers.
+pub(crate) fn may_set_mxcsr(instruction: &Instruction) -> bool {
+    use Mnemonic as M;
+    (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_vector_register())
+        || matches!(
+            instruction.mnemonic(),
+            M::Cvtps2pi
+                | M::Cvttps2pi
+                | M::Cvtpd2pi
+                | M::Cvttpd2pi
+                | M::Cvtss2si
+                | M::Cvttss2si
+                | M::Cvtsd2si
+                | M::Cvttsd2si
+                | M::Vcvtss2si
+                | M::Vcvttss2si
+                | M::Vcvtsd2si
+                | M::Vcvttsd2si
+                | M::Vcvtss2usi
+                | M::Vcvttss2usi
+                | M::Vcvtsd2usi
+                | M::Vcvttsd2usi
+                | M::Vcvtsh2si
+                | M::Vcvttsh2si
+                | M::Vcvtsh2usi
+                | M::Vcvttsh2usi
+                | M::Vcmpsd
+                | M::Vcmpss
+                | M::Vcmpsh
+                | M::Vcmppd
+                | M::Vcmpps
+                | M::Vcmpph
+        )
+}
+
+/// Whether an instruction loads MXCSR.
+fn loads_mxcsr(instruction: &Instruction) -> bool {
     matches!(instruction.mnemonic(), Mnemonic::Ldmxcsr | Mnemonic::Vldmxcsr | Mnemonic::Fxrstor | Mnemonic::Fxrstor64)
-        || (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_vector_register())
 }
 
 #[cfg(test)]

@@ -7,9 +7,12 @@ use iced_x86::{Instruction, Mnemonic, RflagsBits};
 const CONDITIONS: [(u32, u16); 4] =
     [(RflagsBits::C0, 1 << 8), (RflagsBits::C1, 1 << 9), (RflagsBits::C2, 1 << 10), (RflagsBits::C3, 1 << 14)];
 
-/// Whether x87 state is used.
+/// Whether x87 state may change. Any use of an MMX register, a mere read among them, marks all x87 registers as valid
+/// (Intel SDM vol. 1, "Effect of MMX Instructions on x87 FPU State").
 pub(super) fn is_used(instruction: &Instruction) -> bool {
-    is_x87(instruction.code()) || matches!(instruction.mnemonic(), Mnemonic::Fxrstor | Mnemonic::Fxrstor64)
+    is_x87(instruction.code())
+        || (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_mm())
+        || matches!(instruction.mnemonic(), Mnemonic::Fxrstor | Mnemonic::Fxrstor64)
 }
 
 /// Condition codes that are undefined afterwards, as iced-x86 takes them from the manuals.

@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     access::Direction,
-    effects::divide,
+    effects::{divide, may_set_mxcsr},
     machine::{Exception, Input, Mode},
     predict::content,
     registers::Bitness,
 };
-use iced_x86::{Instruction, Mnemonic};
+use iced_x86::{CpuidFeature, Instruction, Mnemonic};
 
 /// Vector of the divide error.
 const DIVIDE_ERROR: u8 = 0;
@@ -98,9 +98,14 @@ pub(super) fn follow(
         add_accesses(operand, is_done, are_stores_open, fault.as_ref(), &mut accesses);
         if let Some(fault) = fault {
             due = if is_open || !is_certain(operand) { Due::Open } else { fault };
-            if due != Due::Open {
-                return Ok((accesses, due));
+            // Which of two operands is checked first is not told.
+            let end = nr_in_element.map_or(operands.len(), |nr| (index / nr + 1) * nr).min(operands.len());
+            for other in operands.get(index + 1..end).unwrap_or_default() {
+                if self::fault(other, input, mode)?.is_some_and(|other| other != due) {
+                    due = Due::Open;
+                }
             }
+            return Ok((accesses, due));
         }
     }
     if due == Due::Completes {
@@ -185,8 +190,10 @@ fn before_operands(instruction: &Instruction, operands: &[Operand], input: &Inpu
         let is_allowed = is_legacy_vector(instruction) && mxcsr(input) & MXCSR_MISALIGNED != 0;
         let is_masked = operands.iter().any(|operand| !is_certain(operand));
         let is_fx = instruction.op_code().is_save_restore();
+        // AMD processors do not check the operands of SHA instructions, others do.
+        let is_sha = instruction.cpuid_features().contains(&CpuidFeature::SHA);
         let is_foreign = operands.iter().any(|operand| !page::is_canonical(operand.address));
-        return if is_allowed || (is_masked && !is_fx) || is_foreign {
+        return if is_allowed || is_sha || (is_masked && !is_fx) || is_foreign {
             Due::Open
         } else {
             Due::raises(GENERAL_PROTECTION, Some(0))
@@ -198,8 +205,7 @@ fn before_operands(instruction: &Instruction, operands: &[Operand], input: &Inpu
     if uses_x87 && status & !control & X87_EXCEPTIONS != 0 {
         return Due::Open;
     }
-    let has_vector = (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_vector_register());
-    if has_vector && mxcsr(input) & MXCSR_MASKS != MXCSR_MASKS {
+    if may_set_mxcsr(instruction) && mxcsr(input) & MXCSR_MASKS != MXCSR_MASKS {
         return Due::Open;
     }
     Due::Completes

@@ -16,20 +16,21 @@ pub(super) fn undefined(
     effects: &Effects,
     due: &Due,
 ) -> Vec<Range<u64>> {
+    let is_area =
+        matches!(instruction.mnemonic(), Mnemonic::Fxsave | Mnemonic::Fxsave64 | Mnemonic::Fnsave | Mnemonic::Fnstenv);
+    // State areas may be stored in part before a page fault is raised; nothing else is.
+    let is_partial = match due {
+        Due::Completes => false,
+        Due::Raises { exception, .. } if exception.address.is_none() || !is_area => return Vec::new(),
+        Due::Raises { .. } | Due::Open => is_area,
+    };
     let mut ranges = Vec::new();
     for operand in operands.iter().filter(|operand| operand.is_written) {
         let mut add = |start: u64, end: u64| {
             ranges.push(operand.address.wrapping_add(start)..operand.address.wrapping_add(end));
         };
-        let end = u64::from(operand.size_bytes);
         match instruction.mnemonic() {
-            _ if effects.memory_undefined => add(0, end),
-            // State areas may be stored in part before a fault is raised.
-            Mnemonic::Fxsave | Mnemonic::Fxsave64 | Mnemonic::Fnsave | Mnemonic::Fnstenv
-                if is_page_fault_possible(due) =>
-            {
-                add(0, end);
-            }
+            _ if effects.memory_undefined || is_partial => add(0, u64::from(operand.size_bytes)),
             Mnemonic::Fxsave | Mnemonic::Fxsave64 => fxsave(instruction, &mut add),
             // 14 and 94 bytes: the 16-bit formats.
             Mnemonic::Fnsave | Mnemonic::Fnstenv if matches!(operand.size_bytes, 14 | 94) => add(6, 14),
@@ -40,14 +41,6 @@ pub(super) fn undefined(
         }
     }
     ranges
-}
-
-fn is_page_fault_possible(due: &Due) -> bool {
-    match due {
-        Due::Completes => false,
-        Due::Raises { exception, .. } => exception.address.is_some(),
-        Due::Open => true,
-    }
 }
 
 fn fxsave(instruction: &Instruction, add: &mut impl FnMut(u64, u64)) {

@@ -6,6 +6,8 @@ mod layout;
 mod operand;
 pub(crate) mod page;
 mod pieces;
+#[cfg(test)]
+mod proptests;
 mod string;
 #[cfg(test)]
 pub(crate) mod test_support;

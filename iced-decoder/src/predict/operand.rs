@@ -55,7 +55,14 @@ fn operand(instruction: &Instruction, used: &UsedMemory, input: &Input) -> Resul
     let is_stack_memory = used.base().full_register() == Register::RSP && is_stack_operand(instruction, used);
     let address = used.virtual_address(0, |register, _, _| input.registers.value(register));
     let address = address.ok_or(Unpredictable::Address)?;
-    let address = linear(address.wrapping_add(bit_string_offset(instruction, input)), input.bitness);
+    let address = if is_stack_memory && input.bitness == Bitness::Bits16 {
+        // The size of the stack pointer comes from SS, not from CS; the stack lies beyond what SP reaches, so it is ESP.
+        let distance = used.displacement() as u16 as i16;
+        input.registers.value(Register::ESP).unwrap_or_default().wrapping_add_signed(distance.into())
+    } else {
+        address.wrapping_add(bit_string_offset(instruction, input))
+    };
+    let address = linear(address, input.bitness);
     let is_masked = instruction.op_mask() != Register::None || is_masked_move(mnemonic);
     let mut is_read_certain = !is_masked && !matches!(used.access(), OpAccess::CondRead);
     let mut is_write_certain = !is_masked && !matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite);
@@ -222,8 +229,11 @@ fn alignment(instruction: &Instruction, is_written: bool) -> u32 {
     }
 }
 
-/// Whether an SSE instruction without VEX or EVEX prefix uses a vector register.
+/// Whether an MMX or SSE instruction has neither a VEX nor an EVEX prefix.
 pub(super) fn is_legacy_vector(instruction: &Instruction) -> bool {
     instruction.code().encoding() == iced_x86::EncodingKind::Legacy
-        && (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_vector_register())
+        && (0..instruction.op_count()).any(|operand| {
+            // CVTPD2PI takes a vector from memory to an MMX register.
+            instruction.op_register(operand).is_vector_register() || instruction.op_register(operand).is_mm()
+        })
 }
