@@ -9,6 +9,7 @@ use iced_decoder::{
 use iced_x86::{IcedError, code_asm::*};
 use std::{
     error::Error,
+    fs,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -17,7 +18,7 @@ use testcases::emulation::kvm::{Flavour, KvmExecutor};
 use vmm::Hypervisor;
 
 /// How long each measurement takes.
-const TIME: Duration = Duration::from_millis(700);
+const TIME: Duration = Duration::from_millis(500);
 /// How many threads measure at once.
 const THREADS: [usize; 2] = [1, 2];
 
@@ -49,14 +50,22 @@ fn input(build: Build, extended: bool) -> Result<Input> {
     })
 }
 
-/// Executions per second of all threads, each of which executes with every flavour in turn.
-fn rate(hypervisor: &Arc<Hypervisor>, flavours: &[Flavour], input: &Input, nr_threads: usize) -> Result<f64> {
-    let count = || -> Result<f64> {
+/// What the calling thread has used of processors.
+fn processor_time() -> Result<Duration> {
+    // Linux, "Documentation/scheduler/sched-stats.rst": the first number is in nanoseconds.
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse()?))
+}
+
+/// Executions per second of all threads, each of which executes with every flavour in turn; and the same per second of
+/// processor time, which does not depend on what else this machine does.
+fn rate(hypervisor: &Arc<Hypervisor>, flavours: &[Flavour], input: &Input, nr_threads: usize) -> Result<(f64, f64)> {
+    let count = || -> Result<(f64, f64)> {
         let mut executors = flavours
             .iter()
             .map(|flavour| KvmExecutor::new(hypervisor.clone(), *flavour))
             .collect::<std::result::Result<Vec<_>, _>>()?;
-        let (start, mut executions) = (Instant::now(), 0_u32);
+        let (used, start, mut executions) = (processor_time()?, Instant::now(), 0_u32);
         while start.elapsed() < TIME {
             for _ in 0..64 {
                 for executor in &mut executors {
@@ -68,11 +77,18 @@ fn rate(hypervisor: &Arc<Hypervisor>, flavours: &[Flavour], input: &Input, nr_th
             }
             executions += 64;
         }
-        Ok(f64::from(executions) / start.elapsed().as_secs_f64())
+        let executions = f64::from(executions);
+        let used = processor_time()?.saturating_sub(used);
+        Ok((executions / start.elapsed().as_secs_f64(), executions / used.as_secs_f64()))
     };
     thread::scope(|scope| {
         let threads = (0..nr_threads).map(|_| scope.spawn(count)).collect::<Vec<_>>();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked")?).sum()
+        let mut sum = (0.0, 0.0);
+        for thread in threads {
+            let rates = thread.join().map_err(|_| "a thread panicked")??;
+            sum = (sum.0 + rates.0, sum.1 + rates.1);
+        }
+        Ok(sum)
     })
 }
 
@@ -83,9 +99,12 @@ fn main() -> Result<()> {
     for (name, flavours) in sets.into_iter().chain([pair]) {
         for (text, build, extended) in INSTRUCTIONS {
             let input = input(*build, *extended)?;
-            let rates = THREADS.map(|nr_threads| rate(&hypervisor, &flavours, &input, nr_threads));
-            let [one, two] = rates;
-            println!("{name:18} {text:20} {:8.0} executions/s, on two threads {:8.0}", one?, two?);
+            print!("{name:18} {text:20}");
+            for nr_threads in THREADS {
+                let (wall, used) = rate(&hypervisor, &flavours, &input, nr_threads)?;
+                print!(" {nr_threads} thread(s): {wall:7.0}/s, of processor time {used:7.0}/s;");
+            }
+            println!();
         }
     }
     Ok(())

@@ -14,8 +14,8 @@ pub use ticks::TICK_MS;
 
 use crate::{control, cpuid, create::VmError, host::Hypervisor, layout, memory::MemoryError, run_page::RunPage};
 use kvm_bindings::{
-    KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_EXIT_MMIO, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_USE_SW_BP, kvm_enable_cap,
-    kvm_guest_debug, kvm_regs, kvm_sregs, kvm_sync_regs, kvm_userspace_memory_region, kvm_vcpu_events, kvm_xsave,
+    KVM_CAP_EXIT_ON_EMULATION_FAILURE, KVM_EXIT_MMIO, kvm_enable_cap, kvm_regs, kvm_sregs, kvm_sync_regs,
+    kvm_userspace_memory_region, kvm_vcpu_events, kvm_xsave,
 };
 use kvm_ioctls::{Cap, SyncReg, VcpuExit, VcpuFd, VmFd};
 use std::{io, slice};
@@ -106,15 +106,6 @@ impl ReusableVm {
     pub fn set_events(&mut self, events: &kvm_vcpu_events) {
         self.vcpu.sync_regs_mut().events = *events;
         self.vcpu.set_sync_dirty_reg(SyncReg::VcpuEvents);
-    }
-
-    /// Whether breakpoint instructions of the guest come as KVM_EXIT_DEBUG instead of #BP.
-    ///
-    /// # Errors
-    /// Those of KVM_SET_GUEST_DEBUG.
-    pub fn catch_breakpoints(&mut self, on: bool) -> io::Result<()> {
-        let control = if on { KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP } else { 0 };
-        Ok(self.vcpu.set_guest_debug(&kvm_guest_debug { control, ..Default::default() })?)
     }
 
     /// Makes an instruction that KVM's emulator cannot do an internal error at every privilege level

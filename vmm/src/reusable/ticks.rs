@@ -17,7 +17,7 @@ thread_local! {
     static TIMER: RefCell<Option<Timer>> = const { RefCell::new(None) };
 }
 
-/// Ticks of the calling thread so far. The first call on a thread starts them; they end with the thread.
+/// Starts the ticks of the calling thread, if it is the first call there; they end with the thread.
 ///
 /// # Errors
 /// Those of timer_create and timer_settime.

@@ -2,8 +2,9 @@
 //!
 //! The instruction runs natively (or as KVM pleases) at the addresses that [`iced_decoder::machine::window`] says. On a
 //! flavour with a device the pages under test have no memory slot, so that KVM's emulator makes each access and asks for
-//! it with KVM_EXIT_MMIO. Behind the instruction stand breakpoints, which KVM hands to this process without a change to
-//! any register; exceptions go through the IDT to a handler that is one HLT.
+//! it with KVM_EXIT_MMIO. Behind the instruction stands an output to a port, which leaves the guest without a change to
+//! any register; exceptions go through the IDT to a handler that is one HLT. After an access to a device the rest of the
+//! instruction is done by KVM_RUN with `immediate_exit`, which completes it without an entry of the guest.
 //!
 //! **Architecture Invariant**: page tables, descriptors and handlers never change after the first entry: a KVM with
 //! shadow paging need not notice what its host edits.
@@ -12,6 +13,7 @@ mod device;
 mod executor;
 mod layout;
 mod machine;
+mod run;
 mod state;
 mod tables;
 #[cfg(test)]

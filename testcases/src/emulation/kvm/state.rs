@@ -4,7 +4,11 @@ use super::{
     layout::{self, selector},
     tables,
 };
-use iced_decoder::{Bitness, Registers, machine::Mode};
+use iced_decoder::{
+    Bitness, Registers,
+    machine::{Input, Mode},
+};
+use iced_x86::{CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl};
 use kvm_bindings::{kvm_dtable, kvm_regs, kvm_segment, kvm_sregs};
 
 /// PE, MP, ET, NE, WP, AM and PG.
@@ -99,4 +103,31 @@ pub(super) fn from_kvm(regs: &kvm_regs, sregs: &kvm_sregs, input: &Registers) ->
         segment_bases: [es, cs, ss, ds, sregs.fs.base, sregs.gs.base],
         bitness: input.bitness,
     }
+}
+
+/// Whether code may leave extended state changed: everything but one plain instruction.
+pub(super) fn uses_extended(input: &Input) -> bool {
+    let mut decoder = Decoder::with_ip(input.bitness.bits(), &input.code, input.registers.rip, DecoderOptions::NONE);
+    let instruction = decoder.decode();
+    let is_plain = instruction.len() == input.code.len()
+        && instruction.encoding() == EncodingKind::Legacy
+        && instruction.flow_control() == FlowControl::Next
+        && instruction.cpuid_features().iter().all(|feature| {
+            matches!(
+                feature,
+                CpuidFeature::INTEL8086
+                    | CpuidFeature::INTEL186
+                    | CpuidFeature::INTEL286
+                    | CpuidFeature::INTEL386
+                    | CpuidFeature::INTEL486
+                    | CpuidFeature::X64
+                    | CpuidFeature::CMOV
+                    | CpuidFeature::CX8
+                    | CpuidFeature::CMPXCHG16B
+                    | CpuidFeature::MOVBE
+                    | CpuidFeature::POPCNT
+                    | CpuidFeature::ADX
+            )
+        });
+    !is_plain
 }

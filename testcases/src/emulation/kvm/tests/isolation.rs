@@ -51,6 +51,42 @@ fn a_loop_without_end_hangs_and_the_next_execution_works() {
 }
 
 #[test]
+fn an_endless_string_instruction_on_a_device_hangs_and_the_next_execution_works() {
+    let mut executor = executor(Flavour::MmioUser);
+    let next = input(Window::Plain, OFFSET, |a| a.mov(rax, qword_ptr(rbx)));
+    let expected = executor.execute(&next).unwrap();
+    let mut flood = input(Window::Plain, OFFSET, |a| a.rep().stosb());
+    flood.registers.general[7] = Window::Plain.address();
+    flood.registers.general[1] = 0x1800;
+    assert_eq!(executor.execute(&flood).unwrap().end, End::Hung);
+    assert_eq!(executor.execute(&next).unwrap(), expected);
+    // Known to keep a KVM busy for ever.
+    let sgdt = input(Window::Plain, OFFSET, |a| a.sgdt(fword_ptr(rbx)));
+    executor.execute(&sgdt).unwrap();
+    assert_eq!(executor.execute(&next).unwrap(), expected);
+}
+
+#[test]
+fn string_moves_between_memory_and_a_device_agree() {
+    let mut memory = executor(Flavour::MemoryUser);
+    let mut mmio = executor(Flavour::MmioUser);
+    let (device, plain) = (Window::EndsMemory.address() + 0x20, Window::EndsMemory.address() + PAGE + 0x40);
+    for (from, to) in [(device, plain), (plain, device), (device, device + 0x100)] {
+        let mut input = input(Window::EndsMemory, OFFSET, |a| a.rep().movsd());
+        input.registers.general[1] = 5;
+        (input.registers.general[6], input.registers.general[7]) = (from, to);
+        let native = memory.execute(&input).unwrap();
+        let mut expected = input.content();
+        let [from, to] = [from, to].map(|address| (address - Window::EndsMemory.address()) as usize);
+        expected.copy_within(from..from + 20, to);
+        assert_eq!((&native.end, native.registers.general[1]), (&End::Completed, 0));
+        assert!(native.memory == expected);
+        let emulated = mmio.execute(&input).unwrap();
+        assert_agree(&native, &emulated, &format!("{from:#x} to {to:#x}"));
+    }
+}
+
+#[test]
 fn memory_that_one_execution_wrote_is_new_for_the_next() {
     for flavour in [Flavour::MemoryUser, Flavour::MmioUser] {
         let mut executor = executor(flavour);

@@ -103,9 +103,6 @@ fn known_instructions_do_what_they_say_on_memory_and_on_a_device() {
         assert!(native.memory == content, "{name}");
         for emulated in [&mut mmio, &mut supervisor] {
             let emulated = emulated.execute(&input).unwrap();
-            if is_refusal(&emulated.end) {
-                println!("{name} {:?}", emulated.end);
-            }
             if !is_refusal(&emulated.end) {
                 assert_agree(&native, &emulated, name);
                 let is_used = !name.contains("lea");
