@@ -127,10 +127,8 @@ pub(super) mod slot {
     const _: () = assert!(EXTENDED.is_multiple_of(64) && SIZE.is_multiple_of(PAGE));
 }
 
-/// Values of [`slot::KIND`].
+/// Values of [`slot::KIND`]; it is 0 as long as the execution has not taken place.
 pub(super) mod kind {
-    /// The execution did not take place.
-    pub(in super::super) const NONE: u64 = 0;
     /// The ending was reached.
     pub(in super::super) const ENDING: u64 = 1;
     /// A signal came.

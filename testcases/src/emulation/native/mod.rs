@@ -72,6 +72,11 @@ impl Native {
         Ok(Self { runner, extended, child: Some(child), next_number: 1 })
     }
 
+    /// The components of the extended state that inputs may use, as bits of XCR0.
+    pub fn components(&self) -> u64 {
+        self.extended.state.components
+    }
+
     /// Executes inputs, in their order; an output or an error for each.
     pub fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
         inputs.chunks(Self::BATCH).flat_map(|inputs| self.execute_batch(inputs)).collect()

@@ -3,6 +3,7 @@
 mod compatibility;
 mod extended;
 mod faults;
+mod generated;
 mod integers;
 
 mod robustness;
