@@ -30,10 +30,10 @@ pub(crate) struct Choice {
 impl Choice {
     /// Builds the suite, unless a file was given, and reads it.
     pub(crate) fn open(&self) -> anyhow::Result<Arc<Image>> {
-        let path = match &self.image {
-            Some(path) => path.clone(),
-            None => testcases::image::build(Guest::Conformance)?,
+        let image = match &self.image {
+            Some(path) => Image::open(path),
+            None => Image::open_suite(&testcases::image::build(Guest::Conformance)?),
         };
-        Ok(Arc::new(Image::open(&path).with_context(|| "failed to read the guest image")?))
+        Ok(Arc::new(image.with_context(|| "failed to read the guest image")?))
     }
 }

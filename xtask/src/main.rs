@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod completions;
+mod fuzz;
 mod image;
 mod interrupt;
 mod list;
@@ -40,6 +41,7 @@ enum Command {
     List(list::Arguments),
     Run(run::Arguments),
     Bench(bench::Arguments),
+    Fuzz(fuzz::Arguments),
     Check(check::Arguments),
     Image(image::Arguments),
     Completions(completions::Arguments),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::List(arguments) => list::main(&arguments),
         Command::Run(arguments) => run::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
+        Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Completions(arguments) => completions::main(&arguments),

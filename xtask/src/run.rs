@@ -3,8 +3,8 @@
 use crate::{image, interrupt};
 use anyhow::bail;
 use clap::Args;
-use std::{process::ExitCode, time::Duration};
-use testcases::single;
+use std::{path::Path, process::ExitCode, time::Duration};
+use testcases::{emulation::repro, single};
 
 /// Run one case and tell everything about it
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ use testcases::single;
 
 Exit status: 0 pass or skip, 1 fail, crash or hang, 2 the harness or the request failed.")]
 pub(crate) struct Arguments {
-    /// The case's id
+    /// The case's id, or `repro:` and the name of a finding of `cargo xtask fuzz`
     case: String,
     /// The hypervisor, as `ID` or `ID=PROGRAM`
     #[arg(long, value_name = "ID", default_value = "vmm")]
@@ -36,6 +36,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(name) = arguments.case.strip_prefix(repro::PREFIX) {
+        let (text, agrees) = repro::replay(name, &[Path::new("target/fuzz")], arguments.trace)?;
+        print!("{text}");
+        return Ok(ExitCode::from(u8::from(!agrees)));
+    }
     let image = arguments.image.open()?;
     let case = single::find(&image.catalog, &arguments.case)?;
     if (arguments.trace || arguments.gdb.is_some()) && arguments.subject != "vmm" {

@@ -96,6 +96,11 @@ features! {
     StringInstructions       "string"    "MOVS, STOS, LODS, CMPS, SCAS";
     StringRepeat             "string"    "REP prefixes and RCX";
     StringFaults             "string"    "Faults inside a repeated string instruction";
+    // Instruction emulation: cases of the host, see `testcases::emulation`.
+    EmulationLegacy          "emulation" "MMIO by legacy, MMX and SSE instructions";
+    EmulationX87             "emulation" "MMIO by x87 instructions";
+    EmulationVex             "emulation" "MMIO by VEX instructions";
+    EmulationEvex            "emulation" "MMIO by EVEX instructions";
 }
 
 impl Feature {

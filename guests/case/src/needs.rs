@@ -90,6 +90,8 @@ bitflags::bitflags! {
         const LOCAL_APIC = 1 << 52;
         /// No device answers at the unclaimed test addresses (see `case::image`).
         const UNCLAIMED = 1 << 53;
+        /// The harness can have single instructions executed on MMIO, with any state.
+        const SINGLE_INSTRUCTIONS = 1 << 54;
     }
 }
 

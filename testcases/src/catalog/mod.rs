@@ -94,6 +94,14 @@ impl Catalog {
         &self.cases
     }
 
+    /// The same with cases that the host runs by itself, such as [`crate::emulation::cases`].
+    #[must_use]
+    pub fn with_host_cases(mut self, cases: impl IntoIterator<Item = Case>) -> Self {
+        self.cases.extend(cases);
+        self.cases.sort_by(|left, right| left.id.cmp(&right.id));
+        self
+    }
+
     /// The case with this id.
     pub fn case(&self, id: &str) -> Option<&Case> {
         let index = self.cases.binary_search_by(|case| case.id.as_str().cmp(id)).ok()?;

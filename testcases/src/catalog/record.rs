@@ -51,6 +51,11 @@ impl Case {
         self.specs.join("; ")
     }
 
+    /// Whether the host runs it by itself: there is no function of it in the image.
+    pub fn is_of_host(&self) -> bool {
+        self.entry == 0
+    }
+
     /// `file:line` of its source.
     pub fn source(&self) -> String {
         format!("{}:{}", self.file, self.line)

@@ -1,7 +1,11 @@
 //! What differs between two executions of one input.
 
-use iced_decoder::machine::{End, Extended, Output};
-use std::{collections::BTreeSet, fmt};
+use iced_decoder::{
+    Effects,
+    machine::{End, Extended, Output},
+    normalize,
+};
+use std::{collections::BTreeSet, fmt, ops::Range};
 
 /// Something that can differ. The order is that of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +33,25 @@ pub enum Field {
 }
 
 impl Field {
+    /// Every field.
+    pub const ALL: [Self; 10] = [
+        Self::Completion,
+        Self::Vector,
+        Self::ErrorCode,
+        Self::FaultAddress,
+        Self::General,
+        Self::Rip,
+        Self::Flags,
+        Self::Memory,
+        Self::Extended,
+        Self::Accesses,
+    ];
+
+    /// The field with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
     /// Its name in keys, reports and baselines.
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,12 +70,16 @@ impl Field {
 }
 
 /// What the manual leaves open for one input: differences in it say nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Open {
     /// Flags, as bits of RFLAGS.
     pub flags: u64,
     /// General registers, as bits by their number.
     pub general: u16,
+    /// Parts of the window, as offsets.
+    pub memory: Vec<Range<usize>>,
+    /// What decides what is open in extended state.
+    pub effects: Effects,
 }
 
 /// A difference between what was expected and what was seen.
@@ -97,9 +124,7 @@ const GENERAL: [&str; 16] =
     ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
 /// Compares the state after two executions; accesses are compared with a prediction elsewhere.
-///
-/// `normalize` makes two areas of extended state comparable: it blanks what the manual leaves open.
-pub fn compare(expected: &Output, actual: &Output, open: Open, normalize: &dyn Fn(&mut Extended)) -> Difference {
+pub fn compare(expected: &Output, actual: &Output, open: &Open) -> Difference {
     let mut difference = Difference::default();
     compare_ends(&expected.end, &actual.end, &mut difference);
     if difference.fields.contains(&Field::Completion) {
@@ -119,8 +144,8 @@ pub fn compare(expected: &Output, actual: &Output, open: Open, normalize: &dyn F
     if want.rflags & flags != have.rflags & flags {
         difference.add(Field::Flags, "flags", hex(want.rflags & flags), hex(have.rflags & flags));
     }
-    compare_memory(&expected.memory, &actual.memory, &mut difference);
-    compare_extended(expected.extended.as_deref(), actual.extended.as_deref(), normalize, &mut difference);
+    compare_memory(&expected.memory, &actual.memory, open, &mut difference);
+    compare_extended(expected.extended.as_deref(), actual.extended.as_deref(), &open.effects, &mut difference);
     difference
 }
 
@@ -150,12 +175,15 @@ pub fn describe(end: &End) -> String {
     }
 }
 
-fn compare_memory(expected: &[u8], actual: &[u8], difference: &mut Difference) {
+fn compare_memory(expected: &[u8], actual: &[u8], open: &Open, difference: &mut Difference) {
     if expected == actual {
         return;
     }
-    let first = expected.iter().zip(actual).position(|(want, have)| want != have).unwrap_or(0);
-    let last = expected.iter().zip(actual).rposition(|(want, have)| want != have).unwrap_or(first);
+    let is_open = |index: &usize| open.memory.iter().any(|range| range.contains(index));
+    let differs = |index: &usize| expected.get(*index) != actual.get(*index) && !is_open(index);
+    let length = expected.len().max(actual.len());
+    let Some(first) = (0..length).find(differs) else { return };
+    let last = (0..length).rfind(differs).unwrap_or(first);
     // A few bytes tell enough.
     let end = (last + 1).min(first + 16);
     let bytes = |memory: &[u8]| {
@@ -167,7 +195,7 @@ fn compare_memory(expected: &[u8], actual: &[u8], difference: &mut Difference) {
 fn compare_extended(
     expected: Option<&Extended>,
     actual: Option<&Extended>,
-    normalize: &dyn Fn(&mut Extended),
+    effects: &Effects,
     difference: &mut Difference,
 ) {
     let (Some(expected), Some(actual)) = (expected, actual) else { return };
@@ -175,8 +203,8 @@ fn compare_extended(
         return;
     }
     let (mut expected, mut actual) = (expected.clone(), actual.clone());
-    normalize(&mut expected);
-    normalize(&mut actual);
+    normalize(&mut expected, effects);
+    normalize(&mut actual, effects);
     // An executor may give a longer area than another: what lies behind is zero.
     let length = expected.bytes().len().max(actual.bytes().len());
     let byte = |area: &Extended, index: usize| area.bytes().get(index).copied().unwrap_or(0);
@@ -217,30 +245,32 @@ mod tests {
     }
 
     fn fields(actual: &Output, open: Open) -> String {
-        compare(&output(), actual, open, &|_| {}).fields_text()
+        compare(&output(), actual, &open).fields_text()
     }
 
     #[test]
     fn each_field_is_found() {
-        let none = Open::default();
-        assert_eq!(fields(&output(), none), "");
-        assert_eq!(fields(&changed(|output| output.registers.general[3] = 1), none), "registers");
-        assert_eq!(fields(&changed(|output| output.registers.rip = 1), none), "rip");
-        assert_eq!(fields(&changed(|output| output.registers.rflags = 1), none), "flags");
-        assert_eq!(fields(&changed(|output| output.memory[63] = 1), none), "memory");
+        let none = Open::default;
+        assert_eq!(fields(&output(), none()), "");
+        assert_eq!(fields(&changed(|output| output.registers.general[3] = 1), none()), "registers");
+        assert_eq!(fields(&changed(|output| output.registers.rip = 1), none()), "rip");
+        assert_eq!(fields(&changed(|output| output.registers.rflags = 1), none()), "flags");
+        assert_eq!(fields(&changed(|output| output.memory[63] = 1), none()), "memory");
         let extended = changed(|output| output.extended.as_mut().unwrap().bytes_mut()[160] = 1);
-        assert_eq!(fields(&extended, none), "extended");
-        assert_eq!(fields(&changed(|output| output.end = End::Hung), none), "completion");
+        assert_eq!(fields(&extended, none()), "extended");
+        assert_eq!(fields(&changed(|output| output.end = End::Hung), none()), "completion");
         let both = changed(|output| (output.registers.rip, output.registers.rflags) = (1, 0x800));
-        assert_eq!(fields(&both, none), "rip,flags");
+        assert_eq!(fields(&both, none()), "rip,flags");
     }
 
     #[test]
     fn what_is_open_is_passed_over() {
-        let open = Open { flags: 0x1, general: 1 << 3 };
-        assert_eq!(fields(&changed(|output| output.registers.general[3] = 1), open), "");
-        assert_eq!(fields(&changed(|output| output.registers.rflags = 1), open), "");
-        assert_eq!(fields(&changed(|output| output.registers.rflags = 0x40), open), "flags");
+        let open = || Open { flags: 0x1, general: 1 << 3, memory: vec![8..16], ..Open::default() };
+        assert_eq!(fields(&changed(|output| output.registers.general[3] = 1), open()), "");
+        assert_eq!(fields(&changed(|output| output.registers.rflags = 1), open()), "");
+        assert_eq!(fields(&changed(|output| output.registers.rflags = 0x40), open()), "flags");
+        assert_eq!(fields(&changed(|output| output.memory[8] = 1), open()), "");
+        assert_eq!(fields(&changed(|output| output.memory[16] = 1), open()), "memory");
         // IF and the reserved bit 1 are the executor's.
         assert_eq!(fields(&changed(|output| output.registers.rflags = 0x202), Open::default()), "");
     }
@@ -251,7 +281,7 @@ mod tests {
             changed(|output| output.end = End::Raised(Exception { vector, error_code, address }))
         };
         let expected = raised(14, Some(6), Some(0x1000));
-        let compare = |actual| compare(&expected, &actual, Open::default(), &|_| {}).fields_text();
+        let compare = |actual| compare(&expected, &actual, &Open::default()).fields_text();
         assert_eq!(compare(raised(14, Some(6), Some(0x1000))), "");
         assert_eq!(compare(raised(13, Some(0), None)), "vector");
         assert_eq!(compare(raised(14, Some(7), Some(0))), "error-code");

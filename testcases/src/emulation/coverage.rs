@@ -77,7 +77,7 @@ fn cells(name: &str, row: &Row) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::emulation::{source::Expectation, tally::Counts};
-    use iced_decoder::machine::{Extended, Input};
+    use iced_decoder::machine::Input;
 
     struct Six;
 
@@ -101,8 +101,6 @@ mod tests {
         fn expectation(&self, _: &Input) -> Expectation {
             Expectation::default()
         }
-
-        fn normalize(&self, _: &mut Extended) {}
     }
 
     #[test]

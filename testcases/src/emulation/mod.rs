@@ -1,10 +1,15 @@
 //! Instruction emulation, cross-checked: the same instruction on the processor and on a hypervisor's emulator.
 
+pub mod cases;
 pub mod compare;
 pub mod coverage;
+pub mod generated;
 pub mod known;
+pub mod mmio;
+pub mod repro;
 pub mod run;
 pub mod source;
+pub mod state;
 pub mod tally;
 
 pub mod kvm;

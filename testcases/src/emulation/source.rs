@@ -1,13 +1,10 @@
 //! Where inputs come from, and what is known of them.
 
 use super::compare::Open;
-use iced_decoder::{
-    Access,
-    machine::{Extended, Input},
-};
+use iced_decoder::{Access, machine::Input};
 
 /// What the manuals say of one input.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Expectation {
     /// What they leave open.
     pub open: Open,
@@ -31,7 +28,4 @@ pub trait Source: Sync {
 
     /// What is known of an input.
     fn expectation(&self, input: &Input) -> Expectation;
-
-    /// Blanks in extended state what the manuals leave open.
-    fn normalize(&self, extended: &mut Extended);
 }

@@ -127,6 +127,10 @@ pub fn run_case(
     if !missing.is_empty() {
         return Some(judge::skipped(case, &missing));
     }
+    if case.is_of_host() {
+        let result = opened.subject.run_host_case(case, cancel);
+        return (!cancel.is_cancelled()).then_some(result);
+    }
     let limit = time_limit.unwrap_or(opened.subject.time_limit()) * u32::from(case.setup.time_factor.max(1));
     let run = opened.subject.run(Program::Case(case), limit, cancel);
     // A case that was cut short says nothing.
@@ -135,7 +139,10 @@ pub fn run_case(
 
 /// Sets a result against the subject's baseline, if there is one.
 pub fn against(mut result: model::Case, baseline: Option<&Baseline>) -> model::Case {
-    if let Some(baseline) = baseline {
+    // A case of the host has been compared with what is known of it already.
+    if let Some(baseline) = baseline
+        && result.against_baseline.is_none()
+    {
         baseline.apply(&mut result);
     }
     result

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
+    catalog::Case,
     chain::chain,
-    host,
+    emulation, host,
     judge::{Ending, Run, Transcript},
     messages::page,
     placement,
@@ -46,7 +47,7 @@ const MAX_EMPTY_RINGS: u32 = 1 << 10;
 pub struct OurVmm {
     id: &'static str,
     version: String,
-    hypervisor: Hypervisor,
+    hypervisor: Arc<Hypervisor>,
     loaded: vmm::Image,
     image: Arc<Image>,
     watchdog: Watchdog,
@@ -79,7 +80,7 @@ impl OurVmm {
     /// # Errors
     /// [`SubjectError::Kvm`] and [`SubjectError::Image`].
     pub fn open(id: &'static str, image: &Arc<Image>) -> Result<Self, SubjectError> {
-        let hypervisor = Hypervisor::open().map_err(|source| SubjectError::Kvm { id, source })?;
+        let hypervisor = Hypervisor::open().map(Arc::new).map_err(|source| SubjectError::Kvm { id, source })?;
         let loaded = vmm::Image::from_bytes(image.catalog.bytes(), MEMORY_SIZE_BYTES)
             .map_err(|source| SubjectError::Image { id, source })?;
         let host = host::read();
@@ -284,7 +285,13 @@ impl Subject for OurVmm {
     }
 
     fn board(&self) -> Needs {
-        Needs::PVH_ENTRY | Needs::COM1 | Needs::I8042 | Needs::TEST_DEVICE | Needs::LOCAL_APIC | Needs::UNCLAIMED
+        Needs::PVH_ENTRY
+            | Needs::COM1
+            | Needs::I8042
+            | Needs::TEST_DEVICE
+            | Needs::LOCAL_APIC
+            | Needs::UNCLAIMED
+            | Needs::SINGLE_INSTRUCTIONS
     }
 
     fn time_limit(&self) -> Duration {
@@ -293,5 +300,9 @@ impl Subject for OurVmm {
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
         self.run_observed(program, limit, cancel, &mut vmm::NoObserver, None)
+    }
+
+    fn run_host_case(&self, case: &Case, cancel: &Cancel) -> reports::model::Case {
+        emulation::cases::run(case, &self.hypervisor, cancel)
     }
 }

@@ -40,6 +40,15 @@ impl Image {
     pub fn open(path: &Path) -> Result<Self, CatalogError> {
         Ok(Self { path: path.to_owned(), catalog: Catalog::read(path)? })
     }
+
+    /// Reads the image of the suite, and adds the cases that the host runs by itself.
+    ///
+    /// # Errors
+    /// [`CatalogError`], which says what is wrong with the file.
+    pub fn open_suite(path: &Path) -> Result<Self, CatalogError> {
+        let Self { path, catalog } = Self::open(path)?;
+        Ok(Self { path, catalog: catalog.with_host_cases(crate::emulation::cases::all()) })
+    }
 }
 
 /// What a guest is started for.
@@ -67,6 +76,11 @@ pub trait Subject: Send + Sync {
 
     /// Runs a program for at most `limit`. Returns early, with whatever was said by then, once `cancel` is set.
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run;
+
+    /// Runs a case of the host, see [`Case::is_of_host`]. A subject that offers what such a case needs must run it.
+    fn run_host_case(&self, case: &Case, _cancel: &Cancel) -> reports::model::Case {
+        crate::judge::failed_to_run(case, "the subject offers what the case needs, and cannot run it")
+    }
 }
 
 /// Why a subject cannot be used.

@@ -2,10 +2,7 @@
 
 use super::*;
 use crate::emulation::source::Expectation;
-use iced_decoder::{
-    Bitness, Direction, Registers, Space,
-    machine::{Extended, window::Window},
-};
+use iced_decoder::{Bitness, Direction, Registers, Space, machine::window::Window};
 
 /// Three forms: input `n` of form `f` has the code `[f, n]`; form 2 gives none.
 struct Fake;
@@ -42,8 +39,6 @@ impl Source for Fake {
     fn expectation(&self, _: &Input) -> Expectation {
         Expectation { accesses: Some(vec![write(0x10)]), ..Expectation::default() }
     }
-
-    fn normalize(&self, _: &mut Extended) {}
 }
 
 type Change = fn(&Input, &mut Output);

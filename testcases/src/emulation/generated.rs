@@ -1,0 +1,139 @@
+//! Inputs from the generator, with what the oracle says of them.
+
+use super::{
+    compare::Open,
+    run::is_invalid_opcode,
+    source::{Expectation, Source},
+};
+use iced_decoder::{
+    Access, Bitness, Due, Encoding, Form, Predictor,
+    generate::{Generator, predicted_forms},
+    machine::{Executor, ExecutorError, Input, window},
+    pieces,
+};
+use std::cell::RefCell;
+use wildmatch::WildMatch;
+
+/// KVM hands a device at most so many bytes at a time.
+const MAX_ACCESS_BYTES: u32 = 8;
+/// So many inputs of a form are tried before a processor is said not to have it.
+const NR_PROBES: u64 = 4;
+
+thread_local! {
+    static PREDICTOR: RefCell<Predictor> = RefCell::new(Predictor::default());
+}
+
+/// The generator's inputs of the forms that this processor has.
+pub struct Generated {
+    generator: Generator,
+    names: Vec<String>,
+    /// Names of forms that this processor does not have: they raise #UD there.
+    pub not_offered: Vec<String>,
+    /// Names of forms that no input can be made for, with the reason.
+    pub rejected: Vec<(String, String)>,
+}
+
+impl Generated {
+    /// The forms of a mode whose name matches `pattern`, without those that the processor behind `native` does not have.
+    ///
+    /// # Errors
+    /// If `native` fails at an input.
+    pub fn new(
+        seed: u64,
+        bitness: Bitness,
+        pattern: Option<&str>,
+        native: &mut dyn Executor,
+    ) -> Result<Self, ExecutorError> {
+        let pattern = pattern.map(WildMatch::new);
+        let is_wanted = |form: &Form| pattern.as_ref().is_none_or(|pattern| pattern.matches(&form.name()));
+        Self::of(seed, bitness, &is_wanted, native)
+    }
+
+    /// The wanted forms of a mode, without those that the processor behind `native` does not have.
+    ///
+    /// # Errors
+    /// If `native` fails at an input.
+    pub fn of(
+        seed: u64,
+        bitness: Bitness,
+        is_wanted: &dyn Fn(&Form) -> bool,
+        native: &mut dyn Executor,
+    ) -> Result<Self, ExecutorError> {
+        let all = Generator::new(seed, predicted_forms(bitness).filter(|form| is_wanted(form)));
+        let rejected = all.rejected().iter().map(|one| (one.form.name(), one.reason.clone())).collect();
+        let (mut offered, mut not_offered) = (Vec::new(), Vec::new());
+        for (index, form) in all.forms().enumerate() {
+            if is_offered(&all, index, native)? { offered.push(form) } else { not_offered.push(form.name()) }
+        }
+        let generator = Generator::new(seed, offered);
+        let names = generator.forms().map(Form::name).collect();
+        Ok(Self { generator, names, not_offered, rejected })
+    }
+}
+
+fn is_offered(generator: &Generator, form: usize, native: &mut dyn Executor) -> Result<bool, ExecutorError> {
+    for number in 0..NR_PROBES {
+        // An input that the executor cannot take, such as one with state that this processor lacks, says the same.
+        if native.execute(&generator.input(form, number)).is_ok_and(|output| !is_invalid_opcode(&output.end)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl Source for Generated {
+    fn nr_forms(&self) -> usize {
+        self.generator.nr_forms()
+    }
+
+    fn name(&self, form: usize) -> String {
+        self.names.get(form).cloned().unwrap_or_default()
+    }
+
+    fn encoding(&self, form: usize) -> &'static str {
+        self.generator.forms().nth(form).map_or("", |form| encoding_name(form.encoding()))
+    }
+
+    fn input(&self, form: usize, number: u64) -> Option<Input> {
+        (form < self.generator.nr_forms()).then(|| self.generator.input(form, number))
+    }
+
+    fn expectation(&self, input: &Input) -> Expectation {
+        PREDICTOR.with_borrow_mut(|predictor| expectation(predictor, input))
+    }
+}
+
+/// The name of an encoding in tables.
+fn encoding_name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Legacy => "legacy",
+        Encoding::X87 => "x87",
+        Encoding::Vex => "VEX",
+        Encoding::Evex => "EVEX",
+        Encoding::Xop => "XOP",
+        Encoding::D3Now => "3DNow!",
+        Encoding::Mvex => "MVEX",
+    }
+}
+
+/// What the oracle says of an input; nothing is known of what it does not predict.
+pub fn expectation(predictor: &mut Predictor, input: &Input) -> Expectation {
+    let Ok(prediction) = predictor.predict(input) else { return Expectation::default() };
+    let start = input.window.address();
+    let offset = |address: u64| usize::try_from(address.saturating_sub(start)).unwrap_or(usize::MAX);
+    let memory = prediction.undefined_memory.iter().map(|range| offset(range.start)..offset(range.end)).collect();
+    let effects = prediction.effects;
+    let open = Open { flags: effects.flags_undefined, general: effects.general_undefined, memory, effects };
+    let on_device = |access: &Access| is_tested(input, access.address);
+    let made = prediction.accesses.iter().filter(|predicted| on_device(&predicted.access));
+    let is_certain = matches!(prediction.due, Due::Completes) && made.clone().all(|predicted| predicted.is_certain);
+    let accesses = is_certain.then(|| made.flat_map(|predicted| pieces(&predicted.access, MAX_ACCESS_BYTES)).collect());
+    Expectation { open, accesses }
+}
+
+/// Whether an address lies in a page under test of the input's window.
+fn is_tested(input: &Input, address: u64) -> bool {
+    let page = address.wrapping_sub(input.window.address()) / window::PAGE;
+    let pages = input.window.pages();
+    usize::try_from(page).ok().and_then(|page| pages.get(page)).is_some_and(|page| *page == window::Page::Tested)
+}

@@ -1,0 +1,245 @@
+//! The cross-check of MMIO: each instruction on memory by the processor, and on a device by the hypervisor's emulator.
+
+use super::{
+    coverage,
+    generated::Generated,
+    known::{Class, Known},
+    kvm::{Flavour, KvmExecutor},
+    native::Native,
+    repro,
+    run::{self, Done, Pair, Plan},
+    source::Source as _,
+    state::{self, Identity},
+    tally::{Finding, Key, Tally},
+};
+use crate::{cancel::Cancel, host};
+use anyhow::{Context as _, bail};
+use iced_decoder::{Bitness, machine::ExecutorError};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    fmt,
+    io::IsTerminal as _,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use vmm::Hypervisor;
+
+/// Inputs of each form unless the user says how many or how long.
+const INPUTS_PER_FORM: u64 = 100;
+/// So many findings that nothing explains are shrunk and told in full.
+const MAX_TOLD: usize = 50;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Pattern of form names.
+    pub forms: Option<String>,
+    /// Mode of the code segment.
+    pub bitness: Bitness,
+    /// Inputs in all.
+    pub nr_inputs: Option<u64>,
+    /// Which inputs.
+    pub seed: u64,
+    /// For how long, if not by number.
+    pub time: Option<Duration>,
+    /// Threads; nothing means as many as there are processors.
+    pub nr_workers: Option<u32>,
+    /// Go on where the last run stopped.
+    pub resume: bool,
+    /// Where findings and states are kept.
+    pub folder: PathBuf,
+    /// Whether to show a bar on a terminal.
+    pub show_progress: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    coverage: String,
+    tally: Tally,
+    /// Every kind of finding with what explains it.
+    findings: Vec<(Key, Finding, Option<Class>)>,
+    nr_forms: usize,
+    nr_not_offered: usize,
+    nr_rejected: usize,
+    nr_executed: u64,
+    time: Duration,
+    next: u64,
+    was_cancelled: bool,
+}
+
+/// Makes the two executors: the processor itself, and a device on KVM.
+///
+/// # Errors
+/// [`ExecutorError`], if the child process or the virtual machine cannot be made.
+pub fn make_pair(hypervisor: &Arc<Hypervisor>) -> Result<Pair, ExecutorError> {
+    let reference = Native::start().map_err(|error| ExecutorError { text: crate::chain::chain(&error) })?;
+    let subject = KvmExecutor::new(hypervisor.clone(), Flavour::MmioUser)?;
+    Ok(Pair { reference: Box::new(reference), subject: Box::new(subject) })
+}
+
+/// The version that baselines are asked with.
+pub fn version() -> String {
+    let host = host::read();
+    format!("{} of Linux {}", host.kvm_module, host.kernel)
+}
+
+/// Runs the cross-check.
+///
+/// # Errors
+/// If KVM or the child process cannot be used, no form matches, or the folder cannot be written.
+pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
+    if options.bitness != Bitness::Bits64 {
+        bail!("--mode {}: only 64-bit mode has an oracle yet", options.bitness.bits());
+    }
+    let known = Known::load("vmm", &version())?;
+    let hypervisor = Arc::new(Hypervisor::open()?);
+    let mut pair = make_pair(&hypervisor)?;
+    let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?;
+    if source.nr_forms() == 0 {
+        let pattern = options.forms.as_deref().unwrap_or("*");
+        bail!(
+            "no form matches `{pattern}`, or this processor has none of them; forms are named as by iced-x86, for example `Add_rm32_r32`"
+        );
+    }
+    let identity = Identity {
+        seed: options.seed,
+        bits: options.bitness.bits(),
+        forms: options.forms.clone().unwrap_or_else(|| "*".to_owned()),
+        nr_forms: source.nr_forms(),
+    };
+    let (start, mut tally) =
+        if options.resume { state::read(&options.folder, &identity)? } else { (0, Tally::default()) };
+    let nr_inputs = match (options.nr_inputs, options.time) {
+        (Some(nr_inputs), _) => nr_inputs,
+        (None, Some(_)) => u64::MAX - start,
+        (None, None) => INPUTS_PER_FORM * source.nr_forms() as u64,
+    };
+    let began = Instant::now();
+    let plan = Plan {
+        start,
+        nr_inputs,
+        nr_workers: options.nr_workers.unwrap_or_else(host::nr_processors) as usize,
+        deadline: options.time.map(|time| began + time),
+    };
+    let bar = bar(options, nr_inputs);
+    let done = run::run(&source, &|| make_pair(&hypervisor), &plan, cancel, &|nr| bar.inc(nr))?;
+    bar.finish_and_clear();
+    let time = began.elapsed();
+    let Done { tally: part, next } = done;
+    let nr_executed = next - start;
+    tally.merge(part);
+    state::write(&options.folder, &identity, next, &tally)?;
+    let findings =
+        explain(&tally, &known, &source, &mut pair, options).context("failed to look closely at findings")?;
+    Ok(Outcome {
+        coverage: coverage::table(&coverage::rows(&source, &tally)),
+        tally,
+        findings,
+        nr_forms: source.nr_forms(),
+        nr_not_offered: source.not_offered.len(),
+        nr_rejected: source.rejected.len(),
+        nr_executed,
+        time,
+        next,
+        was_cancelled: cancel.is_cancelled(),
+    })
+}
+
+/// Sets findings against what is known, and makes those that nothing explains as small as they get.
+fn explain(
+    tally: &Tally,
+    known: &Known,
+    source: &Generated,
+    pair: &mut Pair,
+    options: &Options,
+) -> anyhow::Result<Vec<(Key, Finding, Option<Class>)>> {
+    let mut findings = Vec::new();
+    let mut nr_told = 0;
+    for (key, finding) in &tally.findings {
+        let class = known.explain(key).cloned();
+        let mut finding = finding.clone();
+        if class.is_none() && nr_told < MAX_TOLD {
+            nr_told += 1;
+            finding = repro::shrink(source, pair, key, finding);
+            repro::write(&options.folder, &finding.input)?;
+        }
+        findings.push((key.clone(), finding, class));
+    }
+    Ok(findings)
+}
+
+fn bar(options: &Options, nr_inputs: u64) -> ProgressBar {
+    if !options.show_progress || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match options.time {
+        Some(_) => (ProgressBar::new_spinner(), "{spinner} {human_pos} cases {elapsed} {per_sec}"),
+        None => (
+            ProgressBar::new(nr_inputs),
+            "{bar:32.cyan/blue} {human_pos}/{human_len} cases {elapsed} {per_sec} eta {eta}",
+        ),
+    };
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+impl Outcome {
+    /// 0 if every difference is explained, 1 if one is not, 2 if an executor failed.
+    pub fn exit_status(&self) -> u8 {
+        if !self.tally.failures.is_empty() || self.was_cancelled {
+            2
+        } else {
+            u8::from(self.findings.iter().any(|(_, _, class)| class.is_none()))
+        }
+    }
+
+    /// Every kind of finding.
+    pub fn all(&self) -> impl Iterator<Item = (&Key, &Finding)> {
+        self.tally.findings.iter()
+    }
+
+    /// Inputs that an executor failed at: number, bytes, why.
+    pub fn failures(&self) -> &[(u64, Vec<u8>, String)] {
+        &self.tally.failures
+    }
+
+    /// Findings that nothing explains.
+    pub fn unexplained(&self) -> impl Iterator<Item = (&Key, &Finding)> {
+        self.findings.iter().filter(|(_, _, class)| class.is_none()).map(|(key, finding, _)| (key, finding))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, finding) in self.unexplained().take(MAX_TOLD) {
+            writeln!(f, "{} differs in {} ({} inputs)", key.form, key.fields, finding.count)?;
+            writeln!(f, "  instruction  {}", repro::instruction(&finding.input))?;
+            for (what, expected, actual) in &finding.difference.details {
+                writeln!(f, "  {what:<12} expected {expected}, actual {actual}")?;
+            }
+            writeln!(f, "  repeat       cargo xtask run repro:{} --trace", repro::name(&finding.input))?;
+        }
+        let nr_unexplained = self.unexplained().count();
+        if nr_unexplained > MAX_TOLD {
+            writeln!(f, "… and {} more", nr_unexplained - MAX_TOLD)?;
+        }
+        for (index, code, why) in &self.tally.failures {
+            let bytes: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+            writeln!(f, "input {index} ({bytes}) was lost: {why}")?;
+        }
+        f.write_str(&self.coverage)?;
+        let (nr_forms, other, rejected) = (self.nr_forms, self.nr_not_offered, self.nr_rejected);
+        writeln!(
+            f,
+            "{nr_forms} forms; {other} more that this processor does not have, {rejected} that no input can be made for"
+        )?;
+        let nr_known = self.findings.len() - nr_unexplained;
+        writeln!(f, "{} kinds of findings, {nr_known} explained, {nr_unexplained} not", self.findings.len())?;
+        if self.was_cancelled {
+            writeln!(f, "interrupted before input {}; --resume goes on there", self.next)?;
+        }
+        let rate = self.nr_executed as f64 / self.time.as_secs_f64().max(1e-9);
+        writeln!(f, "{} cases in {:.1} s, {rate:.0} cases/s", self.nr_executed, self.time.as_secs_f64())
+    }
+}

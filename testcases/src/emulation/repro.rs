@@ -1,0 +1,113 @@
+//! Findings as small as they get, and as files that stand alone.
+
+use super::{
+    run::{self, Pair, Verdict},
+    source::Source,
+    tally::{Finding, Key},
+};
+use anyhow::{Context as _, bail};
+use iced_decoder::{
+    iced_x86::{Decoder, DecoderOptions},
+    machine::Input,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What a reproducer's name on the command line begins with.
+pub const PREFIX: &str = "repro:";
+
+/// Makes an input smaller for as long as it leads to the same kind of finding.
+pub fn shrink(source: &dyn Source, pair: &mut Pair, key: &Key, finding: Finding) -> Finding {
+    let mut last = None;
+    let input = iced_decoder::shrink::shrink(&finding.input, &mut |input| match run::judge(source, pair, input) {
+        Ok(Verdict::Finding { fields, difference }) if fields == key.fields => {
+            last = Some((input.clone(), difference));
+            true
+        }
+        _ => false,
+    });
+    let difference = match last {
+        Some((smallest, difference)) if smallest == input => difference,
+        _ => finding.difference.clone(),
+    };
+    Finding { input, difference, ..finding }
+}
+
+/// The name of an input: its hash.
+pub fn name(input: &Input) -> String {
+    format!("{:016x}", input.hash64())
+}
+
+/// Its instruction in words.
+pub fn instruction(input: &Input) -> String {
+    let mut decoder = Decoder::with_ip(input.bitness.bits(), &input.code, input.registers.rip, DecoderOptions::NONE);
+    let bytes: String = input.code.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{} ({bytes})", crate::symbols::format(&decoder.decode()))
+}
+
+/// Writes a reproducer into a folder and gives its path.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn write(folder: &Path, input: &Input) -> anyhow::Result<PathBuf> {
+    let path = folder.join(format!("{}.repro", name(input)));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&path, format!("{input}\n")))
+        .with_context(|| format!("failed to write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Executes a reproducer on both executors and tells everything about it; also whether they agree.
+///
+/// # Errors
+/// If it is not found, or an executor cannot be used.
+pub fn replay(name_wanted: &str, folders: &[&Path], with_accesses: bool) -> anyhow::Result<(String, bool)> {
+    let input = read(name_wanted, folders)?;
+    let hypervisor = Arc::new(vmm::Hypervisor::open()?);
+    let mut pair = super::mmio::make_pair(&hypervisor)?;
+    let mut text = format!("{}\n  {input}\n", instruction(&input));
+    for executor in [&mut pair.reference, &mut pair.subject] {
+        let output = executor.execute(&input)?;
+        let (end, registers) = (super::compare::describe(&output.end), output.registers);
+        text += &format!("{:<12} {end}, rip {:#x}, flags {:#x}\n", executor.name(), registers.rip, registers.rflags);
+        if with_accesses && let Some(accesses) = &output.accesses {
+            text += &format!("{:<12} {}\n", "", run::tell(accesses));
+        }
+    }
+    let expectation = super::generated::expectation(&mut iced_decoder::Predictor::default(), &input);
+    if with_accesses && let Some(accesses) = &expectation.accesses {
+        text += &format!("{:<12} {}\n", "predicted", run::tell(accesses));
+    }
+    let verdict = run::judge_with(&expectation, &mut pair, &input)?;
+    match &verdict {
+        Verdict::Agreed => text += "they agree\n",
+        Verdict::Finding { fields, difference } => {
+            text += &format!("differs in {fields}\n");
+            for (what, expected, actual) in &difference.details {
+                text += &format!("  {what:<12} expected {expected}, actual {actual}\n");
+            }
+        }
+    }
+    Ok((text, verdict == Verdict::Agreed))
+}
+
+/// Reads the reproducer with this name from the first of the folders that has it.
+///
+/// # Errors
+/// If none has it, or if it is not one line of an input with that name.
+pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<Input> {
+    let file = format!("{name_wanted}.repro");
+    let Some(path) = folders.iter().map(|folder| folder.join(&file)).find(|path| path.exists()) else {
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        bail!("no reproducer `{name_wanted}` in {}; `cargo xtask fuzz mmio` writes them", folders.join(" or "));
+    };
+    let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    let input: Input = text.trim().parse().map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    if name(&input) != name_wanted {
+        bail!("{} holds the input {}, not the one that it is named after", path.display(), name(&input));
+    }
+    Ok(input)
+}

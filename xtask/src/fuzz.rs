@@ -1,0 +1,98 @@
+//! `cargo xtask fuzz`: differential tests.
+
+use crate::interrupt;
+use clap::{Args, Subcommand, ValueEnum};
+use iced_decoder::Bitness;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+use testcases::emulation::mmio::{self, Options};
+
+/// Search for differences between a hypervisor and the processor
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cargo xtask fuzz mmio                              every form with a memory operand, 100 inputs each
+  cargo xtask fuzz mmio --forms 'Add_*' --cases 1000000
+  cargo xtask fuzz mmio --minutes 30 --seed 7        half an hour of other inputs
+  cargo xtask fuzz mmio --minutes 30 --seed 7 --resume
+                                                     half an hour more, from where that one stopped
+  cargo xtask run repro:1a2b3c4d5e6f7081 --trace     one finding again, looked at closely
+
+The last lines give findings, coverage by encoding and `N cases/s`. The same seed gives the same findings.
+Exit status: 0 every difference is explained, 1 one is not, 2 the harness or the request failed.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The same instruction on memory, by the processor, and on MMIO, by the hypervisor's emulator
+    Mmio(Mmio),
+}
+
+/// What `fuzz mmio` takes.
+#[derive(Debug, Args)]
+struct Mmio {
+    /// Forms by pattern, with `*` and `?`; all if not given
+    #[arg(long, value_name = "PATTERN")]
+    forms: Option<String>,
+    /// Mode of the code segment
+    #[arg(long, value_enum, default_value_t = Mode::Bits64)]
+    mode: Mode,
+    /// Inputs in all; 100 for each form if neither this nor --minutes is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    cases: Option<u64>,
+    /// Which inputs
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// For so many minutes
+    #[arg(long, value_name = "M", conflicts_with = "cases", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    minutes: Option<u64>,
+    /// Threads; as many as there are processors if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
+    /// Go on where the last run with the same seed, mode and forms stopped
+    #[arg(long)]
+    resume: bool,
+    /// Folder for findings and for where a run stopped
+    #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
+    folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mode {
+    #[value(name = "16")]
+    Bits16,
+    #[value(name = "32")]
+    Bits32,
+    #[value(name = "64")]
+    Bits64,
+}
+
+impl From<Mode> for Bitness {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Bits16 => Self::Bits16,
+            Mode::Bits32 => Self::Bits32,
+            Mode::Bits64 => Self::Bits64,
+        }
+    }
+}
+
+pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let What::Mmio(mmio) = &arguments.what;
+    let cancel = interrupt::cancel_on_signal()?;
+    let options = Options {
+        forms: mmio.forms.clone(),
+        bitness: mmio.mode.into(),
+        nr_inputs: mmio.cases,
+        seed: mmio.seed,
+        time: mmio.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+        nr_workers: mmio.jobs,
+        resume: mmio.resume,
+        folder: mmio.folder.clone(),
+        show_progress: true,
+    };
+    let outcome = mmio::run(&options, &cancel)?;
+    print!("{outcome}");
+    Ok(ExitCode::from(outcome.exit_status()))
+}
