@@ -4,8 +4,8 @@ use super::{Effects, operand_value};
 use crate::machine::Input;
 use iced_x86::Instruction;
 
-/// "If the content of the source operand is 0, the content of the destination operand is undefined" (Intel SDM vol. 2A,
-/// "BSF—Bit Scan Forward"; AMD processors, and newer Intel processors, leave it as it was).
+/// The destination is undefined for a source of 0 (Intel SDM vol. 2A, "BSF—Bit Scan Forward"; AMD processors, and newer
+/// ones of Intel, leave it as it was).
 pub(super) fn scan(instruction: &Instruction, input: &Input, effects: &mut Effects) {
     if operand_value(instruction, 1, input).is_none_or(|source| source == 0) {
         effects.general_undefined |= effects.general;

@@ -25,7 +25,7 @@ pub(crate) fn raises(instruction: &Instruction, input: &Input) -> Option<bool> {
         return Some(true);
     }
     if instruction.mnemonic() == Mnemonic::Div {
-        return Some(dividend / u128::from(divisor) >> bits != 0);
+        return Some((dividend / u128::from(divisor)) >> bits != 0);
     }
     let dividend = sign_extended(dividend, 2 * bits);
     let divisor = sign_extended(u128::from(divisor), bits);

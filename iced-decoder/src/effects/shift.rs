@@ -27,9 +27,8 @@ fn operand_bits(instruction: &Instruction) -> u64 {
     bytes as u64 * 8
 }
 
-/// "The CF flag … is undefined for SHL and SHR instructions where the count is greater than or equal to the size (in bits)
-/// of the destination operand. The OF flag is affected only for 1-bit shifts; otherwise, it is undefined. … If the count is
-/// 0, the flags are not affected. For a non-zero count, the AF flag is undefined."
+/// A count of 0 leaves all flags; OF is defined for a count of 1 only, AF never; CF is undefined for SHL and SHR by the size
+/// of the operand or more (Intel SDM vol. 2B, "SAL/SAR/SHL/SHR—Shift", "Flags Affected").
 pub(super) fn shift(instruction: &Instruction, input: &Input, effects: &mut Effects) {
     let count = count(instruction, input);
     effects.flags = if count == Some(0) { 0 } else { STATUS_FLAGS };
@@ -42,8 +41,8 @@ pub(super) fn shift(instruction: &Instruction, input: &Input, effects: &mut Effe
     };
 }
 
-/// "The OF flag is defined only for the 1-bit rotates; it is undefined in all other cases (except RCL and RCR instructions
-/// only: a zero-bit rotate does nothing, that is affects no flags)."
+/// A count of 0 leaves all flags; OF is defined for a count of 1 only (Intel SDM vol. 2B, "RCL/RCR/ROL/ROR—Rotate", "Flags
+/// Affected").
 pub(super) fn rotate(instruction: &Instruction, input: &Input, effects: &mut Effects) {
     let count = count(instruction, input);
     effects.flags = if count == Some(0) { 0 } else { CF | OF };
@@ -54,10 +53,8 @@ pub(super) fn rotate(instruction: &Instruction, input: &Input, effects: &mut Eff
     };
 }
 
-/// "If the count operand is 0, the flags are not affected. For a 1-bit shift, the OF flag is set if a sign change occurred
-/// …; for shifts greater than 1 bit, the OF flag is undefined. If a shift occurs, the AF flag is undefined. If the count
-/// operand is greater than the operand size, the flags are undefined", and so is the destination (Intel SDM vol. 2B,
-/// "SHLD—Double Precision Shift Left").
+/// A count of 0 leaves all flags; OF is defined for a count of 1 only, AF never; for a count above the size of the operand all
+/// flags and the destination are undefined (Intel SDM vol. 2B, "SHLD—Double Precision Shift Left").
 pub(super) fn double_shift(instruction: &Instruction, input: &Input, effects: &mut Effects) {
     let count = count(instruction, input);
     effects.flags = if count == Some(0) { 0 } else { STATUS_FLAGS };

@@ -165,6 +165,12 @@ fn fault(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Un
         let vector = if operand.is_stack { STACK_FAULT } else { GENERAL_PROTECTION };
         return Ok(Some(Due::raises(vector, Some(0))));
     }
+    if operand.is_code && operand.is_written {
+        // Code segments are never writable (Intel SDM vol. 3A, "Code- and Data-Segment Descriptor Types"), but for real
+        // mode, which 16-bit code of CPL 0 may be.
+        let is_real_mode = input.bitness == Bitness::Bits16 && mode == Mode::Supervisor;
+        return Ok(Some(if is_real_mode { Due::Open } else { Due::raises(GENERAL_PROTECTION, Some(0)) }));
+    }
     for part in split_at_pages(&memory(operand.address, operand.size_bytes, Direction::Read)) {
         let is_present = match page::permission(input, part.address) {
             Permission::ReadWrite => continue,

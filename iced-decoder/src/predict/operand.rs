@@ -27,6 +27,8 @@ pub(super) struct Operand {
     pub(super) is_only_checked: bool,
     /// Whether the segment is SS.
     pub(super) is_stack: bool,
+    /// Whether the segment is CS, which cannot be written in protected mode; not of interest in 64-bit mode.
+    pub(super) is_code: bool,
     /// What its address must be a multiple of.
     pub(super) alignment: u32,
 }
@@ -97,6 +99,7 @@ fn operand(instruction: &Instruction, used: &UsedMemory, input: &Input) -> Resul
         is_write_certain,
         is_only_checked,
         is_stack: used.segment() == Register::SS,
+        is_code: used.segment() == Register::CS && input.bitness != Bitness::Bits64,
         alignment: if is_stack_memory { 1 } else { alignment(instruction, is_written) },
     }))
 }
@@ -197,13 +200,8 @@ fn alignment(instruction: &Instruction, is_written: bool) -> u32 {
     use Mnemonic as M;
     match instruction.mnemonic() {
         M::Fxsave | M::Fxsave64 | M::Fxrstor | M::Fxrstor64 | M::Cmpxchg16b => 16,
-        M::Movdir64b => {
-            if is_written {
-                64
-            } else {
-                1
-            }
-        }
+        M::Movdir64b if is_written => 64,
+        M::Movdir64b => 1,
         M::Vmovaps
         | M::Vmovapd
         | M::Vmovdqa

@@ -94,6 +94,7 @@ fn operand(instruction: &Instruction, kind: OpKind, element: u64, input: &Input,
         is_write_certain: is_certain,
         is_only_checked: false,
         is_stack: segment == Register::SS,
+        is_code: false,
         alignment: 1,
     }
 }
