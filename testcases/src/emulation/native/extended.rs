@@ -15,8 +15,10 @@ use std::ops::Range;
 const WANTED: u64 = 0b1110_0111;
 /// Bit and place of the x87 registers; the control word is no part of it, because it is not 0 initially.
 static X87: (u64, [Range<usize>; 2]) = (1, [2..24, 32..160]);
-/// Bit and place of the SSE registers. MXCSR is loaded and saved whatever the header says.
-static SSE: (u64, [Range<usize>; 1]) = (2, [160..416]);
+/// Bit of the SSE registers. MXCSR is loaded and saved whatever the header says.
+const SSE: u64 = 2;
+/// Place of the SSE registers.
+static SSE_REGISTERS: Range<usize> = 160..416;
 /// x87 control word.
 const CONTROL_WORD: Range<usize> = 0..2;
 /// Its initial value.
@@ -73,7 +75,7 @@ impl Layout {
     ///
     /// # Errors
     /// It uses components that the host does not have.
-    pub(super) fn to_host(&self, extended: &Extended) -> Result<Vec<u8>, Lacking> {
+    pub(super) fn loadable(&self, extended: &Extended) -> Result<Vec<u8>, Lacking> {
         let lacking = extended.components() & !self.state.components;
         if lacking != 0 {
             return Err(Lacking { components: lacking });
@@ -86,7 +88,7 @@ impl Layout {
 
     /// The area that the processor or the kernel saved, in one form: components that are in their initial state are
     /// written out, and XSTATE_BV names exactly those that are not. The processor is free to say more, and Linux does.
-    pub(super) fn from_host(&self, mut bytes: Vec<u8>) -> Extended {
+    pub(super) fn saved(&self, mut bytes: Vec<u8>) -> Extended {
         let said = self.components(&bytes);
         bytes[HEADER_REST].fill(0);
         bytes[UNUSED].fill(0);
@@ -113,7 +115,7 @@ impl Layout {
 
     fn all_places(&self) -> impl Iterator<Item = (u64, &[Range<usize>])> {
         let others = self.places.iter().map(|(bit, place)| (*bit, std::slice::from_ref(place)));
-        [(X87.0, X87.1.as_slice()), (SSE.0, SSE.1.as_slice())].into_iter().chain(others)
+        [(X87.0, X87.1.as_slice()), (SSE, std::slice::from_ref(&SSE_REGISTERS))].into_iter().chain(others)
     }
 
     fn components(&self, bytes: &[u8]) -> u64 {
@@ -132,7 +134,7 @@ mod tests {
         let layout = Layout::of_host().unwrap();
         let mut bytes = vec![0xff; layout.state.size];
         bytes[COMPONENTS].copy_from_slice(&0b10_u64.to_le_bytes());
-        let extended = layout.from_host(bytes);
+        let extended = layout.saved(bytes);
         assert_eq!(extended.components(), 0b10);
         assert_eq!(extended.bytes()[..4], [0x7f, 3, 0, 0]);
         assert_eq!(extended.bytes()[32..160], [0; 128]);
@@ -145,6 +147,6 @@ mod tests {
         let layout = Layout::of_host().unwrap();
         let mut extended = Extended::initial(576);
         extended.set_components(1 << 62 | 1);
-        assert_eq!(layout.to_host(&extended), Err(Lacking { components: 1 << 62 }));
+        assert_eq!(layout.loadable(&extended), Err(Lacking { components: 1 << 62 }));
     }
 }

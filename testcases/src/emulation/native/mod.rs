@@ -159,7 +159,7 @@ impl Native {
         let extended = placed.request.extended.is_some().then(|| {
             let mut area = vec![0; self.extended.state.size];
             child.memory().read(offset + slot::EXTENDED, &mut area);
-            Box::new(self.extended.from_host(area))
+            Box::new(self.extended.saved(area))
         });
         Ok(Output { end: outcome.end, registers: outcome.registers, extended, memory, accesses: None })
     }

@@ -74,7 +74,7 @@ impl Request {
             Bitness::Bits16 => (CODE_16, selector::DATA),
         };
         let area = match &input.extended {
-            Some(area) => Some(extended.to_host(area).map_err(|lacking| {
+            Some(area) => Some(extended.loadable(area).map_err(|lacking| {
                 format!("the host does not have the components {:#x} of the extended state", lacking.components)
             })?),
             None => None,

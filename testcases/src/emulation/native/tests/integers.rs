@@ -203,3 +203,14 @@ fn selectors_are_those_of_a_process() {
     completed(&mut native, &changes);
     assert_eq!(completed(&mut native, &input(|a| a.mov(eax, ds))).registers.general[RAX], 0);
 }
+
+#[test]
+fn breakpoints_stand_around_the_code() {
+    let mut native = Native::start().unwrap();
+    let before = with(input(|a| a.mov(rax, qword_ptr(rsi))), RSI, RIP - 8);
+    assert_eq!(completed(&mut native, &before).registers.general[RAX], 0xcccc_cccc_cccc_cccc);
+    // Where the code before stood.
+    let mut after = with(input(|a| a.mov(rax, qword_ptr(rsi))), RSI, RIP);
+    after.registers.rip = RIP + 0x100;
+    assert_eq!(completed(&mut native, &after).registers.general[RAX], 0xcccc_cccc_cccc_cccc);
+}
