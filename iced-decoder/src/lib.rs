@@ -1,4 +1,7 @@
-//! Predicts from an instruction's bytes and the registers which accesses it makes to memory and ports.
+//! Predicts from an instruction's bytes and the state of a processor which accesses it makes to memory and ports, what it
+//! raises, and what it may change or leaves undefined.
+//!
+//! [`forms`] lists what there is to predict, [`why`] what is left out, and [`predict`](fn@predict) does it.
 //!
 //! It is the oracle beside a hypervisor's own instruction emulator: it looks at what iced-x86 knows about each
 //! instruction and never at what a hypervisor did. Pure: no memory is read, nothing is run.

@@ -152,8 +152,13 @@ fn by_feature(code: Code) -> Option<Reason> {
 }
 
 fn by_mnemonic(code: Code) -> Option<Reason> {
-    if code == Code::Movsxd_r16_rm16 {
-        return Some(Reason::Vendors);
+    match code {
+        Code::Movsxd_r16_rm16 => return Some(Reason::Vendors),
+        // With memory, 0F 0D is decoded as PREFETCHW and the like.
+        Code::Reservednop_rm16_r16_0F0D | Code::Reservednop_rm32_r32_0F0D | Code::Reservednop_rm64_r64_0F0D => {
+            return Some(Reason::NotDecoded);
+        }
+        _ => {}
     }
     let is_segment = |&kind: &OpCodeOperandKind| {
         use OpCodeOperandKind as Kind;

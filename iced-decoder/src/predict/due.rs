@@ -264,3 +264,55 @@ fn x87_words(input: &Input) -> (u16, u16) {
 fn word(bytes: &[u8], offset: usize) -> u32 {
     bytes.get(offset..offset + 2).map_or(0, |bytes| u32::from(bytes[1]) << 8 | u32::from(bytes[0]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::window::Window;
+    use crate::predict::test_support::{assemble, predicted};
+    use iced_x86::code_asm::*;
+
+    #[test]
+    fn open_bits_of_an_exception_are_allowed_to_differ() {
+        let fault =
+            |error_code, address| Exception { vector: 14, error_code: Some(error_code), address: Some(address) };
+        let due = Due::Raises { exception: fault(6, 0x1000), error_code_open: WRITE, is_address_open: false };
+        assert!(due.allows(Some(&fault(6, 0x1000))) && due.allows(Some(&fault(4, 0x1000))));
+        assert!(!due.allows(Some(&fault(7, 0x1000))) && !due.allows(Some(&fault(6, 0x1001))) && !due.allows(None));
+        let due = Due::Raises { exception: fault(6, 0x1000), error_code_open: 0, is_address_open: true };
+        assert!(due.allows(Some(&fault(6, 0x1fff))) && !due.allows(Some(&fault(6, 0x2000))));
+        assert!(Due::Completes.allows(None) && !Due::Completes.allows(Some(&fault(6, 0))));
+        assert!(Due::Open.allows(None) && Due::Open.allows(Some(&fault(6, 0))));
+    }
+
+    #[test]
+    fn nothing_changes_where_a_fault_is_raised() {
+        let code = assemble(|a| a.add(eax, dword_ptr(rbx + 0x1000)));
+        let prediction = predicted(&code, |input| {
+            input.window = Window::EndsAbsent;
+            input.registers.general[3] = input.window.address();
+        });
+        assert_eq!(prediction.effects, crate::effects::Effects::default());
+        assert_eq!(prediction.accesses, []);
+    }
+
+    #[test]
+    fn either_of_two_faulting_operands_may_be_told() {
+        let prediction = predicted(&assemble(|a| a.cmpsd()), |input| {
+            input.window = Window::EndsAbsent;
+            input.registers.general[6] = input.window.address() + 0x1ffc;
+            input.registers.general[7] = input.window.address() + 0xffd;
+        });
+        assert_eq!(prediction.due, Due::Open);
+    }
+
+    #[test]
+    fn supervisors_fault_as_supervisors() {
+        let mut input = crate::predict::test_support::input(&assemble(|a| a.mov(dword_ptr(rbx), eax)));
+        input.window = Window::EndsReadOnly;
+        input.registers.general[3] = input.window.address() + 0x1000;
+        let due = crate::predict::Predictor::new(Mode::Supervisor).predict(&input).unwrap().due;
+        let Due::Raises { exception, .. } = due else { panic!("{due:?}") };
+        assert_eq!(exception.error_code, Some(PRESENT | WRITE));
+    }
+}

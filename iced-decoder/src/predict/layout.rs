@@ -55,3 +55,48 @@ fn fxsave(instruction: &Instruction, add: &mut impl FnMut(u64, u64)) {
     let end_of_vectors = if instruction.code_size() == CodeSize::Code64 { 416 } else { 288 };
     add(end_of_vectors, 464);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        machine::window::Window,
+        predict::test_support::{assemble, predicted},
+    };
+    use iced_x86::code_asm::*;
+
+    fn undefined(code: &[u8], change: impl FnOnce(&mut crate::machine::Input)) -> Vec<(u64, u64)> {
+        let base = Window::Plain.address();
+        let ranges = predicted(code, change).undefined_memory;
+        ranges.into_iter().map(|range| (range.start.wrapping_sub(base), range.end.wrapping_sub(base))).collect()
+    }
+
+    #[test]
+    fn pointers_and_reserved_fields_of_state_areas_are_undefined() {
+        assert_eq!(undefined(&assemble(|a| a.fnstenv(ptr(rbx))), |_| {}), [(2, 4), (6, 8), (10, 28)]);
+        let fxsave = undefined(&assemble(|a| a.fxsave(ptr(rbx))), |_| {});
+        let is_undefined = |offset: u64| fxsave.iter().any(|&(start, end)| (start..end).contains(&offset));
+        for (offset, expected) in
+            [(0, false), (4, false), (5, true), (23, true), (24, false), (28, true), (41, false), (42, true)]
+        {
+            assert_eq!(is_undefined(offset), expected, "{offset}");
+        }
+        assert!(!is_undefined(415) && is_undefined(416) && is_undefined(463) && !is_undefined(464));
+    }
+
+    #[test]
+    fn everyday_stores_are_defined() {
+        assert_eq!(undefined(&assemble(|a| a.mov(dword_ptr(rbx), eax)), |_| {}), []);
+        assert_eq!(undefined(&assemble(|a| a.shld(word_ptr(rbx), ax, 4)), |_| {}), []);
+        assert_eq!(undefined(&assemble(|a| a.shld(word_ptr(rbx), ax, 20)), |_| {}), [(0, 2)]);
+    }
+
+    #[test]
+    fn areas_that_cross_into_an_absent_page_may_be_stored_in_part() {
+        let ranges = predicted(&assemble(|a| a.fnsave(ptr(rbx))), |input| {
+            input.window = Window::EndsAbsent;
+            input.registers.general[3] = input.window.address() + 0xff0;
+        });
+        assert_eq!(ranges.undefined_memory.len(), 1);
+        assert_eq!(ranges.undefined_memory[0].end - ranges.undefined_memory[0].start, 108);
+    }
+}
