@@ -133,7 +133,7 @@ fn clear_bases(input: &mut Input) {
 }
 
 /// Number of the general register that a displacement can be moved to.
-fn base(instruction: &Instruction) -> Option<usize> {
+pub(super) fn base(instruction: &Instruction) -> Option<usize> {
     let base = instruction.memory_base();
     let is_alone = base != instruction.memory_index();
     modrm_operand(instruction)?;

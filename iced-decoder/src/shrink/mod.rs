@@ -12,7 +12,7 @@ mod state;
 use crate::{
     generate::decode,
     machine::{
-        Extended, Input,
+        Input,
         window::{self, CODE, CODE_OFFSET, Window},
     },
     registers::Registers,
@@ -27,7 +27,11 @@ pub const MAX_TRIES: u32 = 2000;
 /// `still_fails` should be true for the same difference only, not for any, or the result may show another one. It is
 /// called at most [`MAX_TRIES`] times, never with `input` itself. If it is never true, `input` is returned.
 pub fn shrink(input: &Input, still_fails: &mut dyn FnMut(&Input) -> bool) -> Input {
-    let mut shrinker = Shrinker { best: input.clone(), cost: cost(input), nr_tries: 0, still_fails };
+    shrink_within(MAX_TRIES, input, still_fails)
+}
+
+fn shrink_within(max_tries: u32, input: &Input, still_fails: &mut dyn FnMut(&Input) -> bool) -> Input {
+    let mut shrinker = Shrinker { best: input.clone(), cost: cost(input), tries_left: max_tries, still_fails };
     loop {
         let before = shrinker.cost;
         encoding::simplify(&mut shrinker);
@@ -43,13 +47,13 @@ pub fn shrink(input: &Input, still_fails: &mut dyn FnMut(&Input) -> bool) -> Inp
 struct Shrinker<'a> {
     best: Input,
     cost: u64,
-    nr_tries: u32,
+    tries_left: u32,
     still_fails: &'a mut dyn FnMut(&Input) -> bool,
 }
 
 impl Shrinker<'_> {
     fn is_exhausted(&self) -> bool {
-        self.nr_tries >= MAX_TRIES
+        self.tries_left == 0
     }
 
     /// Takes `candidate` if it is cheaper, of the same form, with its operands at `shift` from where they are, and if it
@@ -59,7 +63,7 @@ impl Shrinker<'_> {
         if cost >= self.cost || self.is_exhausted() || !is_alike(&self.best, &candidate, shift) {
             return false;
         }
-        self.nr_tries += 1;
+        self.tries_left -= 1;
         let is_taken = (self.still_fails)(&candidate);
         if is_taken {
             self.best = candidate;
@@ -99,11 +103,7 @@ fn cost(input: &Input) -> u64 {
     let values = registers.general.iter().chain(&registers.segment_bases);
     let values: u64 =
         values.filter(|value| **value != 0).map(|&value| 32 + bits(value) + u64::from(value.ilog2())).sum();
-    let nr_state = input.extended.as_ref().map_or(0, |extended| {
-        let initial = Extended::initial(extended.bytes().len());
-        let differing = extended.bytes().iter().zip(initial.bytes()).filter(|(byte, initial)| byte != initial);
-        16 * bits(extended.components()) + differing.map(|(&byte, _)| 2 + bits(byte.into())).sum::<u64>()
-    });
+    let nr_state = input.extended.as_ref().map_or(0, |extended| state::cost(extended));
     let instruction = decode(input.bitness, &input.code, registers.rip);
     let offset = operands(&instruction, registers)[0].map_or(0, |address| address.wrapping_sub(input.window.address()));
     input.code.len() as u64 * 128
@@ -146,6 +146,10 @@ fn immediate_cost(instruction: &Instruction) -> u64 {
 
 /// Whether two inputs execute the same form, the second one with its operands at `shift` from those of the first one.
 fn is_alike(one: &Input, other: &Input, shift: i64) -> bool {
+    if one.registers == other.registers && one.code == other.code && one.window == other.window {
+        // Memory, extended state: nothing of that moves an operand that is told here.
+        return shift == 0;
+    }
     let [before, after] = [one, other].map(|input| decode(input.bitness, &input.code, input.registers.rip));
     let expected =
         operands(&before, &one.registers).map(|address| address.map(|address| address.wrapping_add_signed(shift)));

@@ -3,7 +3,9 @@
 use super::Shrinker;
 use crate::machine::{Extended, area};
 
-/// Only so many bytes of memory or extended state are reset bit by bit.
+/// Only of so many words of extended state is each byte reset by itself.
+const MAX_WORDS_BY_BYTE: usize = 32;
+/// Only so many bytes of memory are reset bit by bit.
 const MAX_BYTES_BY_BIT: usize = 16;
 
 /// Simplifies all state.
@@ -73,28 +75,53 @@ fn extended(shrinker: &mut Shrinker<'_>) {
             bits.iter().for_each(|&bit| reset_component(extended, bit));
         }
     });
-    // Words of eight bytes, then bits of the few that are left.
+    // Words of eight bytes, then the bytes of the few that are left.
     let words = differing(shrinker, 8);
     shrinker.reset_most(&words, |input, words| words.iter().for_each(|&word| reset(input, word * 8, 8)));
     let bytes = differing(shrinker, 1);
+    if bytes.len() > 8 * MAX_WORDS_BY_BYTE {
+        return;
+    }
     shrinker.reset_most(&bytes, |input, bytes| bytes.iter().for_each(|&byte| reset(input, byte, 1)));
+}
+
+/// How far a state is from the initial one.
+pub(super) fn cost(extended: &Extended) -> u64 {
+    let words = extended.bytes().chunks_exact(8).enumerate();
+    let differing =
+        words.map(|(number, word)| u64::from_le_bytes(word.try_into().unwrap_or_default()) ^ initial_word(number));
+    let used: u64 = differing.filter(|word| *word != 0).map(|word| 8 + u64::from(word.count_ones())).sum();
+    16 * u64::from(extended.components().count_ones()) + used
+}
+
+/// Word `number` of eight bytes of the initial state, whose only bytes that are not 0 are the x87 control word and MXCSR.
+const fn initial_word(number: usize) -> u64 {
+    match number {
+        0 => 0x37f,
+        3 => 0x1f80,
+        _ => 0,
+    }
+}
+
+fn initial_byte(offset: usize) -> u8 {
+    initial_word(offset / 8).to_le_bytes()[offset % 8]
 }
 
 /// Chunks of `size` bytes that are not as in the initial state, without XSTATE_BV.
 fn differing(shrinker: &Shrinker<'_>, size: usize) -> Vec<usize> {
     let Some(extended) = &shrinker.best.extended else { return Vec::new() };
-    let initial = Extended::initial(extended.bytes().len());
-    let chunks = extended.bytes().chunks(size).zip(initial.bytes().chunks(size)).enumerate();
-    let differing =
-        chunks.filter(|(number, (chunk, initial))| chunk != initial && !(512..520).contains(&(number * size)));
-    differing.map(|(number, _)| number).collect()
+    let mut chunks: Vec<usize> = (0..extended.bytes().len())
+        .filter(|&offset| extended.bytes()[offset] != initial_byte(offset) && !(512..520).contains(&offset))
+        .map(|offset| offset / size)
+        .collect();
+    chunks.dedup();
+    chunks
 }
 
 fn reset(input: &mut crate::machine::Input, offset: usize, size: usize) {
     let Some(extended) = &mut input.extended else { return };
-    let initial = Extended::initial(extended.bytes().len());
-    let end = (offset + size).min(initial.bytes().len());
-    extended.bytes_mut()[offset..end].copy_from_slice(&initial.bytes()[offset..end]);
+    let bytes = extended.bytes_mut().iter_mut().enumerate().skip(offset).take(size);
+    bytes.for_each(|(offset, byte)| *byte = initial_byte(offset));
 }
 
 /// Takes a component out of XSTATE_BV, and its registers with it.
