@@ -4,7 +4,7 @@
 
 use iced_decoder::{
     Bitness, Registers,
-    machine::{End, Executor, Extended, Input, window},
+    machine::{End, Executor, Extended, Input, Output, window},
 };
 use iced_x86::{IcedError, code_asm::*};
 use std::{
@@ -19,6 +19,8 @@ use vmm::Hypervisor;
 
 /// How long each measurement takes.
 const TIME: Duration = Duration::from_millis(500);
+/// How many inputs are executed in a row, or in a batch where the executor can.
+const NR_INPUTS: u64 = 64;
 /// How many threads measure at once.
 const THREADS: [usize; 2] = [1, 2];
 
@@ -33,6 +35,12 @@ const INSTRUCTIONS: &[(&str, Build, bool)] = &[
     ("movups xmm1, [rbx]", |a| a.movups(xmm1, xmmword_ptr(rbx)), true),
     ("ud2", |a| a.ud2(), false),
 ];
+
+/// The same instruction with many contents of memory.
+fn inputs(build: Build, extended: bool) -> Result<Vec<Input>> {
+    let input = input(build, extended)?;
+    Ok((0..NR_INPUTS).map(|memory_seed| Input { memory_seed, ..input.clone() }).collect())
+}
 
 fn input(build: Build, extended: bool) -> Result<Input> {
     let mut assembler = CodeAssembler::new(64)?;
@@ -59,7 +67,13 @@ fn processor_time() -> Result<Duration> {
 
 /// Executions per second of all threads, each of which executes with every flavour in turn; and the same per second of
 /// processor time, which does not depend on what else this machine does.
-fn rate(hypervisor: &Arc<Hypervisor>, flavours: &[Flavour], input: &Input, nr_threads: usize) -> Result<(f64, f64)> {
+fn rate(
+    hypervisor: &Arc<Hypervisor>,
+    flavours: &[Flavour],
+    inputs: &[Input],
+    is_batch: bool,
+    nr_threads: usize,
+) -> Result<(f64, f64)> {
     let count = || -> Result<(f64, f64)> {
         let mut executors = flavours
             .iter()
@@ -67,15 +81,18 @@ fn rate(hypervisor: &Arc<Hypervisor>, flavours: &[Flavour], input: &Input, nr_th
             .collect::<std::result::Result<Vec<_>, _>>()?;
         let (used, start, mut executions) = (processor_time()?, Instant::now(), 0_u32);
         while start.elapsed() < TIME {
-            for _ in 0..64 {
+            if is_batch {
                 for executor in &mut executors {
-                    let output = executor.execute(input)?;
-                    if output.end == End::Hung {
-                        return Err("an execution hung".into());
+                    executor.execute_many(inputs).into_iter().try_for_each(|output| check(&output?))?;
+                }
+            } else {
+                for input in inputs {
+                    for executor in &mut executors {
+                        check(&executor.execute(input)?)?;
                     }
                 }
             }
-            executions += 64;
+            executions += NR_INPUTS as u32;
         }
         let executions = f64::from(executions);
         let used = processor_time()?.saturating_sub(used);
@@ -92,16 +109,25 @@ fn rate(hypervisor: &Arc<Hypervisor>, flavours: &[Flavour], input: &Input, nr_th
     })
 }
 
+fn check(output: &Output) -> Result<()> {
+    if output.end == End::Hung { Err("an execution hung".into()) } else { Ok(()) }
+}
+
 fn main() -> Result<()> {
     let hypervisor = Arc::new(Hypervisor::open()?);
-    let sets = Flavour::ALL.iter().map(|flavour| (flavour.name(), vec![*flavour])).collect::<Vec<_>>();
-    let pair = ("pair user", vec![Flavour::MemoryUser, Flavour::MmioUser]);
-    for (name, flavours) in sets.into_iter().chain([pair]) {
+    let single = Flavour::ALL.iter().map(|flavour| (flavour.name(), vec![*flavour], false));
+    let pair = vec![Flavour::MemoryUser, Flavour::MmioUser];
+    let sets = single.chain([
+        ("memory-user, batch", vec![Flavour::MemoryUser], true),
+        ("pair user", pair.clone(), false),
+        ("pair user, batch", pair, true),
+    ]);
+    for (name, flavours, is_batch) in sets {
         for (text, build, extended) in INSTRUCTIONS {
-            let input = input(*build, *extended)?;
+            let inputs = inputs(*build, *extended)?;
             print!("{name:18} {text:20}");
             for nr_threads in THREADS {
-                let (wall, used) = rate(&hypervisor, &flavours, &input, nr_threads)?;
+                let (wall, used) = rate(&hypervisor, &flavours, &inputs, is_batch, nr_threads)?;
                 print!(" {nr_threads} thread(s): {wall:7.0}/s, of processor time {used:7.0}/s;");
             }
             println!();

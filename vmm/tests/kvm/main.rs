@@ -5,4 +5,5 @@ mod exits;
 mod gdb;
 mod guest;
 mod long_mode;
+mod reusable;
 mod stops;

@@ -3,7 +3,7 @@
 use iced_decoder::machine::window::{self, PAGE};
 
 /// Size of guest memory in bytes.
-pub(super) const MEMORY_SIZE: usize = 0x4_0000;
+pub(super) const MEMORY_SIZE: usize = 0xc_0000;
 
 /// GDT.
 pub(super) const GDT: u64 = 0x1000;
@@ -43,7 +43,11 @@ pub(super) const fn backing(window: window::Window) -> u64 {
     DATA + window as u64 * window::SIZE as u64
 }
 
-const _: () = assert!(backing(window::Window::StartsMemory) + 2 * PAGE <= MEMORY_SIZE as u64);
+/// End of the backing of data windows.
+pub(super) const DATA_END: u64 = DATA + window::Window::ALL.len() as u64 * window::SIZE as u64;
+
+const _: () = assert!(DATA_END <= BATCH_CODE && CODE + 4 * PAGE == DATA && DATA_END <= MEMORY_SIZE as u64);
+const _: () = assert!(BATCH_SLOTS as usize + super::batch::NR_SLOTS * super::batch::SLOT_SIZE <= MEMORY_SIZE);
 
 /// Selectors, those of Linux, so that what a program sees of them is what it sees in a process there
 /// (Linux, arch/x86/include/asm/segment.h).
@@ -57,6 +61,22 @@ pub(super) mod selector {
     /// Size of the table in bytes; the TSS takes two entries.
     pub(in super::super) const GDT_SIZE: u16 = 0x50;
 }
+
+/// The program of batches, its variables and its slots.
+pub(super) const BATCH_CODE: u64 = 0x4_0000;
+/// A page.
+pub(super) const BATCH_VARIABLES: u64 = 0x4_1000;
+/// Up to the end of memory.
+pub(super) const BATCH_SLOTS: u64 = 0x4_2000;
+
+/// Linear address of the same; below 2 GiB, so that absolute addresses reach it.
+pub(super) const BATCH_CODE_LINEAR: u64 = 0x3a40_0000;
+/// Linear address of the variables.
+pub(super) const BATCH_VARIABLES_LINEAR: u64 = BATCH_CODE_LINEAR + BATCH_VARIABLES - BATCH_CODE;
+/// Linear address of the slots.
+pub(super) const BATCH_SLOTS_LINEAR: u64 = BATCH_CODE_LINEAR + BATCH_SLOTS - BATCH_CODE;
+/// Where code and data windows can be written, whatever they are elsewhere: from [`CODE`] to the end of [`DATA`].
+pub(super) const BATCH_ALIAS_LINEAR: u64 = BATCH_CODE_LINEAR + 0x10_0000;
 
 /// The port that ends an execution. Its number is also the opcode of `out imm8, al`: a page full of this byte holds
 /// `out 0xe6, al` at every address, which changes no register.

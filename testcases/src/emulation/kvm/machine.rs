@@ -1,6 +1,6 @@
 //! The VM with its tables, and all state in its place before an execution.
 
-use super::{Flavour, layout, state, tables};
+use super::{Flavour, batch, layout, state, tables};
 use iced_decoder::{
     Bitness, Registers,
     machine::{
@@ -15,7 +15,7 @@ use vmm::{Hypervisor, reusable::ReusableVm};
 /// What code pages hold beside the instruction: `out 0xe6, al` at every address.
 const ENDING: u8 = layout::END_PORT as u8;
 /// The longest instruction in bytes.
-const INSTRUCTION_MAX: usize = 15;
+pub(super) const INSTRUCTION_MAX: usize = 15;
 /// Component bits of XCR0: x87, SSE, AVX and the three of AVX-512.
 const COMPONENTS: u64 = 0xe7;
 
@@ -38,6 +38,8 @@ pub(super) struct Machine {
     code: Range<usize>,
     /// Whether extended state can differ from the initial one.
     extended_used: bool,
+    /// Where the program of batches saves.
+    pub(super) batch_save: u64,
     /// Whether debug registers can differ from those at reset.
     pub(super) debug_used: bool,
 }
@@ -60,6 +62,9 @@ impl Machine {
         let mut vm = ReusableVm::new(hypervisor, layout::MEMORY_SIZE)?;
         tables::write(vm.memory_mut(), flavour)?;
         vm.memory_mut()[CODE_PAGES].fill(ENDING);
+        let (program, batch_save) = batch::program()?;
+        let at = layout::BATCH_CODE as usize;
+        vm.memory_mut()[at..at + program.len()].copy_from_slice(&program);
         // Where KVM lacks it, the emulator's refusals look like #UD.
         vm.exit_on_emulation_failure();
         let leaf = |function, index| {
@@ -90,6 +95,7 @@ impl Machine {
             initial,
             code: 0..0,
             extended_used: true,
+            batch_save,
             debug_used: false,
         };
         machine.calibrate()?;
@@ -149,13 +155,20 @@ impl Machine {
             self.vm.set_extended(self.initial.bytes())?;
         }
         self.extended_used = input.extended.is_some() || state::uses_extended(input);
+        let [.., fs, gs] = input.registers.segment_bases;
+        self.prepare_special(input.bitness, [fs, gs])?;
+        self.vm.set_regs(&state::to_kvm(&input.registers));
+        Ok(())
+    }
+
+    /// Special registers, debug registers and events, where they are not as they should be.
+    pub(super) fn prepare_special(&mut self, bitness: Bitness, [fs, gs]: [u64; 2]) -> Result<(), Failure> {
         if self.debug_used {
             let reset = kvm_bindings::kvm_debugregs { dr6: 0xffff_0ff0, dr7: 0x400, ..Default::default() };
             self.vm.vcpu().set_debug_regs(&reset)?;
             self.debug_used = false;
         }
-        let [.., fs, gs] = input.registers.segment_bases;
-        let mut special = mode.special;
+        let mut special = self.modes[index(bitness)].special;
         (special.fs.base, special.gs.base) = (fs, gs);
         let is_same = self.vm.state().sregs == special;
         if !is_same {
@@ -167,8 +180,20 @@ impl Machine {
             let events = self.events;
             self.vm.set_events(&events);
         }
-        self.vm.set_regs(&state::to_kvm(&input.registers));
         Ok(())
+    }
+
+    /// Whether the stack and all data windows are zero.
+    pub(super) fn is_memory_empty(&self) -> bool {
+        self.vm.memory()[layout::STACK as usize..layout::DATA_END as usize].iter().fold(0, |all, byte| all | byte) == 0
+    }
+
+    /// Makes them so, and code pages too.
+    pub(super) fn empty_memory(&mut self) {
+        let memory = self.vm.memory_mut();
+        clear(&mut memory[layout::STACK as usize..layout::DATA_END as usize]);
+        memory[CODE_PAGES].fill(ENDING);
+        self.code = 0..0;
     }
 
     fn prepare_memory(&mut self, input: &Input, code: usize) {
@@ -178,7 +203,7 @@ impl Machine {
         memory[self.code.clone()].copy_from_slice(&input.code);
         let own = backing(input.window);
         clear(&mut memory[layout::STACK as usize..own.start]);
-        clear(&mut memory[own.end..(layout::DATA as usize + Window::ALL.len() * window::SIZE)]);
+        clear(&mut memory[own.end..layout::DATA_END as usize]);
         fill_content(input, &mut memory[own]);
     }
 
@@ -208,7 +233,7 @@ thread_local! {
 }
 
 /// The same as [`Input::fill_content`], cheaper the second time; `own` has the size of a window.
-fn fill_content(input: &Input, own: &mut [u8]) {
+pub(super) fn fill_content(input: &Input, own: &mut [u8]) {
     SEQUENCE.with_borrow_mut(|(seed, bytes)| {
         if *seed != Some(input.memory_seed) {
             bytes.resize(window::SIZE, 0);

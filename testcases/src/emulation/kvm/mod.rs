@@ -9,6 +9,7 @@
 //! **Architecture Invariant**: page tables, descriptors and handlers never change after the first entry: a KVM with
 //! shadow paging need not notice what its host edits.
 
+mod batch;
 mod device;
 mod executor;
 mod layout;
@@ -53,6 +54,11 @@ impl Flavour {
     /// Whether the pages under test are a device.
     pub const fn is_mmio(self) -> bool {
         matches!(self, Self::MmioUser | Self::MmioSupervisor)
+    }
+
+    /// Whether many inputs can be executed in one entry of the guest.
+    const fn has_batches(self) -> bool {
+        matches!(self, Self::MemoryUser)
     }
 
     /// The privilege that instructions are executed with.

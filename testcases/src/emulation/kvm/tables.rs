@@ -86,6 +86,21 @@ pub(super) fn write(memory: &mut [u8], flavour: Flavour) -> Result<(), IcedError
             }
         }
     }
+    if flavour.has_batches() {
+        for (linear, physical, bits) in [
+            (layout::BATCH_CODE_LINEAR, layout::BATCH_CODE..layout::BATCH_VARIABLES, entry::USER),
+            (
+                layout::BATCH_VARIABLES_LINEAR,
+                layout::BATCH_VARIABLES..layout::MEMORY_SIZE as u64,
+                data | entry::WRITABLE,
+            ),
+            (layout::BATCH_ALIAS_LINEAR, layout::CODE..layout::DATA_END, data | entry::WRITABLE),
+        ] {
+            for page in physical.clone().step_by(PAGE as usize) {
+                tables.map(linear + page - physical.start, page, bits);
+            }
+        }
+    }
     tables.descriptors();
     tables.handlers()
 }

@@ -203,3 +203,64 @@ fn operands_across_pages_agree() {
         }
     }
 }
+
+#[test]
+fn batches_give_what_single_executions_give() {
+    let mut memory = executor(Flavour::MemoryUser);
+    let mut inputs: Vec<Input> = Vec::new();
+    for round in 0..3 {
+        for (number, Row { build, .. }) in ROWS.iter().enumerate() {
+            for window in [Window::Plain, Window::EndsAbsent, Window::EndsReadOnly, Window::StartsMemory] {
+                let mut input = input(window, if round == 2 { 0xffd } else { OFFSET }, build);
+                input.memory_seed = number as u64 / 7;
+                inputs.push(input);
+            }
+            // One that faults, and one that goes elsewhere.
+            inputs.push(input(Window::Plain, OFFSET, |a| a.div(qword_ptr(rbx))));
+            inputs.push(bytes_input(Window::Plain, OFFSET, vec![0xeb, 0x40]));
+        }
+    }
+    let single: Vec<Output> = inputs.iter().map(|input| memory.execute(input).unwrap()).collect();
+    for _ in 0..3 {
+        for ((output, expected), input) in memory.execute_many(&inputs).into_iter().zip(&single).zip(&inputs) {
+            let output = output.unwrap();
+            assert_eq!(output.end, expected.end, "{:02x?}", input.code);
+            assert_eq!(output.registers, expected.registers, "{:02x?}", input.code);
+            assert!(output == *expected, "{:02x?}", input.code);
+        }
+    }
+    assert!(memory.nr_batched() > inputs.len() as u64, "{} of {}", memory.nr_batched(), inputs.len());
+}
+
+#[test]
+fn compatibility_mode_agrees_where_kvm_executes_it() {
+    let mut memory = executor(Flavour::MemoryUser);
+    let mut mmio = executor(Flavour::MmioUser);
+    let mut input = input(Window::Plain, OFFSET, |a| a.add(dword_ptr(ebx), ecx));
+    // Without the prefix for 32-bit addresses.
+    input.code.remove(0);
+    input.bitness = Bitness::Bits32;
+    input.registers.bitness = Bitness::Bits32;
+    input.registers.general = input.registers.general.map(|value| value & 0xffff_ffff);
+    input.registers.general[8..].fill(0);
+    let native = memory.execute(&input).unwrap();
+    let sum = (read_at(&input, 8)[0]).wrapping_add(2);
+    assert_eq!((&native.end, native.memory[OFFSET as usize]), (&End::Completed, sum));
+    assert_agree(&native, &mmio.execute(&input).unwrap(), "32-bit");
+}
+
+#[test]
+fn inputs_that_no_execution_can_have_are_errors() {
+    let mut memory = executor(Flavour::MemoryUser);
+    let good = input(Window::Plain, OFFSET, |a| a.nop());
+    let elsewhere = Registers { rip: window::CODE + PAGE, ..good.registers };
+    for bad in [
+        Input { registers: elsewhere, ..good.clone() },
+        Input { code: vec![0x90; 16], ..good.clone() },
+        Input { bitness: Bitness::Bits16, ..good.clone() },
+    ] {
+        assert!(memory.execute(&bad).is_err(), "{bad:?}");
+        assert!(memory.execute_many(&[bad]).remove(0).is_err());
+        assert_eq!(memory.execute(&good).unwrap().end, End::Completed);
+    }
+}
