@@ -3,7 +3,7 @@ use crate::{
     access::accesses,
     form::Form,
     generate::{Generator, predicted_forms},
-    machine::{area, window},
+    machine::{Extended, area, window},
     registers::Bitness,
 };
 
@@ -175,11 +175,11 @@ fn the_result_depends_on_the_answers_only() {
 
 #[test]
 fn the_initial_state_costs_nothing_and_everything_else_does() {
-    let mut state = crate::machine::Extended::initial(area::size_bytes(0xe7));
-    assert_eq!(super::state::cost(&state), 0);
+    let mut area = Extended::initial(area::size_bytes(0xe7));
+    assert_eq!(state::cost(&area), 0);
     for offset in [0, 24, 160, 512, 2687] {
-        state.bytes_mut()[offset] ^= 4;
-        assert!(super::state::cost(&state) > 0, "{offset}");
-        state.bytes_mut()[offset] ^= 4;
+        area.bytes_mut()[offset] ^= 4;
+        assert!(state::cost(&area) > 0, "{offset}");
+        area.bytes_mut()[offset] ^= 4;
     }
 }
