@@ -17,7 +17,7 @@ pub use pieces::{pieces, split_at_pages};
 
 use crate::{
     access::{Access, Direction, Space},
-    effects::{Effects, effects},
+    effects::{Effects, STATUS_FLAGS, effects},
     machine::{Exception, Input, Mode},
     unpredictable::{Reason, why_code},
 };
@@ -128,7 +128,12 @@ impl Predictor {
         let (accesses, due) = due::follow(&instruction, &operands, input, self.mode)?;
         let is_restarted = matches!(due, Due::Raises { .. }) && !string::is_repeated(&instruction);
         let undefined_memory = layout::undefined(&instruction, &operands, &effects, &due);
-        let effects = if is_restarted { Effects::default() } else { effects };
+        let mut effects = if is_restarted { Effects::default() } else { effects };
+        if string::is_repeated(&instruction) && string::is_comparison(&instruction) && due != Due::Completes {
+            // Intel: a fault restores the flags from before the first element (SDM vol. 2, "REP/REPE/REPZ/REPNE/REPNZ").
+            // AMD leaves them as the last element set them.
+            effects.flags_undefined |= STATUS_FLAGS;
+        }
         Ok(Prediction { instruction, accesses, due, effects, undefined_memory })
     }
 }
@@ -205,6 +210,21 @@ mod tests {
             ]
         );
         assert_eq!(prediction.due, Due::Completes);
+    }
+
+    #[test]
+    fn flags_of_a_comparison_that_faults_on_the_way_are_open() {
+        let near_the_end = |input: &mut Input| {
+            input.window = Window::EndsAbsent;
+            input.registers.general[1] = 8;
+            input.registers.general[7] = Window::EndsAbsent.address() + 0xffe;
+        };
+        // AL is none of the bytes before the end.
+        let faults = predicted(&assemble(|a| a.repne().scasb()), near_the_end);
+        assert_ne!(faults.due, Due::Completes);
+        assert_eq!(faults.effects.flags_compared() & STATUS_FLAGS, 0);
+        let completes = predicted(&assemble(|a| a.scasb()), near_the_end);
+        assert_eq!((completes.due, completes.effects.flags_undefined), (Due::Completes, 0));
     }
 
     #[test]

@@ -18,6 +18,12 @@ fn is_mask_move(instruction: &Instruction) -> bool {
     matches!(instruction.mnemonic(), Mnemonic::Maskmovq | Mnemonic::Maskmovdqu | Mnemonic::Vmaskmovdqu)
 }
 
+/// Whether it is CMPS or SCAS, which set flags by each element.
+pub(super) fn is_comparison(instruction: &Instruction) -> bool {
+    use Mnemonic::{Cmpsb, Cmpsd, Cmpsq, Cmpsw, Scasb, Scasd, Scasq, Scasw};
+    matches!(instruction.mnemonic(), Cmpsb | Cmpsw | Cmpsd | Cmpsq | Scasb | Scasw | Scasd | Scasq)
+}
+
 /// Whether it is a string instruction with a repeat prefix.
 pub(super) fn is_repeated(instruction: &Instruction) -> bool {
     (instruction.has_rep_prefix() || instruction.has_repne_prefix()) && is_string(instruction)

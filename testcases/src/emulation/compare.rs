@@ -2,7 +2,7 @@
 
 use iced_decoder::{
     Effects,
-    machine::{End, Extended, Output},
+    machine::{End, Extended, Output, window::PAGE},
     normalize,
 };
 use std::{collections::BTreeSet, fmt, ops::Range};
@@ -76,6 +76,10 @@ pub struct Open {
     pub flags: u64,
     /// General registers, as bits by their number.
     pub general: u16,
+    /// Bits of the error code of a page fault.
+    pub error_code: u32,
+    /// Where in its page the address of a page fault lies.
+    pub address: bool,
     /// Parts of the window, as offsets.
     pub memory: Vec<Range<usize>>,
     /// What decides what is open in extended state.
@@ -126,7 +130,7 @@ const GENERAL: [&str; 16] =
 /// Compares the state after two executions; accesses are compared with a prediction elsewhere.
 pub fn compare(expected: &Output, actual: &Output, open: &Open) -> Difference {
     let mut difference = Difference::default();
-    compare_ends(&expected.end, &actual.end, &mut difference);
+    compare_ends(&expected.end, &actual.end, open, &mut difference);
     if difference.fields.contains(&Field::Completion) {
         // Everything else follows from that.
         return difference;
@@ -149,14 +153,16 @@ pub fn compare(expected: &Output, actual: &Output, open: &Open) -> Difference {
     difference
 }
 
-fn compare_ends(expected: &End, actual: &End, difference: &mut Difference) {
+fn compare_ends(expected: &End, actual: &End, open: &Open, difference: &mut Difference) {
+    let code = |code: Option<u32>| code.map(|code| code & !open.error_code);
+    let address = |address: Option<u64>| if open.address { address.map(|address| address / PAGE) } else { address };
     match (expected, actual) {
         (End::Raised(want), End::Raised(have)) => {
             if want.vector != have.vector {
                 difference.add(Field::Vector, "vector", want.vector, have.vector);
-            } else if want.error_code != have.error_code {
+            } else if code(want.error_code) != code(have.error_code) {
                 difference.add(Field::ErrorCode, "error code", some(want.error_code), some(have.error_code));
-            } else if want.address != have.address {
+            } else if address(want.address) != address(have.address) {
                 difference.add(Field::FaultAddress, "address", some(want.address), some(have.address));
             }
         }
@@ -256,7 +262,12 @@ mod tests {
         assert_eq!(fields(&changed(|output| output.registers.rip = 1), none()), "rip");
         assert_eq!(fields(&changed(|output| output.registers.rflags = 1), none()), "flags");
         assert_eq!(fields(&changed(|output| output.memory[63] = 1), none()), "memory");
-        let extended = changed(|output| output.extended.as_mut().unwrap().bytes_mut()[160] = 1);
+        // XMM0, which counts only while SSE state is in use.
+        let extended = changed(|output| {
+            let area = output.extended.as_mut().unwrap();
+            area.set_components(1 << 1);
+            area.bytes_mut()[160] = 1;
+        });
         assert_eq!(fields(&extended, none()), "extended");
         assert_eq!(fields(&changed(|output| output.end = End::Hung), none()), "completion");
         let both = changed(|output| (output.registers.rip, output.registers.rflags) = (1, 0x800));
@@ -265,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_open_is_passed_over() {
-        let open = || Open { flags: 0x1, general: 1 << 3, memory: vec![8..16], ..Open::default() };
+        let open = || Open { flags: 0x1, general: 1 << 3, memory: std::iter::once(8..16).collect(), ..Open::default() };
         assert_eq!(fields(&changed(|output| output.registers.general[3] = 1), open()), "");
         assert_eq!(fields(&changed(|output| output.registers.rflags = 1), open()), "");
         assert_eq!(fields(&changed(|output| output.registers.rflags = 0x40), open()), "flags");
@@ -286,6 +297,11 @@ mod tests {
         assert_eq!(compare(raised(13, Some(0), None)), "vector");
         assert_eq!(compare(raised(14, Some(7), Some(0))), "error-code");
         assert_eq!(compare(raised(14, Some(6), Some(0x1001))), "fault-address");
+        let open = Open { error_code: 2, address: true, ..Open::default() };
+        let with_open = |actual| super::compare(&expected, &actual, &open).fields_text();
+        assert_eq!(with_open(raised(14, Some(4), Some(0x1001))), "");
+        assert_eq!(with_open(raised(14, Some(7), Some(0x1001))), "error-code");
+        assert_eq!(with_open(raised(14, Some(4), Some(0x2000))), "fault-address");
     }
 
     #[test]

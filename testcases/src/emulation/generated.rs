@@ -123,7 +123,20 @@ pub fn expectation(predictor: &mut Predictor, input: &Input) -> Expectation {
     let offset = |address: u64| usize::try_from(address.saturating_sub(start)).unwrap_or(usize::MAX);
     let memory = prediction.undefined_memory.iter().map(|range| offset(range.start)..offset(range.end)).collect();
     let effects = prediction.effects;
-    let open = Open { flags: effects.flags_undefined, general: effects.general_undefined, memory, effects };
+    let (error_code, is_address_open) = match prediction.due {
+        Due::Raises { error_code_open, is_address_open, .. } => (error_code_open, is_address_open),
+        Due::Completes => (0, false),
+        // Of several operands that fault, either may be told.
+        Due::Open => (u32::MAX, true),
+    };
+    let open = Open {
+        error_code,
+        address: is_address_open,
+        flags: effects.flags_undefined,
+        general: effects.general_undefined,
+        memory,
+        effects,
+    };
     let on_device = |access: &Access| is_tested(input, access.address);
     let made = prediction.accesses.iter().filter(|predicted| on_device(&predicted.access));
     let is_certain = matches!(prediction.due, Due::Completes) && made.clone().all(|predicted| predicted.is_certain);

@@ -6,6 +6,7 @@ use super::{
     known::{Class, Known},
     kvm::{Flavour, KvmExecutor},
     native::Native,
+    placed::Placed,
     repro,
     run::{self, Done, Pair, Plan},
     source::Source as _,
@@ -76,7 +77,7 @@ pub struct Outcome {
 pub fn make_pair(hypervisor: &Arc<Hypervisor>) -> Result<Pair, ExecutorError> {
     let reference = Native::start().map_err(|error| ExecutorError { text: crate::chain::chain(&error) })?;
     let subject = KvmExecutor::new(hypervisor.clone(), Flavour::MmioUser)?;
-    Ok(Pair { reference: Box::new(reference), subject: Box::new(subject) })
+    Ok(Pair { reference: Box::new(Placed::new(reference)), subject: Box::new(Placed::new(subject)) })
 }
 
 /// The version that baselines are asked with.
