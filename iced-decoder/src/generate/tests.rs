@@ -1,3 +1,5 @@
+//! Tests of the generator.
+
 use super::*;
 use crate::{
     access::{Direction, Space, accesses},

@@ -1,3 +1,5 @@
+//! Tests of the shrinker.
+
 use super::*;
 use crate::{
     access::accesses,

@@ -1,3 +1,5 @@
+//! Tests of the text form of inputs.
+
 use super::*;
 use crate::generate::{Generator, any_input, predicted_forms};
 use std::sync::Arc;
