@@ -8,7 +8,10 @@ use iced_decoder::Bitness;
 use std::path::Path;
 use testcases::{
     cancel::Cancel,
-    emulation::mmio::{self, Options, Outcome},
+    emulation::{
+        kvm::Flavour,
+        mmio::{self, Options, Outcome},
+    },
 };
 
 fn has_kvm() -> bool {
@@ -21,6 +24,7 @@ fn has_kvm() -> bool {
 
 fn options(folder: &Path) -> Options {
     Options {
+        on: Flavour::MmioUser,
         forms: None,
         bitness: Bitness::Bits64,
         nr_inputs: Some(6000),

@@ -4,7 +4,10 @@ use crate::interrupt;
 use clap::{Args, Subcommand, ValueEnum};
 use iced_decoder::Bitness;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
-use testcases::emulation::mmio::{self, Options};
+use testcases::emulation::{
+    kvm::Flavour,
+    mmio::{self, Options},
+};
 
 /// Search for differences between a hypervisor and the processor
 #[derive(Debug, Args)]
@@ -32,6 +35,9 @@ enum What {
 /// What `fuzz mmio` takes.
 #[derive(Debug, Args)]
 struct Mmio {
+    /// What they are executed on: KVM at CPL 3 or 0, with a device or with memory
+    #[arg(long, value_enum, default_value_t = On::MmioUser)]
+    on: On,
     /// Forms by pattern, with `*` and `?`; all if not given
     #[arg(long, value_name = "PATTERN")]
     forms: Option<String>,
@@ -59,6 +65,25 @@ struct Mmio {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum On {
+    MmioUser,
+    MmioSupervisor,
+    MemoryUser,
+    MemorySupervisor,
+}
+
+impl From<On> for Flavour {
+    fn from(on: On) -> Self {
+        match on {
+            On::MmioUser => Self::MmioUser,
+            On::MmioSupervisor => Self::MmioSupervisor,
+            On::MemoryUser => Self::MemoryUser,
+            On::MemorySupervisor => Self::MemorySupervisor,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Mode {
     #[value(name = "16")]
     Bits16,
@@ -82,6 +107,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let What::Mmio(mmio) = &arguments.what;
     let cancel = interrupt::cancel_on_signal()?;
     let options = Options {
+        on: mmio.on.into(),
         forms: mmio.forms.clone(),
         bitness: mmio.mode.into(),
         nr_inputs: mmio.cases,

@@ -112,6 +112,23 @@ fn bad_numbers_are_refused() {
 }
 
 #[test]
+fn bad_fuzzing_requests_are_refused() {
+    if !has_kvm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert_refused(&["fuzz", "mmio", "--mode", "16", "--folder", path], &["16", "64-bit"]);
+    assert_refused(&["fuzz", "mmio", "--forms", "Frob*", "--folder", path], &["Frob*", "Add_rm32_r32"]);
+    assert_refused(&["fuzz", "mmio", "--resume", "--forms", "Add_*", "--folder", path], &[path, "--resume"]);
+    assert_refused(
+        &["fuzz", "mmio", "--cases", "100", "--forms", "Add_*", "--folder", "/proc/nowhere"],
+        &["/proc/nowhere"],
+    );
+    assert_refused(&["run", "repro:0123456789abcdef"], &["0123456789abcdef", "cargo xtask fuzz mmio"]);
+}
+
+#[test]
 fn lists_are_json_for_programs() {
     let output = output(&["list", "--json", "cpuid"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

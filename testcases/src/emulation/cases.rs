@@ -6,6 +6,7 @@
 use super::{
     generated::Generated,
     known::Known,
+    kvm::Flavour,
     mmio::{make_pair, version},
     run::{self, HUNG, Plan, REFUSED},
     source::Source as _,
@@ -84,8 +85,8 @@ pub fn run(case: &Case, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> model:
 }
 
 fn execute(row: &Row, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> Result<(Generated, Tally, Known), String> {
-    let known = Known::load("vmm", &version()).map_err(|error| chain(&error))?;
-    let mut pair = make_pair(hypervisor).map_err(|error| error.text)?;
+    let known = Known::load("vmm", &version(), Flavour::MmioUser).map_err(|error| chain(&error))?;
+    let mut pair = make_pair(hypervisor, Flavour::MmioUser).map_err(|error| error.text)?;
     let is_wanted = |form: &iced_decoder::Form| form.encoding() == row.encoding;
     let source = Generated::of(SEED, Bitness::Bits64, &is_wanted, &mut *pair.reference).map_err(|error| error.text)?;
     let nr_inputs = INPUTS_PER_FORM * source.nr_forms() as u64;

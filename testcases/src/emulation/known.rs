@@ -1,6 +1,6 @@
 //! Differences that are explained: the emulation part of a subject's baseline.
 
-use super::tally::Key;
+use super::{kvm::Flavour, tally::Key};
 use crate::image::workspace;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -35,8 +35,16 @@ pub struct Class {
     pub kind: Kind,
     /// Why, with the clause for a bug.
     pub reason: String,
+    /// The executors that it holds for, by name.
+    #[serde(default = "mmio_user")]
+    pub on: Vec<String>,
     /// Part of the version of the subjects that it holds for.
     pub when: Option<String>,
+}
+
+/// The executor that classes are for unless they name others.
+fn mmio_user() -> Vec<String> {
+    vec![Flavour::MmioUser.name().to_owned()]
 }
 
 /// Why a file of classes cannot be used.
@@ -70,7 +78,7 @@ pub enum KnownError {
     },
 }
 
-/// The classes that hold for a subject.
+/// The classes that hold for a subject and an executor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     classes: Vec<Class>,
@@ -81,10 +89,10 @@ impl Known {
     ///
     /// # Errors
     /// [`KnownError`].
-    pub fn load(subject: &str, version: &str) -> Result<Self, KnownError> {
+    pub fn load(subject: &str, version: &str, on: Flavour) -> Result<Self, KnownError> {
         let path = workspace().join("testcases/baselines").join(format!("{subject}.emulation.toml"));
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, version, &path),
+            Ok(text) => Self::parse(&text, version, on, &path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(KnownError::Read { path, source }),
         }
@@ -94,7 +102,7 @@ impl Known {
     ///
     /// # Errors
     /// [`KnownError::Form`] and [`KnownError::Class`].
-    pub fn parse(text: &str, version: &str, path: &Path) -> Result<Self, KnownError> {
+    pub fn parse(text: &str, version: &str, on: Flavour, path: &Path) -> Result<Self, KnownError> {
         let file: File = toml::from_str(text).map_err(|error| KnownError::Form {
             path: path.to_owned(),
             message: error.to_string().trim().replace('\n', " "),
@@ -107,11 +115,17 @@ impl Known {
             if class.forms.iter().any(|form| form == "*") && class.fields == "*" {
                 return refused("it explains everything; name forms or fields");
             }
+            if class.on.is_empty() || class.on.iter().any(|name| Flavour::from_name(name).is_none()) {
+                return refused("`on` names an executor that does not exist, or none");
+            }
             if class.reason.trim().is_empty() {
                 return refused("`reason` is empty");
             }
         }
-        let holds = |class: &Class| class.when.as_deref().is_none_or(|part| version.contains(part));
+        let holds = |class: &Class| {
+            class.on.iter().any(|name| name == on.name())
+                && class.when.as_deref().is_none_or(|part| version.contains(part))
+        };
         Ok(Self { classes: file.class.into_iter().filter(holds).collect() })
     }
 
@@ -130,7 +144,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Known, KnownError> {
-        Known::parse(text, "KVM 1, kvm_amd", "known.toml".as_ref())
+        Known::parse(text, "KVM 1, kvm_amd", Flavour::MmioUser, "known.toml".as_ref())
     }
 
     fn key(form: &str, fields: &str) -> Key {
@@ -155,6 +169,16 @@ mod tests {
         assert!(other.explain(&key("Adc_rm8_r8", "refused")).is_none());
         let this = parse(&format!("{CLASS}when = \"kvm_amd\"\n")).unwrap();
         assert!(this.explain(&key("Adc_rm8_r8", "refused")).is_some());
+    }
+
+    #[test]
+    fn classes_hold_for_the_executors_they_name() {
+        let key = key("Adc_rm8_r8", "refused");
+        let other = parse(&format!("{CLASS}on = [\"mmio-supervisor\"]\n")).unwrap();
+        assert!(other.explain(&key).is_none());
+        let both = parse(&format!("{CLASS}on = [\"mmio-supervisor\", \"mmio-user\"]\n")).unwrap();
+        assert!(both.explain(&key).is_some());
+        assert!(parse(&format!("{CLASS}on = [\"mmio\"]\n")).unwrap_err().to_string().contains("`on`"));
     }
 
     #[test]

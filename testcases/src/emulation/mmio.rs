@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{cancel::Cancel, host};
 use anyhow::{Context as _, bail};
-use iced_decoder::{Bitness, machine::ExecutorError};
+use iced_decoder::{
+    Bitness,
+    machine::{End, Executor, ExecutorError, Input, Mode, Output},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fmt,
@@ -34,6 +37,8 @@ const MAX_TOLD: usize = 50;
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What the instructions are executed on.
+    pub on: Flavour,
     /// Pattern of form names.
     pub forms: Option<String>,
     /// Mode of the code segment.
@@ -70,14 +75,42 @@ pub struct Outcome {
     was_cancelled: bool,
 }
 
-/// Makes the two executors: the processor itself, and a device on KVM.
+/// Makes the two executors: the processor itself, and KVM.
 ///
 /// # Errors
 /// [`ExecutorError`], if the child process or the virtual machine cannot be made.
-pub fn make_pair(hypervisor: &Arc<Hypervisor>) -> Result<Pair, ExecutorError> {
-    let reference = Native::start().map_err(|error| ExecutorError { text: crate::chain::chain(&error) })?;
-    let subject = KvmExecutor::new(hypervisor.clone(), Flavour::MmioUser)?;
-    Ok(Pair { reference: Box::new(Placed::new(reference)), subject: Box::new(Placed::new(subject)) })
+pub fn make_pair(hypervisor: &Arc<Hypervisor>, on: Flavour) -> Result<Pair, ExecutorError> {
+    let native = Native::start().map_err(|error| ExecutorError { text: crate::chain::chain(&error) })?;
+    let native = Placed::new(native);
+    let reference: Box<dyn Executor> = match on.mode() {
+        Mode::User => Box::new(native),
+        Mode::Supervisor => Box::new(AsSupervisor(native)),
+    };
+    let subject = KvmExecutor::new(hypervisor.clone(), on)?;
+    Ok(Pair { reference, subject: Box::new(Placed::new(subject)) })
+}
+
+/// An executor at CPL 3 that tells what CPL 0 would have raised: the instructions here do the same but for that.
+struct AsSupervisor<E>(E);
+
+/// Vector of the page fault, and the bit of its error code that tells of CPL 3.
+const PAGE_FAULT: u8 = 14;
+const USER: u32 = 1 << 2;
+
+impl<E: Executor> Executor for AsSupervisor<E> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
+        let mut output = self.0.execute(input)?;
+        if let End::Raised(exception) = &mut output.end
+            && exception.vector == PAGE_FAULT
+        {
+            exception.error_code = exception.error_code.map(|code| code & !USER);
+        }
+        Ok(output)
+    }
 }
 
 /// The version that baselines are asked with.
@@ -94,9 +127,9 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
     if options.bitness != Bitness::Bits64 {
         bail!("--mode {}: only 64-bit mode has an oracle yet", options.bitness.bits());
     }
-    let known = Known::load("vmm", &version())?;
+    let known = Known::load("vmm", &version(), options.on)?;
     let hypervisor = Arc::new(Hypervisor::open()?);
-    let mut pair = make_pair(&hypervisor)?;
+    let mut pair = make_pair(&hypervisor, options.on)?;
     let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?;
     if source.nr_forms() == 0 {
         let pattern = options.forms.as_deref().unwrap_or("*");
@@ -105,6 +138,7 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
         );
     }
     let identity = Identity {
+        on: options.on.name().to_owned(),
         seed: options.seed,
         bits: options.bitness.bits(),
         forms: options.forms.clone().unwrap_or_else(|| "*".to_owned()),
@@ -125,7 +159,7 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
         deadline: options.time.map(|time| began + time),
     };
     let bar = bar(options, nr_inputs);
-    let done = run::run(&source, &|| make_pair(&hypervisor), &plan, cancel, &|nr| bar.inc(nr))?;
+    let done = run::run(&source, &|| make_pair(&hypervisor, options.on), &plan, cancel, &|nr| bar.inc(nr))?;
     bar.finish_and_clear();
     let time = began.elapsed();
     let Done { tally: part, next } = done;
@@ -164,7 +198,7 @@ fn explain(
         if class.is_none() && nr_told < MAX_TOLD {
             nr_told += 1;
             finding = repro::shrink(source, pair, key, finding);
-            repro::write(&options.folder, &finding.input)?;
+            repro::write(&options.folder, &finding.input, options.on)?;
         }
         findings.push((key.clone(), finding, class));
     }

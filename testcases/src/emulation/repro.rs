@@ -1,6 +1,7 @@
 //! Findings as small as they get, and as files that stand alone.
 
 use super::{
+    kvm::Flavour,
     run::{self, Pair, Verdict},
     source::Source,
     tally::{Finding, Key},
@@ -52,10 +53,10 @@ pub fn instruction(input: &Input) -> String {
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn write(folder: &Path, input: &Input) -> anyhow::Result<PathBuf> {
+pub fn write(folder: &Path, input: &Input, on: Flavour) -> anyhow::Result<PathBuf> {
     let path = folder.join(format!("{}.repro", name(input)));
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&path, format!("{input}\n")))
+        .and_then(|()| fs::write(&path, format!("{input}\non={}\n", on.name())))
         .with_context(|| format!("failed to write {}", path.display()))?;
     Ok(path)
 }
@@ -65,9 +66,9 @@ pub fn write(folder: &Path, input: &Input) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// If it is not found, or an executor cannot be used.
 pub fn replay(name_wanted: &str, folders: &[&Path], with_accesses: bool) -> anyhow::Result<(String, bool)> {
-    let input = read(name_wanted, folders)?;
+    let (input, on) = read(name_wanted, folders)?;
     let hypervisor = Arc::new(vmm::Hypervisor::open()?);
-    let mut pair = super::mmio::make_pair(&hypervisor)?;
+    let mut pair = super::mmio::make_pair(&hypervisor, on)?;
     let mut text = format!("{}\n  {input}\n", instruction(&input));
     for executor in [&mut pair.reference, &mut pair.subject] {
         let output = executor.execute(&input)?;
@@ -97,17 +98,20 @@ pub fn replay(name_wanted: &str, folders: &[&Path], with_accesses: bool) -> anyh
 /// Reads the reproducer with this name from the first of the folders that has it.
 ///
 /// # Errors
-/// If none has it, or if it is not one line of an input with that name.
-pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<Input> {
+/// If none has it, or if it is not a line of an input with that name and a line of the executor that it is for.
+pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<(Input, Flavour)> {
     let file = format!("{name_wanted}.repro");
     let Some(path) = folders.iter().map(|folder| folder.join(&file)).find(|path| path.exists()) else {
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         bail!("no reproducer `{name_wanted}` in {}; `cargo xtask fuzz mmio` writes them", folders.join(" or "));
     };
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let input: Input = text.trim().parse().map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let (line, on) = text.trim().split_once('\n').unwrap_or((text.trim(), "on=mmio-user"));
+    let input: Input = line.parse().map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let on = on.strip_prefix("on=").and_then(Flavour::from_name);
+    let on = on.with_context(|| format!("{}: its second line is not `on=` and an executor", path.display()))?;
     if name(&input) != name_wanted {
         bail!("{} holds the input {}, not the one that it is named after", path.display(), name(&input));
     }
-    Ok(input)
+    Ok((input, on))
 }

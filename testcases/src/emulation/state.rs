@@ -18,6 +18,8 @@ const SCHEMA: &str = "vmproof/emulation/1";
 /// Which run it is: runs that differ in one of these do not mix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
+    /// Name of the executor under test.
+    pub on: String,
     /// The seed.
     pub seed: u64,
     /// 16, 32 or 64.
@@ -33,7 +35,7 @@ impl Identity {
     pub fn file_name(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let forms: String = self.forms.chars().map(|c| if c == '*' { '+' } else { plain(c) }).collect();
-        format!("mmio-{}-{}-{forms}.json", self.bits, self.seed)
+        format!("{}-{}-{}-{forms}.json", self.on, self.bits, self.seed)
     }
 }
 
@@ -151,7 +153,7 @@ mod tests {
     use iced_decoder::{Bitness, Registers, machine::window::Window};
 
     fn run() -> Identity {
-        Identity { seed: 7, bits: 64, forms: "Add_*".to_owned(), nr_forms: 20 }
+        Identity { on: "mmio-user".to_owned(), seed: 7, bits: 64, forms: "Add_*".to_owned(), nr_forms: 20 }
     }
 
     fn tally() -> Tally {
@@ -179,7 +181,7 @@ mod tests {
         write(folder.path(), &run(), 1000, &tally()).unwrap();
         assert_eq!(read(folder.path(), &run()).unwrap(), (1000, tally()));
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names, ["mmio-64-7-Add_+.json"]);
+        assert_eq!(names, ["mmio-user-64-7-Add_+.json"]);
     }
 
     #[test]

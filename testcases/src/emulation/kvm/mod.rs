@@ -51,6 +51,11 @@ impl Flavour {
         }
     }
 
+    /// The flavour with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flavour| flavour.name() == name)
+    }
+
     /// Whether the pages under test are a device.
     pub const fn is_mmio(self) -> bool {
         matches!(self, Self::MmioUser | Self::MmioSupervisor)
