@@ -124,8 +124,11 @@ pub fn version() -> String {
 /// # Errors
 /// If KVM or the child process cannot be used, no form matches, or the folder cannot be written.
 pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
-    if options.bitness != Bitness::Bits64 {
-        bail!("--mode {}: only 64-bit mode has an oracle yet", options.bitness.bits());
+    if options.bitness == Bitness::Bits16 {
+        bail!(
+            "--mode {}: 16-bit code has no executor on KVM yet; there are 64-bit and 32-bit mode",
+            options.bitness.bits()
+        );
     }
     let known = Known::load("vmm", &version(), options.on)?;
     let hypervisor = Arc::new(Hypervisor::open()?);

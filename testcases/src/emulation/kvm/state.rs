@@ -62,8 +62,8 @@ pub(super) fn special(reset: &kvm_sregs, bitness: Bitness, mode: Mode, cr4: u64)
         ss: stack,
         ds: data,
         es: data,
-        fs: null,
-        gs: null,
+        fs: data,
+        gs: data,
         ldt: kvm_segment { unusable: 1, ..Default::default() },
         tr: kvm_segment {
             base: layout::SYSTEM + layout::TSS,
