@@ -5,7 +5,7 @@
 
 use super::{
     generated::Generated,
-    known::Known,
+    known::{Known, Scope},
     kvm::Flavour,
     mmio::{make_pair, version},
     run::{self, HUNG, Plan, REFUSED},
@@ -85,7 +85,8 @@ pub fn run(case: &Case, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> model:
 }
 
 fn execute(row: &Row, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> Result<(Generated, Tally, Known), String> {
-    let known = Known::load("vmm", &version(), Flavour::MmioUser).map_err(|error| chain(&error))?;
+    let scope = Scope { version: version(), on: Flavour::MmioUser, bitness: Bitness::Bits64 };
+    let known = Known::load("vmm", &scope).map_err(|error| chain(&error))?;
     let mut pair = make_pair(hypervisor, Flavour::MmioUser).map_err(|error| error.text)?;
     let is_wanted = |form: &iced_decoder::Form| form.encoding() == row.encoding;
     let source = Generated::of(SEED, Bitness::Bits64, &is_wanted, &mut *pair.reference).map_err(|error| error.text)?;

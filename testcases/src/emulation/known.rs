@@ -2,6 +2,7 @@
 
 use super::{kvm::Flavour, tally::Key};
 use crate::image::workspace;
+use iced_decoder::Bitness;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use wildmatch::WildMatch;
@@ -38,8 +39,29 @@ pub struct Class {
     /// The executors that it holds for, by name.
     #[serde(default = "mmio_user")]
     pub on: Vec<String>,
+    /// The mode that it holds for, as 16, 32 or 64; every mode if none is named.
+    pub bits: Option<u32>,
     /// Part of the version of the subjects that it holds for.
     pub when: Option<String>,
+}
+
+/// What classes are asked for.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The subject's version.
+    pub version: String,
+    /// The executor.
+    pub on: Flavour,
+    /// The mode.
+    pub bitness: Bitness,
+}
+
+impl Class {
+    fn holds(&self, scope: &Scope) -> bool {
+        self.on.iter().any(|name| name == scope.on.name())
+            && self.bits.is_none_or(|bits| bits == scope.bitness.bits())
+            && self.when.as_deref().is_none_or(|part| scope.version.contains(part))
+    }
 }
 
 /// The executor that classes are for unless they name others.
@@ -89,10 +111,10 @@ impl Known {
     ///
     /// # Errors
     /// [`KnownError`].
-    pub fn load(subject: &str, version: &str, on: Flavour) -> Result<Self, KnownError> {
+    pub fn load(subject: &str, scope: &Scope) -> Result<Self, KnownError> {
         let path = workspace().join("testcases/baselines").join(format!("{subject}.emulation.toml"));
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, version, on, &path),
+            Ok(text) => Self::parse(&text, scope, &path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(KnownError::Read { path, source }),
         }
@@ -102,7 +124,7 @@ impl Known {
     ///
     /// # Errors
     /// [`KnownError::Form`] and [`KnownError::Class`].
-    pub fn parse(text: &str, version: &str, on: Flavour, path: &Path) -> Result<Self, KnownError> {
+    pub fn parse(text: &str, scope: &Scope, path: &Path) -> Result<Self, KnownError> {
         let file: File = toml::from_str(text).map_err(|error| KnownError::Form {
             path: path.to_owned(),
             message: error.to_string().trim().replace('\n', " "),
@@ -118,15 +140,14 @@ impl Known {
             if class.on.is_empty() || class.on.iter().any(|name| Flavour::from_name(name).is_none()) {
                 return refused("`on` names an executor that does not exist, or none");
             }
+            if !matches!(class.bits, None | Some(16 | 32 | 64)) {
+                return refused("`bits` is not 16, 32 or 64");
+            }
             if class.reason.trim().is_empty() {
                 return refused("`reason` is empty");
             }
         }
-        let holds = |class: &Class| {
-            class.on.iter().any(|name| name == on.name())
-                && class.when.as_deref().is_none_or(|part| version.contains(part))
-        };
-        Ok(Self { classes: file.class.into_iter().filter(holds).collect() })
+        Ok(Self { classes: file.class.into_iter().filter(|class| class.holds(scope)).collect() })
     }
 
     /// The class that explains a finding.
@@ -144,7 +165,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Known, KnownError> {
-        Known::parse(text, "KVM 1, kvm_amd", Flavour::MmioUser, "known.toml".as_ref())
+        let version = "KVM 1, kvm_amd".to_owned();
+        Known::parse(text, &Scope { version, on: Flavour::MmioUser, bitness: Bitness::Bits64 }, "known.toml".as_ref())
     }
 
     fn key(form: &str, fields: &str) -> Key {
@@ -179,6 +201,14 @@ mod tests {
         let both = parse(&format!("{CLASS}on = [\"mmio-supervisor\", \"mmio-user\"]\n")).unwrap();
         assert!(both.explain(&key).is_some());
         assert!(parse(&format!("{CLASS}on = [\"mmio\"]\n")).unwrap_err().to_string().contains("`on`"));
+    }
+
+    #[test]
+    fn classes_hold_for_the_mode_they_name() {
+        let key = key("Adc_rm8_r8", "refused");
+        assert!(parse(&format!("{CLASS}bits = 64\n")).unwrap().explain(&key).is_some());
+        assert!(parse(&format!("{CLASS}bits = 32\n")).unwrap().explain(&key).is_none());
+        assert!(parse(&format!("{CLASS}bits = 8\n")).unwrap_err().to_string().contains("`bits`"));
     }
 
     #[test]

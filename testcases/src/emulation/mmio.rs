@@ -3,7 +3,7 @@
 use super::{
     coverage,
     generated::Generated,
-    known::{Class, Known},
+    known::{Class, Known, Scope},
     kvm::{Flavour, KvmExecutor},
     native::Native,
     placed::Placed,
@@ -130,7 +130,7 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
             options.bitness.bits()
         );
     }
-    let known = Known::load("vmm", &version(), options.on)?;
+    let known = Known::load("vmm", &Scope { version: version(), on: options.on, bitness: options.bitness })?;
     let hypervisor = Arc::new(Hypervisor::open()?);
     let mut pair = make_pair(&hypervisor, options.on)?;
     let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?;
