@@ -8,7 +8,7 @@ use rt::{
     },
     instruction, names,
     paging::{read_physical_address_bits, supervisor::SupervisorRuntime},
-    vocabulary::Needs,
+    vocabulary::{Needs, Text},
 };
 
 /// CR0 refuses paging without protection, NW without CD, any of bits 63 to 32, and to leave paging in 64-bit mode: #GP(0).
@@ -31,6 +31,7 @@ fn cr0_refuses() {
 /// ET reads as one, whatever is written, and the other bits of CR0 that may change read as written.
 #[case(feature = ControlRegisterChecks, spec = sdm3a("Control Registers"))]
 fn cr0_reads_back() {
+    const ROWS: &[Text] = names!["ET clear", "TS", "MP clear", "EM", "AM", "WP clear", "NE clear"];
     let before = read_cr0();
     let table = [
         (before & !cr0::ET, before | cr0::ET),
@@ -42,18 +43,8 @@ fn cr0_reads_back() {
         (before & !cr0::NE, before & !cr0::NE),
     ];
     for (row, (value, expected)) in table.into_iter().enumerate() {
-        check_outcome!(
-            "MOV to CR0",
-            [names!["ET clear", "TS", "MP clear", "EM", "AM", "WP clear", "NE clear"]; row],
-            write_cr0(value),
-            Outcome::COMPLETED
-        );
-        check_eq!(
-            "CR0",
-            [names!["ET clear", "TS", "MP clear", "EM", "AM", "WP clear", "NE clear"]; row],
-            read_cr0(),
-            expected
-        );
+        check_outcome!("MOV to CR0", [ROWS; row], write_cr0(value), Outcome::COMPLETED);
+        check_eq!("CR0", [ROWS; row], read_cr0(), expected);
         let _ = write_cr0(before);
     }
 }
@@ -108,6 +99,7 @@ fn cr4_refuses() {
 /// A bit of CR4 can be set if and only if CPUID tells its feature.
 #[case(feature = ControlRegisterChecks, spec = [sdm3a("Control Registers"), sdm2("CPUID—CPU Identification")])]
 fn cr4_follows_cpuid() {
+    const ROWS: &[Text] = names!["UMIP", "FSGSBASE", "PCIDE", "OSXSAVE", "SMEP", "SMAP", "PKE", "PGE"];
     let _runtime = SupervisorRuntime::new();
     let (leaf_1, leaf_7) = (read_leaf(1, 0), if read_leaf(0, 0).eax >= 7 { Some(read_leaf(7, 0)) } else { None });
     let bit = |register: u32, bit: u32| register >> bit & 1 != 0;
@@ -128,18 +120,8 @@ fn cr4_follows_cpuid() {
         let after = read_cr4();
         // SMAP would forbid nothing here, as the runtime is supervisor memory, but must not stay either.
         let _ = write_cr4(before);
-        check_outcome!(
-            "MOV to CR4",
-            [names!["UMIP", "FSGSBASE", "PCIDE", "OSXSAVE", "SMEP", "SMAP", "PKE", "PGE"]; row],
-            outcome,
-            if offered { Outcome::COMPLETED } else { Outcome::GP }
-        );
-        check_eq!(
-            "CR4",
-            [names!["UMIP", "FSGSBASE", "PCIDE", "OSXSAVE", "SMEP", "SMAP", "PKE", "PGE"]; row],
-            after,
-            if offered { before | value } else { before }
-        );
+        check_outcome!("MOV to CR4", [ROWS; row], outcome, if offered { Outcome::COMPLETED } else { Outcome::GP });
+        check_eq!("CR4", [ROWS; row], after, if offered { before | value } else { before });
     }
 }
 

@@ -16,6 +16,7 @@ use rt::{
     user,
     user::State,
     user_code,
+    vocabulary::Text,
 };
 
 const TRAP_FLAG: u64 = 1 << 8;
@@ -40,6 +41,7 @@ fn step(bytes: &[u8]) -> (Exception, u64) {
 /// instruction, and behind the instruction that follows a load of SS.
 #[case(feature = ExceptionDebug, spec = [sdm3a("Single-Step Exception Condition"), sdm3a("Debug Status Register (DR6)")])]
 fn single_step() {
+    const ROWS: &[Text] = names!["NOP", "LEA", "MOV SS", "REP MOVSB", "JMP", "INC"];
     // NOP; LEA RAX, [RDI + 16]; MOV SS, EAX and NOP; REP MOVSB; JMP over INT3; INC RAX.
     let table: [(&[u8], u64); 6] = [
         (&[0x90, 0x90], 1),
@@ -51,19 +53,9 @@ fn single_step() {
     ];
     for (row, (bytes, length)) in table.into_iter().enumerate() {
         let (exception, causes) = step(bytes);
-        check_outcome!(
-            "exception",
-            [names!["NOP", "LEA", "MOV SS", "REP MOVSB", "JMP", "INC"]; row],
-            exception,
-            Outcome::DB
-        );
-        check_eq!(
-            "bytes executed",
-            [names!["NOP", "LEA", "MOV SS", "REP MOVSB", "JMP", "INC"]; row],
-            exception.rip.wrapping_sub(frame(0)),
-            length
-        );
-        check_eq!("causes in DR6", [names!["NOP", "LEA", "MOV SS", "REP MOVSB", "JMP", "INC"]; row], causes, dr6::BS);
+        check_outcome!("exception", [ROWS; row], exception, Outcome::DB);
+        check_eq!("bytes executed", [ROWS; row], exception.rip.wrapping_sub(frame(0)), length);
+        check_eq!("causes in DR6", [ROWS; row], causes, dr6::BS);
     }
     let _ = write_dr6(0);
 }
@@ -134,6 +126,19 @@ user_code!(write_64: "mov qword ptr [rdi], 1", "nop", "ret");
 /// A data breakpoint raises #DB behind the access if kind and bytes overlap, with its bit in DR6.
 #[case(feature = ExceptionDebug, spec = sdm3a("Data Memory and I/O Breakpoint Exception Conditions"))]
 fn data_breakpoint() {
+    const ROWS: &[Text] = names![
+        "write",
+        "read, writes break",
+        "read",
+        "write, both break",
+        "next byte",
+        "second of two bytes",
+        "fourth of four bytes",
+        "behind four bytes",
+        "eighth of eight bytes",
+        "last byte of a quadword",
+        "quadword before"
+    ];
     type Row = (extern "C" fn(u64) -> u64, u64, Condition, u64, bool);
     // Function, offset of its access, condition, length of the breakpoint at offset 8, whether it breaks.
     let table: [Row; 11] = [
@@ -152,43 +157,9 @@ fn data_breakpoint() {
     for (row, (function, offset, condition, length, breaks)) in table.into_iter().enumerate() {
         let _breakpoints = Breakpoints::new([0, 0, frame(0) + 8, 0], dr7::enable(2, condition, length));
         let (outcome, _, causes) = run_watched(function, frame(0) + offset);
-        check_outcome!(
-            "exception",
-            [names![
-                "write",
-                "read, writes break",
-                "read",
-                "write, both break",
-                "next byte",
-                "second of two bytes",
-                "fourth of four bytes",
-                "behind four bytes",
-                "eighth of eight bytes",
-                "last byte of a quadword",
-                "quadword before"
-            ]; row],
-            outcome,
-            if breaks { Outcome::DB } else { Outcome::COMPLETED }
-        );
+        check_outcome!("exception", [ROWS; row], outcome, if breaks { Outcome::DB } else { Outcome::COMPLETED });
         if breaks {
-            check_eq!(
-                "causes in DR6",
-                [names![
-                    "write",
-                    "read, writes break",
-                    "read",
-                    "write, both break",
-                    "next byte",
-                    "second of two bytes",
-                    "fourth of four bytes",
-                    "behind four bytes",
-                    "eighth of eight bytes",
-                    "last byte of a quadword",
-                    "quadword before"
-                ]; row],
-                causes & 0xf,
-                dr6::B0 << 2
-            );
+            check_eq!("causes in DR6", [ROWS; row], causes & 0xf, dr6::B0 << 2);
         }
     }
 }

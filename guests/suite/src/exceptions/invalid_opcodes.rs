@@ -2,6 +2,7 @@
 
 use rt::{
     Exception, Outcome, case, check_eq, check_outcome, instruction, mmio, names, paging::frame, user, user::State,
+    vocabulary::Text,
 };
 
 /// Opcodes that are instructions in other modes only, each with what it needs to be a whole instruction there.
@@ -74,6 +75,19 @@ fn opcodes_of_other_modes_at_cpl_0() {
 /// LOCK before an instruction or operand that does not take it raises #UD.
 #[case(feature = ExceptionVectors, spec = sdm2("LOCK—Assert LOCK# Signal Prefix"))]
 fn lock_prefix() {
+    const ROWS: &[Text] = names![
+        "ADD to memory",
+        "MOV to memory",
+        "ADD to register",
+        "CMP",
+        "ADD from memory",
+        "NOP",
+        "BT",
+        "BTS, then UD2",
+        "XCHG",
+        "PUSH",
+        "NOT"
+    ];
     // ADD [RAX], ECX; MOV [RAX], ECX; ADD EAX, ECX; CMP [RAX], ECX; ADD ECX, [RAX]; NOP; BT [RAX], ECX;
     // BTS [RAX], ECX; XCHG [RAX], ECX; PUSH RAX; NOT [RAX].
     let table: [([u8; 4], Outcome); 11] = [
@@ -93,47 +107,13 @@ fn lock_prefix() {
         let mut state = State::at(place(&bytes));
         state.registers[user::register::RAX] = frame(1);
         let exception = user::enter(&mut state);
-        check_outcome!(
-            "exception",
-            [names![
-                "ADD to memory",
-                "MOV to memory",
-                "ADD to register",
-                "CMP",
-                "ADD from memory",
-                "NOP",
-                "BT",
-                "BTS, then UD2",
-                "XCHG",
-                "PUSH",
-                "NOT"
-            ]; row],
-            exception,
-            expected
-        );
+        check_outcome!("exception", [ROWS; row], exception, expected);
         // BTS is lockable: its #UD is that of the UD2 behind it.
         let offset = match row {
             7 => 4,
             _ if expected == Outcome::BP => 4,
             _ => 0,
         };
-        check_eq!(
-            "saved RIP",
-            [names![
-                "ADD to memory",
-                "MOV to memory",
-                "ADD to register",
-                "CMP",
-                "ADD from memory",
-                "NOP",
-                "BT",
-                "BTS, then UD2",
-                "XCHG",
-                "PUSH",
-                "NOT"
-            ]; row],
-            exception.rip - frame(0),
-            offset
-        );
+        check_eq!("saved RIP", [ROWS; row], exception.rip - frame(0), offset);
     }
 }

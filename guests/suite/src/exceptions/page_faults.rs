@@ -9,6 +9,7 @@ use rt::{
     user,
     user::State,
     user_code,
+    vocabulary::Text,
 };
 
 user_code!(read: "mov al, [rdi]", "ret");
@@ -24,23 +25,14 @@ user_code!(jump: "jmp rdi");
 /// Bit 1 of the error code tells the writes, bit 2 CPL 3; CR2 is the address.
 #[case(feature = ExceptionPageFault, spec = sdm3a("Interrupt 14—Page-Fault Exception (#PF)"))]
 fn error_code_by_instruction() {
+    const ROWS: &[Text] = names!["MOV from", "MOV to", "TEST", "PUSH", "POP", "CALL through"];
     let table: [(extern "C" fn(u64) -> u64, u32); 6] =
         [(read, 4), (write, 6), (test_only, 4), (push, 4), (pop, 6), (call_through, 4)];
     for (row, (function, code)) in table.into_iter().enumerate() {
         let address = layout::UNMAPPED + 0x7000 + row as u64 * 8;
         let result = user::call(function, address);
-        check_outcome!(
-            "CPL 3",
-            [names!["MOV from", "MOV to", "TEST", "PUSH", "POP", "CALL through"]; row],
-            result,
-            Outcome::pf(code)
-        );
-        check_eq!(
-            "CR2",
-            [names!["MOV from", "MOV to", "TEST", "PUSH", "POP", "CALL through"]; row],
-            result.map_or_else(|exception| exception.cr2, |_| 0),
-            address
-        );
+        check_outcome!("CPL 3", [ROWS; row], result, Outcome::pf(code));
+        check_eq!("CR2", [ROWS; row], result.map_or_else(|exception| exception.cr2, |_| 0), address);
     }
 }
 

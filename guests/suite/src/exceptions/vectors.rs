@@ -6,7 +6,7 @@ use rt::{
     instruction, layout, mmio, names, user,
     user::State,
     user_code,
-    vocabulary::Needs,
+    vocabulary::{Needs, Text},
 };
 
 /// UD2 raises #UD without an error code, and the saved RIP is that of UD2.
@@ -64,6 +64,17 @@ fn raise(function: extern "C" fn(u64) -> u64) -> (rt::Exception, u64, u64) {
 #[case(feature = ExceptionVectors, spec = [sdm3a("Exception Classifications"),
        sdm3a("Interrupt 13—General Protection Exception (#GP)"), sdm3a("Interrupt 6—Invalid Opcode Exception (#UD)")])]
 fn faults_save_their_own_rip() {
+    const ROWS: &[Text] = names![
+        "UD2",
+        "UD1",
+        "UD0",
+        "HLT",
+        "load",
+        "INT 81H, gate for CPL 0",
+        "LOCK MOV",
+        "LOCK ADD to register",
+        "16 bytes long"
+    ];
     let table: [(extern "C" fn(u64) -> u64, Outcome); 9] = [
         (ud2, Outcome::UD),
         (ud1, Outcome::UD),
@@ -78,38 +89,8 @@ fn faults_save_their_own_rip() {
     ];
     for (row, (function, expected)) in table.into_iter().enumerate() {
         let (exception, at, _) = raise(function);
-        check_outcome!(
-            "exception",
-            [names![
-                "UD2",
-                "UD1",
-                "UD0",
-                "HLT",
-                "load",
-                "INT 81H, gate for CPL 0",
-                "LOCK MOV",
-                "LOCK ADD to register",
-                "16 bytes long"
-            ]; row],
-            exception,
-            expected
-        );
-        check_eq!(
-            "saved RIP",
-            [names![
-                "UD2",
-                "UD1",
-                "UD0",
-                "HLT",
-                "load",
-                "INT 81H, gate for CPL 0",
-                "LOCK MOV",
-                "LOCK ADD to register",
-                "16 bytes long"
-            ]; row],
-            exception.rip,
-            at
-        );
+        check_outcome!("exception", [ROWS; row], exception, expected);
+        check_eq!("saved RIP", [ROWS; row], exception.rip, at);
     }
 }
 

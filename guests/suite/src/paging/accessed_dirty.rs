@@ -10,6 +10,7 @@ use rt::{
     instruction, names,
     paging::{self, ALL_RIGHTS, Level, frame, read_entry, write_entry},
     tables::page_bit::{A, D, P, RW, US},
+    vocabulary::Text,
 };
 
 /// [`PAGE`] mapped with A and D clear at every level, and nothing of it cached.
@@ -76,20 +77,12 @@ fn cleared_flags_are_set_again() {
 /// A write that the access rights forbid does not set D.
 #[case(feature = PagingAccessedDirty, spec = sdm3a("Accessed and Dirty Flags"))]
 fn denied_write_leaves_dirty_clear() {
+    const ROWS: &[Text] = names!["CPL 0, read-only", "CPL 3, read-only", "CPL 3, supervisor page"];
     for (row, (is_user, bits)) in [(false, P | US), (true, P | US), (true, P | RW)].into_iter().enumerate() {
         let address = map_clean(bits);
         let outcome = attempt(is_user, Operation::Write, address);
-        check!(
-            "denied",
-            [names!["CPL 0, read-only", "CPL 3, read-only", "CPL 3, supervisor page"]; row],
-            outcome != Outcome::COMPLETED
-        );
-        check_eq!(
-            "D",
-            [names!["CPL 0, read-only", "CPL 3, read-only", "CPL 3, supervisor page"]; row],
-            flags(Level::Pt) & D,
-            0
-        );
+        check!("denied", [ROWS; row], outcome != Outcome::COMPLETED);
+        check_eq!("D", [ROWS; row], flags(Level::Pt) & D, 0);
     }
 }
 

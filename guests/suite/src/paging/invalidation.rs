@@ -11,6 +11,7 @@ use rt::{
     paging::{self, ALL_RIGHTS, Level, frame, read_entry, table, write_entry, write_entry_only},
     tables::page_bit::{G, P, RW, US},
     user, user_code,
+    vocabulary::Text,
 };
 
 user_code!(read_quadword: "mov rax, [rdi]", "ret");
@@ -158,6 +159,7 @@ fn presence_needs_no_invalidation() {
 /// Rights taken away are gone after INVLPG, at whichever level and privilege level.
 #[case(feature = PagingInvalidation, spec = sdm3a("Recommended Invalidation"))]
 fn removed_rights_are_gone_after_invlpg() {
+    const ROWS: &[Text] = names!["PTE RW, CPL 0", "PTE RW", "PTE US", "PDE RW", "PDPTE US", "PML4E RW, CPL 0"];
     for (row, (level, bits, is_user)) in [
         (Level::Pt, RW, false),
         (Level::Pt, RW, true),
@@ -173,15 +175,10 @@ fn removed_rights_are_gone_after_invlpg() {
         let before = attempt(is_user, Operation::Write, address);
         write_entry(level, PAGE, read_entry(level, PAGE) & !bits);
         let mode = if is_user { Mode::USER } else { Mode::SUPERVISOR };
-        check_outcome!(
-            "before",
-            [names!["PTE RW, CPL 0", "PTE RW", "PTE US", "PDE RW", "PDPTE US", "PML4E RW, CPL 0"]; row],
-            before,
-            Outcome::COMPLETED
-        );
+        check_outcome!("before", [ROWS; row], before, Outcome::COMPLETED);
         check_outcome!(
             "after",
-            [names!["PTE RW, CPL 0", "PTE RW", "PTE US", "PDE RW", "PDPTE US", "PML4E RW, CPL 0"]; row],
+            [ROWS; row],
             attempt(is_user, Operation::Write, address),
             predict(&probe::entries(), Operation::Write, mode)
         );

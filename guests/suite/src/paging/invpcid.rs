@@ -8,7 +8,7 @@ use rt::{
     paging::{self, ALL_RIGHTS, Level, frame, table, write_entry_only},
     tables::page_bit::G,
     user, user_code,
-    vocabulary::Needs,
+    vocabulary::{Needs, Text},
 };
 
 user_code!(read_quadword: "mov rax, [rdi]", "ret");
@@ -30,37 +30,18 @@ fn invpcid(kind: u64, pcid: u64, address: u64) -> Result<(), rt::Exception> {
 #[case(feature = PagingInvalidation, spec = sdm2("INVPCID—Invalidate Process-Context Identifier"),
        needs = Needs::INVPCID)]
 fn invpcid_drops_translations() {
+    const ROWS: &[Text] = names!["individual address", "single context", "all", "all, global page", "all but global"];
     let _pge = control::With::cr4(cr4::PGE, 0);
     mmio::write_u64(frame(0), 0);
     mmio::write_u64(frame(1), 1);
     let rows = [(INDIVIDUAL, 0), (SINGLE_CONTEXT, 0), (ALL_WITH_GLOBAL, 0), (ALL_WITH_GLOBAL, G), (ALL_BUT_GLOBAL, 0)];
     for (row, (kind, global)) in rows.into_iter().enumerate() {
         let address = paging::map(PAGE, frame(0), ALL_RIGHTS | global);
-        check_eq!(
-            "before",
-            [names!["individual address", "single context", "all", "all, global page", "all but global"]; row],
-            mmio::read_u64(address) | user::call(read_quadword, address).unwrap_or(2),
-            0
-        );
+        check_eq!("before", [ROWS; row], mmio::read_u64(address) | user::call(read_quadword, address).unwrap_or(2), 0);
         write_entry_only(Level::Pt, PAGE, frame(1) | ALL_RIGHTS | global);
-        check_outcome!(
-            "INVPCID",
-            [names!["individual address", "single context", "all", "all, global page", "all but global"]; row],
-            invpcid(kind, 0, address),
-            Outcome::COMPLETED
-        );
-        check_eq!(
-            "CPL 3",
-            [names!["individual address", "single context", "all", "all, global page", "all but global"]; row],
-            user::call(read_quadword, address).unwrap_or(2),
-            1
-        );
-        check_eq!(
-            "CPL 0",
-            [names!["individual address", "single context", "all", "all, global page", "all but global"]; row],
-            mmio::read_u64(address),
-            1
-        );
+        check_outcome!("INVPCID", [ROWS; row], invpcid(kind, 0, address), Outcome::COMPLETED);
+        check_eq!("CPL 3", [ROWS; row], user::call(read_quadword, address).unwrap_or(2), 1);
+        check_eq!("CPL 0", [ROWS; row], mmio::read_u64(address), 1);
         paging::invalidate(address);
     }
 }
@@ -105,21 +86,12 @@ fn invpcid_operands() {
 /// With CR4.PCIDE set, CR3 takes a PCID in bits 11 to 0, and bit 63 of the value is not stored.
 #[case(feature = PagingInvalidation, spec = sdm3a("Process-Context Identifiers (PCIDs)"), needs = Needs::PCID)]
 fn pcid_in_cr3() {
+    const ROWS: &[Text] = names!["PCID 0", "PCID 1", "PCID FFFH", "PCID 1, kept", "PCID 0, kept"];
     let pcide = control::With::cr4(cr4::PCIDE, 0);
     check_outcome!("PCIDE can be set", pcide.as_ref().map(|_| ()).map_err(|e| *e), Outcome::COMPLETED);
     for (row, value) in [0, 1, 0xfff, 1 | 1 << 63, 1 << 63].into_iter().enumerate() {
-        check_outcome!(
-            "MOV to CR3",
-            [names!["PCID 0", "PCID 1", "PCID FFFH", "PCID 1, kept", "PCID 0, kept"]; row],
-            control::write_cr3(layout::PML4 | value),
-            Outcome::COMPLETED
-        );
-        check_eq!(
-            "CR3",
-            [names!["PCID 0", "PCID 1", "PCID FFFH", "PCID 1, kept", "PCID 0, kept"]; row],
-            control::read_cr3(),
-            layout::PML4 | value & 0xfff
-        );
+        check_outcome!("MOV to CR3", [ROWS; row], control::write_cr3(layout::PML4 | value), Outcome::COMPLETED);
+        check_eq!("CR3", [ROWS; row], control::read_cr3(), layout::PML4 | value & 0xfff);
     }
     let _ = control::write_cr3(layout::PML4);
 }
@@ -161,6 +133,7 @@ fn cr3_write_drops_its_pcid() {
 /// Translations made under one PCID are not used under another that has other tables.
 #[case(feature = PagingInvalidation, spec = sdm3a("Process-Context Identifiers (PCIDs)"), needs = Needs::PCID)]
 fn pcids_keep_translations_apart() {
+    const ROWS: &[Text] = names!["PCID 1", "PCID 2", "PCID 1, kept", "PCID 2, kept"];
     let _pcide = control::With::cr4(cr4::PCIDE, 0);
     mmio::write_u64(frame(0), 0x11);
     mmio::write_u64(frame(1), 0x22);
@@ -175,18 +148,8 @@ fn pcids_keep_translations_apart() {
         [(layout::PML4 | 1, 0x11), (frame(5) | 2, 0x22), (layout::PML4 | 1 | KEEP, 0x11), (frame(5) | 2 | KEEP, 0x22)];
     for (row, (root, expected)) in rows.into_iter().enumerate() {
         let _ = control::write_cr3(root);
-        check_eq!(
-            "CPL 0",
-            [names!["PCID 1", "PCID 2", "PCID 1, kept", "PCID 2, kept"]; row],
-            mmio::read_u64(address),
-            expected
-        );
-        check_eq!(
-            "CPL 3",
-            [names!["PCID 1", "PCID 2", "PCID 1, kept", "PCID 2, kept"]; row],
-            user::call(read_quadword, address).unwrap_or(0),
-            expected
-        );
+        check_eq!("CPL 0", [ROWS; row], mmio::read_u64(address), expected);
+        check_eq!("CPL 3", [ROWS; row], user::call(read_quadword, address).unwrap_or(0), expected);
     }
     let _ = control::write_cr3(layout::PML4);
 }

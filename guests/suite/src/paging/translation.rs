@@ -6,6 +6,7 @@ use rt::{
     paging::{self, ALL_RIGHTS, frame, table},
     tables::page_bit::{P, US},
     user, user_code,
+    vocabulary::Text,
 };
 
 user_code!(read_quadword: "mov rax, [rdi]", "ret");
@@ -29,6 +30,18 @@ const INDICES: [[usize; 4]; 10] = [
 /// table; bits 63 to 48 repeat bit 47.
 #[case(feature = PagingTranslation, spec = sdm3a("4-Level Paging and 5-Level Paging"))]
 fn indices_select_entries() {
+    const ROWS: &[Text] = names![
+        "2.0.0.0",
+        "2.0.0.511",
+        "2.0.511.0",
+        "2.511.0.0",
+        "255.511.511.511",
+        "256.0.0.0",
+        "511.511.511.511",
+        "3.1.2.4",
+        "64.128.256.32",
+        "341.170.341.170"
+    ];
     let (tables, target) = ([frame(0), frame(1), frame(2)], frame(3));
     for (row, indices) in INDICES.into_iter().enumerate() {
         mmio::write_u64(target + 0x340, row as u64 + 0x5a00);
@@ -37,40 +50,8 @@ fn indices_select_entries() {
         table::write(tables[1], indices[2], tables[2] | ALL_RIGHTS);
         table::write(tables[2], indices[3], target | ALL_RIGHTS);
         let address = table::linear_address(indices, 0x340);
-        check_eq!(
-            "CPL 0",
-            [names![
-                "2.0.0.0",
-                "2.0.0.511",
-                "2.0.511.0",
-                "2.511.0.0",
-                "255.511.511.511",
-                "256.0.0.0",
-                "511.511.511.511",
-                "3.1.2.4",
-                "64.128.256.32",
-                "341.170.341.170"
-            ]; row],
-            catch(|| mmio::read_u64(address)).unwrap_or(0),
-            row as u64 + 0x5a00
-        );
-        check_eq!(
-            "CPL 3",
-            [names![
-                "2.0.0.0",
-                "2.0.0.511",
-                "2.0.511.0",
-                "2.511.0.0",
-                "255.511.511.511",
-                "256.0.0.0",
-                "511.511.511.511",
-                "3.1.2.4",
-                "64.128.256.32",
-                "341.170.341.170"
-            ]; row],
-            user::call(read_quadword, address).unwrap_or(0),
-            row as u64 + 0x5a00
-        );
+        check_eq!("CPL 0", [ROWS; row], catch(|| mmio::read_u64(address)).unwrap_or(0), row as u64 + 0x5a00);
+        check_eq!("CPL 3", [ROWS; row], user::call(read_quadword, address).unwrap_or(0), row as u64 + 0x5a00);
         // The lower tables are reached by this row's indices only.
         table::write(tables[0], indices[1], 0);
         table::write(tables[1], indices[2], 0);
@@ -138,6 +119,7 @@ fn access_across_a_border() {
 #[case(feature = PagingTranslation, spec = [sdm3a("Interrupt 14—Page-Fault Exception (#PF)"),
        sdm3a("Guaranteed Atomic Operations")])]
 fn denied_write_across_a_border() {
+    const ROWS: &[Text] = names!["CPL 0, read-only", "CPL 0, absent", "CPL 3, read-only", "CPL 3, absent"];
     for (row, second) in [P | US, 0, P | US, 0].into_iter().enumerate() {
         let border = map_border(second);
         mmio::write_u64(frame(4) + 0xff8, 0);
@@ -148,24 +130,9 @@ fn denied_write_across_a_border() {
             catch(|| mmio::write_u64(border - 4, u64::MAX))
         };
         let code = 2 | u32::from(is_user) << 2 | u32::from(second & P != 0);
-        check_outcome!(
-            "write",
-            [names!["CPL 0, read-only", "CPL 0, absent", "CPL 3, read-only", "CPL 3, absent"]; row],
-            result,
-            Outcome::pf(code)
-        );
-        check_eq!(
-            "page of CR2",
-            [names!["CPL 0, read-only", "CPL 0, absent", "CPL 3, read-only", "CPL 3, absent"]; row],
-            result.map_or_else(|exception| exception.cr2 & !0xfff, |()| 0),
-            border
-        );
-        check_eq!(
-            "first page",
-            [names!["CPL 0, read-only", "CPL 0, absent", "CPL 3, read-only", "CPL 3, absent"]; row],
-            mmio::read_u64(frame(4) + 0xff8),
-            0
-        );
+        check_outcome!("write", [ROWS; row], result, Outcome::pf(code));
+        check_eq!("page of CR2", [ROWS; row], result.map_or_else(|exception| exception.cr2 & !0xfff, |()| 0), border);
+        check_eq!("first page", [ROWS; row], mmio::read_u64(frame(4) + 0xff8), 0);
     }
 }
 

@@ -4,7 +4,7 @@ use rt::{
     Outcome, case, check_outcome,
     cpu::control::{self, cr4},
     names, user, user_code,
-    vocabulary::Needs,
+    vocabulary::{Needs, Text},
 };
 
 type Code = extern "C" fn(u64) -> u64;
@@ -142,23 +142,14 @@ user_code!(smsw_memory: "push 0", "smsw [rsp]", "pop rax", "ret");
 /// CR4.UMIP makes SGDT, SIDT, SLDT, STR and SMSW privileged; without it CPL 3 may execute them.
 #[case(feature = Ring3Privilege, spec = sdm3a("Control Registers"), needs = Needs::UMIP)]
 fn user_mode_instruction_prevention() {
+    const ROWS: &[Text] = names!["SGDT", "SIDT", "SLDT", "STR", "SMSW", "SMSW to memory"];
     let table: [Code; 6] = [sgdt, sidt, sldt, str_, smsw, smsw_memory];
     for (row, function) in table.into_iter().enumerate() {
-        check_outcome!(
-            "UMIP clear",
-            [names!["SGDT", "SIDT", "SLDT", "STR", "SMSW", "SMSW to memory"]; row],
-            user::call(function, 0),
-            Outcome::COMPLETED
-        );
+        check_outcome!("UMIP clear", [ROWS; row], user::call(function, 0), Outcome::COMPLETED);
         let umip = control::With::cr4(cr4::UMIP, 0);
         let result = user::call(function, 0);
         drop(umip);
-        check_outcome!(
-            "UMIP set",
-            [names!["SGDT", "SIDT", "SLDT", "STR", "SMSW", "SMSW to memory"]; row],
-            result,
-            Outcome::GP
-        );
+        check_outcome!("UMIP set", [ROWS; row], result, Outcome::GP);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Instructions that CPL 3 may execute, and what they leave alone there.
 
-use rt::{Outcome, case, check_eq, check_outcome, cpu::cpuid::read_leaf, names, tables::selector, user, user_code};
+use rt::{
+    Outcome, case, check_eq, check_outcome, cpu::cpuid::read_leaf, names, tables::selector, user, user_code,
+    vocabulary::Text,
+};
 
 user_code!(pop_flags: "push rdi", "popfq", "pushfq", "pop rax", "cld", "ret");
 
@@ -57,6 +60,7 @@ const GRANTED: u64 = 1 << 32;
 /// VERR and VERW tell by ZF whether CPL 3 may read or write a segment.
 #[case(feature = Ring3Privilege, spec = sdm2("VERR/VERW—Verify a Segment for Reading or Writing"))]
 fn verify_segments() {
+    const ROWS: &[Text] = names!["data", "code", "data of CPL 0", "code of CPL 0", "null", "beyond the limit", "TSS"];
     let table = [
         (selector::USER_DATA, 1, 1),
         (selector::USER_CODE, 1, 0),
@@ -67,24 +71,15 @@ fn verify_segments() {
         (selector::TSS, 0, 0),
     ];
     for (row, (value, readable, writable)) in table.into_iter().enumerate() {
-        check_eq!(
-            "VERR",
-            [names!["data", "code", "data of CPL 0", "code of CPL 0", "null", "beyond the limit", "TSS"]; row],
-            user::call(verr, u64::from(value)).unwrap_or(2),
-            readable
-        );
-        check_eq!(
-            "VERW",
-            [names!["data", "code", "data of CPL 0", "code of CPL 0", "null", "beyond the limit", "TSS"]; row],
-            user::call(verw, u64::from(value)).unwrap_or(2),
-            writable
-        );
+        check_eq!("VERR", [ROWS; row], user::call(verr, u64::from(value)).unwrap_or(2), readable);
+        check_eq!("VERW", [ROWS; row], user::call(verw, u64::from(value)).unwrap_or(2), writable);
     }
 }
 
 /// LAR and LSL load access rights and limit of a segment that CPL 3 may see, and clear ZF for the others.
 #[case(feature = Ring3Privilege, spec = [sdm2("LAR—Load Access Rights"), sdm2("LSL—Load Segment Limit")])]
 fn load_rights_and_limits() {
+    const ROWS: &[Text] = names!["data", "code", "32-bit code", "data of CPL 0", "null", "beyond the limit"];
     let table = [
         (selector::USER_DATA, GRANTED | 0x00cf_f300, GRANTED | 0xffff_ffff),
         (selector::USER_CODE, GRANTED | 0x00af_fb00, GRANTED | 0xffff_ffff),
@@ -95,17 +90,7 @@ fn load_rights_and_limits() {
     ];
     for (row, (value, rights, limit)) in table.into_iter().enumerate() {
         // Bits 19 to 16 of what LAR loads are undefined.
-        check_eq!(
-            "LAR",
-            [names!["data", "code", "32-bit code", "data of CPL 0", "null", "beyond the limit"]; row],
-            user::call(lar, u64::from(value)).unwrap_or(2) & !0xf_0000,
-            rights & !0xf_0000
-        );
-        check_eq!(
-            "LSL",
-            [names!["data", "code", "32-bit code", "data of CPL 0", "null", "beyond the limit"]; row],
-            user::call(lsl, u64::from(value)).unwrap_or(2),
-            limit
-        );
+        check_eq!("LAR", [ROWS; row], user::call(lar, u64::from(value)).unwrap_or(2) & !0xf_0000, rights & !0xf_0000);
+        check_eq!("LSL", [ROWS; row], user::call(lsl, u64::from(value)).unwrap_or(2), limit);
     }
 }

@@ -133,6 +133,7 @@ fn fault_downwards() {
 #[case(feature = StringFaults, spec = [sdm2("REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"),
        sdm3a("Guaranteed Atomic Operations")])]
 fn element_on_the_border() {
+    const ROWS: &[Text] = names!["MOVSQ, CPL 0", "STOSQ, CPL 0", "MOVSQ, CPL 3", "STOSQ, CPL 3"];
     let border = map(0);
     for (index, is_user) in [false, true].into_iter().enumerate() {
         for (row, code) in [movsq as Code, stosq].into_iter().enumerate() {
@@ -141,30 +142,10 @@ fn element_on_the_border() {
             fill(frame(5) + 0xfe0, 4, 4);
             let before = Operands { rax: pattern(3, 0), rcx: 4, rsi: source(), rdi: border - 20, flags: 0 };
             let run = run(is_user, code, before);
-            check_outcome!(
-                "exception",
-                [names!["MOVSQ, CPL 0", "STOSQ, CPL 0", "MOVSQ, CPL 3", "STOSQ, CPL 3"]; row],
-                run.outcome(),
-                Outcome::pf(code_bits(true, is_user))
-            );
-            check_eq!(
-                "RCX",
-                [names!["MOVSQ, CPL 0", "STOSQ, CPL 0", "MOVSQ, CPL 3", "STOSQ, CPL 3"]; row],
-                run.operands.rcx,
-                2
-            );
-            check_eq!(
-                "RDI",
-                [names!["MOVSQ, CPL 0", "STOSQ, CPL 0", "MOVSQ, CPL 3", "STOSQ, CPL 3"]; row],
-                run.operands.rdi,
-                border - 4
-            );
-            check_eq!(
-                "before the border",
-                [names!["MOVSQ, CPL 0", "STOSQ, CPL 0", "MOVSQ, CPL 3", "STOSQ, CPL 3"]; row],
-                mmio::read_u32(frame(5) + 0xffc),
-                pattern(4, 3) >> 32
-            );
+            check_outcome!("exception", [ROWS; row], run.outcome(), Outcome::pf(code_bits(true, is_user)));
+            check_eq!("RCX", [ROWS; row], run.operands.rcx, 2);
+            check_eq!("RDI", [ROWS; row], run.operands.rdi, border - 4);
+            check_eq!("before the border", [ROWS; row], mmio::read_u32(frame(5) + 0xffc), pattern(4, 3) >> 32);
         }
     }
 }
@@ -245,6 +226,14 @@ fn restart_after_a_fault() {
 #[case(feature = StringFaults, spec = [sdm1("Canonical Addressing"),
        sdm2("MOVS/MOVSB/MOVSW/MOVSD/MOVSQ—Move Data From String to String")])]
 fn non_canonical_address() {
+    const ROWS: &[Text] = names![
+        "source, CPL 0",
+        "destination, CPL 0",
+        "STOSB, CPL 0",
+        "source, CPL 3",
+        "destination, CPL 3",
+        "STOSB, CPL 3"
+    ];
     const NON_CANONICAL: u64 = 0x8000_0000_0000;
     for (index, is_user) in [false, true].into_iter().enumerate() {
         let table =
@@ -253,45 +242,9 @@ fn non_canonical_address() {
             let row = index * 3 + row;
             let before = Operands { rax: 0, rcx: 4, rsi, rdi, flags: 0 };
             let run = run(is_user, code, before);
-            check_outcome!(
-                "exception",
-                [names![
-                    "source, CPL 0",
-                    "destination, CPL 0",
-                    "STOSB, CPL 0",
-                    "source, CPL 3",
-                    "destination, CPL 3",
-                    "STOSB, CPL 3"
-                ]; row],
-                run.outcome(),
-                Outcome::GP
-            );
-            check_eq!(
-                "RCX",
-                [names![
-                    "source, CPL 0",
-                    "destination, CPL 0",
-                    "STOSB, CPL 0",
-                    "source, CPL 3",
-                    "destination, CPL 3",
-                    "STOSB, CPL 3"
-                ]; row],
-                run.operands.rcx,
-                4
-            );
-            check_eq!(
-                "RDI",
-                [names![
-                    "source, CPL 0",
-                    "destination, CPL 0",
-                    "STOSB, CPL 0",
-                    "source, CPL 3",
-                    "destination, CPL 3",
-                    "STOSB, CPL 3"
-                ]; row],
-                run.operands.rdi,
-                rdi
-            );
+            check_outcome!("exception", [ROWS; row], run.outcome(), Outcome::GP);
+            check_eq!("RCX", [ROWS; row], run.operands.rcx, 4);
+            check_eq!("RDI", [ROWS; row], run.operands.rdi, rdi);
         }
     }
 }

@@ -3,9 +3,10 @@
 use rt::{
     Exception, Outcome,
     catch::{Registers, call_with_registers},
-    mmio,
+    mmio, names,
     paging::frame,
     user::{self, State, register},
+    vocabulary::Text,
 };
 
 pub(super) type Code = extern "C" fn(u64) -> u64;
@@ -19,6 +20,26 @@ pub(super) struct Operands {
     pub(super) rdi: u64,
     pub(super) flags: u64,
 }
+
+/// Rows of sixteen: widths upwards and downwards, at CPL 0 and CPL 3.
+pub(super) const BY_WIDTH: &[Text] = names![
+    "byte up, CPL 0",
+    "word up, CPL 0",
+    "doubleword up, CPL 0",
+    "quadword up, CPL 0",
+    "byte down, CPL 0",
+    "word down, CPL 0",
+    "doubleword down, CPL 0",
+    "quadword down, CPL 0",
+    "byte up, CPL 3",
+    "word up, CPL 3",
+    "doubleword up, CPL 3",
+    "quadword up, CPL 3",
+    "byte down, CPL 3",
+    "word down, CPL 3",
+    "doubleword down, CPL 3",
+    "quadword down, CPL 3",
+];
 
 /// RFLAGS.DF.
 pub(super) const DF: u64 = 1 << 10;

@@ -1,6 +1,6 @@
 //! REP, REPE and REPNE.
 
-use super::machine::{DF, Operands, STATUS, ZF, destination, fill, pattern, run, source, string_code};
+use super::machine::{BY_WIDTH, DF, Operands, STATUS, ZF, destination, fill, pattern, run, source, string_code};
 use rt::{
     Outcome, case, check_eq, check_outcome, layout, mmio, names,
     paging::{self, ALL_RIGHTS, frame},
@@ -29,25 +29,6 @@ string_code! {
 
 const RINGS: &[Text] = names!["CPL 0", "CPL 3"];
 
-const NAMES: &[Text] = names![
-    "byte up, CPL 0",
-    "word up, CPL 0",
-    "doubleword up, CPL 0",
-    "quadword up, CPL 0",
-    "byte down, CPL 0",
-    "word down, CPL 0",
-    "doubleword down, CPL 0",
-    "quadword down, CPL 0",
-    "byte up, CPL 3",
-    "word up, CPL 3",
-    "doubleword up, CPL 3",
-    "quadword up, CPL 3",
-    "byte down, CPL 3",
-    "word down, CPL 3",
-    "doubleword down, CPL 3",
-    "quadword down, CPL 3",
-];
-
 /// Eight elements; the quadwords that they make up, and in which order they are met, follow from width and direction.
 const COUNT: u64 = 8;
 
@@ -67,13 +48,13 @@ fn rep_movs() {
         let after = run(is_user, codes[row % 4], before).operands;
         let expected =
             Operands { rcx: 0, rsi: source().wrapping_add(end), rdi: destination().wrapping_add(end), ..before };
-        check_eq!("RCX", [NAMES; row], after.rcx, expected.rcx);
-        check_eq!("RSI", [NAMES; row], after.rsi, expected.rsi);
-        check_eq!("RDI", [NAMES; row], after.rdi, expected.rdi);
-        check_eq!("flags", [NAMES; row], after.flags, expected.flags);
+        check_eq!("RCX", [BY_WIDTH; row], after.rcx, expected.rcx);
+        check_eq!("RSI", [BY_WIDTH; row], after.rsi, expected.rsi);
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, expected.rdi);
+        check_eq!("flags", [BY_WIDTH; row], after.flags, expected.flags);
         let last = size - 1;
-        check_eq!("last quadword moved", [NAMES; row], mmio::read_u64(destination() + last * 8), pattern(5, last));
-        check_eq!("quadword behind", [NAMES; row], mmio::read_u64(destination() + size * 8), pattern(9, size));
+        check_eq!("last quadword moved", [BY_WIDTH; row], mmio::read_u64(destination() + last * 8), pattern(5, last));
+        check_eq!("quadword behind", [BY_WIDTH; row], mmio::read_u64(destination() + size * 8), pattern(9, size));
     }
 }
 
@@ -89,18 +70,30 @@ fn rep_stos() {
         let flags = if down { DF } else { 0 };
         let before = Operands { rax: VALUE, rcx: COUNT, rsi: 1, rdi: destination() + offset, flags };
         let after = run(is_user, codes[row % 4], before).operands;
-        check_eq!("RCX", [NAMES; row], after.rcx, 0);
-        check_eq!("RDI", [NAMES; row], after.rdi, destination().wrapping_add(end));
-        check_eq!("quadword before", [NAMES; row], mmio::read_u64(destination() - 8), pattern(9, 0));
-        check_eq!("first quadword", [NAMES; row], mmio::read_u64(destination()), VALUE);
-        check_eq!("last quadword", [NAMES; row], mmio::read_u64(destination() + (size - 1) * 8), VALUE);
-        check_eq!("quadword behind", [NAMES; row], mmio::read_u64(destination() + size * 8), pattern(9, size + 1));
+        check_eq!("RCX", [BY_WIDTH; row], after.rcx, 0);
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, destination().wrapping_add(end));
+        check_eq!("quadword before", [BY_WIDTH; row], mmio::read_u64(destination() - 8), pattern(9, 0));
+        check_eq!("first quadword", [BY_WIDTH; row], mmio::read_u64(destination()), VALUE);
+        check_eq!("last quadword", [BY_WIDTH; row], mmio::read_u64(destination() + (size - 1) * 8), VALUE);
+        check_eq!("quadword behind", [BY_WIDTH; row], mmio::read_u64(destination() + size * 8), pattern(9, size + 1));
     }
 }
 
 /// With RCX 0 nothing is accessed, wherever RSI and RDI point, and no register and no flag changes.
 #[case(feature = StringRepeat, spec = sdm2("REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"))]
 fn count_of_zero() {
+    const ROWS: &[Text] = names![
+        "MOVSB, CPL 0",
+        "STOSQ, CPL 0",
+        "LODSW, CPL 0",
+        "CMPSB, CPL 0",
+        "SCASD, CPL 0",
+        "MOVSB, CPL 3",
+        "STOSQ, CPL 3",
+        "LODSW, CPL 3",
+        "CMPSB, CPL 3",
+        "SCASD, CPL 3"
+    ];
     let codes = [rep_movsb, rep_stosq, rep_lodsw, repe_cmpsb, repne_scasd];
     for (index, is_user) in [false, true].into_iter().enumerate() {
         for (row, code) in codes.into_iter().enumerate() {
@@ -109,40 +102,8 @@ fn count_of_zero() {
             let before =
                 Operands { rax: 3, rcx: 0, rsi: layout::UNMAPPED, rdi: 0x8000_0000_0000, flags: STATUS & !ZF | DF };
             let after = run(is_user, code, before);
-            check_outcome!(
-                "outcome",
-                [names![
-                    "MOVSB, CPL 0",
-                    "STOSQ, CPL 0",
-                    "LODSW, CPL 0",
-                    "CMPSB, CPL 0",
-                    "SCASD, CPL 0",
-                    "MOVSB, CPL 3",
-                    "STOSQ, CPL 3",
-                    "LODSW, CPL 3",
-                    "CMPSB, CPL 3",
-                    "SCASD, CPL 3"
-                ]; row],
-                after.outcome(),
-                Outcome::COMPLETED
-            );
-            check_eq!(
-                "registers unchanged",
-                [names![
-                    "MOVSB, CPL 0",
-                    "STOSQ, CPL 0",
-                    "LODSW, CPL 0",
-                    "CMPSB, CPL 0",
-                    "SCASD, CPL 0",
-                    "MOVSB, CPL 3",
-                    "STOSQ, CPL 3",
-                    "LODSW, CPL 3",
-                    "CMPSB, CPL 3",
-                    "SCASD, CPL 3"
-                ]; row],
-                u64::from(after.operands == before),
-                1
-            );
+            check_outcome!("outcome", [ROWS; row], after.outcome(), Outcome::COMPLETED);
+            check_eq!("registers unchanged", [ROWS; row], u64::from(after.operands == before), 1);
         }
     }
 }
@@ -151,6 +112,16 @@ fn count_of_zero() {
 #[case(feature = StringRepeat, spec = [sdm2("REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"),
        sdm2("CMPS/CMPSB/CMPSW/CMPSD/CMPSQ—Compare String Operands")])]
 fn repeated_comparison() {
+    const ROWS: &[Text] = names![
+        "all equal, CPL 0",
+        "byte 11, CPL 0",
+        "quadword 1, CPL 0",
+        "first match, CPL 0",
+        "all equal, CPL 3",
+        "byte 11, CPL 3",
+        "quadword 1, CPL 3",
+        "first match, CPL 3"
+    ];
     for (index, is_user) in [false, true].into_iter().enumerate() {
         fill(source(), 4, 1);
         fill(destination(), 4, 1);
@@ -169,66 +140,10 @@ fn repeated_comparison() {
         for (row, (code, before, bytes, rcx, zf)) in table.into_iter().enumerate() {
             let row = index * 4 + row;
             let after = run(is_user, code, before).operands;
-            check_eq!(
-                "RSI",
-                [names![
-                    "all equal, CPL 0",
-                    "byte 11, CPL 0",
-                    "quadword 1, CPL 0",
-                    "first match, CPL 0",
-                    "all equal, CPL 3",
-                    "byte 11, CPL 3",
-                    "quadword 1, CPL 3",
-                    "first match, CPL 3"
-                ]; row],
-                after.rsi,
-                before.rsi + bytes
-            );
-            check_eq!(
-                "RDI",
-                [names![
-                    "all equal, CPL 0",
-                    "byte 11, CPL 0",
-                    "quadword 1, CPL 0",
-                    "first match, CPL 0",
-                    "all equal, CPL 3",
-                    "byte 11, CPL 3",
-                    "quadword 1, CPL 3",
-                    "first match, CPL 3"
-                ]; row],
-                after.rdi,
-                before.rdi + bytes
-            );
-            check_eq!(
-                "RCX",
-                [names![
-                    "all equal, CPL 0",
-                    "byte 11, CPL 0",
-                    "quadword 1, CPL 0",
-                    "first match, CPL 0",
-                    "all equal, CPL 3",
-                    "byte 11, CPL 3",
-                    "quadword 1, CPL 3",
-                    "first match, CPL 3"
-                ]; row],
-                after.rcx,
-                rcx
-            );
-            check_eq!(
-                "ZF",
-                [names![
-                    "all equal, CPL 0",
-                    "byte 11, CPL 0",
-                    "quadword 1, CPL 0",
-                    "first match, CPL 0",
-                    "all equal, CPL 3",
-                    "byte 11, CPL 3",
-                    "quadword 1, CPL 3",
-                    "first match, CPL 3"
-                ]; row],
-                after.flags & ZF,
-                zf
-            );
+            check_eq!("RSI", [ROWS; row], after.rsi, before.rsi + bytes);
+            check_eq!("RDI", [ROWS; row], after.rdi, before.rdi + bytes);
+            check_eq!("RCX", [ROWS; row], after.rcx, rcx);
+            check_eq!("ZF", [ROWS; row], after.flags & ZF, zf);
         }
     }
 }
@@ -237,6 +152,18 @@ fn repeated_comparison() {
 #[case(feature = StringRepeat, spec = [sdm2("REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"),
        sdm2("SCAS/SCASB/SCASW/SCASD/SCASQ—Scan String")])]
 fn repeated_scan() {
+    const ROWS: &[Text] = names![
+        "match, CPL 0",
+        "no match, CPL 0",
+        "downwards, CPL 0",
+        "difference, CPL 0",
+        "doublewords, CPL 0",
+        "match, CPL 3",
+        "no match, CPL 3",
+        "downwards, CPL 3",
+        "difference, CPL 3",
+        "doublewords, CPL 3"
+    ];
     for (index, is_user) in [false, true].into_iter().enumerate() {
         for offset in 0..4 {
             mmio::write_u64(destination() + offset * 8, 0);
@@ -254,57 +181,9 @@ fn repeated_scan() {
         for (row, (code, before, bytes, rcx, zf)) in table.into_iter().enumerate() {
             let row = index * 5 + row;
             let after = run(is_user, code, before).operands;
-            check_eq!(
-                "RDI",
-                [names![
-                    "match, CPL 0",
-                    "no match, CPL 0",
-                    "downwards, CPL 0",
-                    "difference, CPL 0",
-                    "doublewords, CPL 0",
-                    "match, CPL 3",
-                    "no match, CPL 3",
-                    "downwards, CPL 3",
-                    "difference, CPL 3",
-                    "doublewords, CPL 3"
-                ]; row],
-                after.rdi,
-                before.rdi.wrapping_add(bytes)
-            );
-            check_eq!(
-                "RCX",
-                [names![
-                    "match, CPL 0",
-                    "no match, CPL 0",
-                    "downwards, CPL 0",
-                    "difference, CPL 0",
-                    "doublewords, CPL 0",
-                    "match, CPL 3",
-                    "no match, CPL 3",
-                    "downwards, CPL 3",
-                    "difference, CPL 3",
-                    "doublewords, CPL 3"
-                ]; row],
-                after.rcx,
-                rcx
-            );
-            check_eq!(
-                "ZF",
-                [names![
-                    "match, CPL 0",
-                    "no match, CPL 0",
-                    "downwards, CPL 0",
-                    "difference, CPL 0",
-                    "doublewords, CPL 0",
-                    "match, CPL 3",
-                    "no match, CPL 3",
-                    "downwards, CPL 3",
-                    "difference, CPL 3",
-                    "doublewords, CPL 3"
-                ]; row],
-                after.flags & ZF,
-                zf
-            );
+            check_eq!("RDI", [ROWS; row], after.rdi, before.rdi.wrapping_add(bytes));
+            check_eq!("RCX", [ROWS; row], after.rcx, rcx);
+            check_eq!("ZF", [ROWS; row], after.flags & ZF, zf);
         }
     }
 }

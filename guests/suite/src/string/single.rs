@@ -1,11 +1,10 @@
 //! MOVS, STOS, LODS, CMPS and SCAS without a prefix.
 
-use super::machine::{DF, Operands, STATUS, destination, fill, run, source, string_code};
+use super::machine::{BY_WIDTH, DF, Operands, STATUS, destination, fill, run, source, string_code};
 use rt::{
     Outcome, case, check_eq, check_outcome,
     cpu::msr::{self, number},
     mmio, names,
-    vocabulary::Text,
 };
 
 string_code! {
@@ -35,26 +34,6 @@ string_code! {
     stosq_with_fs: ".byte 0x64", "stosq";
 }
 
-/// Widths in bytes, upwards and downwards, at CPL 0 and CPL 3.
-const NAMES: &[Text] = names![
-    "byte up, CPL 0",
-    "word up, CPL 0",
-    "doubleword up, CPL 0",
-    "quadword up, CPL 0",
-    "byte down, CPL 0",
-    "word down, CPL 0",
-    "doubleword down, CPL 0",
-    "quadword down, CPL 0",
-    "byte up, CPL 3",
-    "word up, CPL 3",
-    "doubleword up, CPL 3",
-    "quadword up, CPL 3",
-    "byte down, CPL 3",
-    "word down, CPL 3",
-    "doubleword down, CPL 3",
-    "quadword down, CPL 3",
-];
-
 /// A row: its number, whether at CPL 3, the index of the width, DF, and the step as RSI and RDI take it.
 fn rows() -> impl Iterator<Item = (usize, bool, usize, u64, u64)> {
     (0..16).map(|row| {
@@ -78,10 +57,10 @@ fn movs() {
         mmio::write_u64(destination(), u64::MAX);
         let before = Operands { rax: 1, rcx: 2, rsi: source(), rdi: destination(), flags: direction | STATUS };
         let after = run(is_user, [movsb, movsw, movsd, movsq][width], before).operands;
-        check_eq!("memory", [NAMES; row], mmio::read_u64(destination()), VALUE & mask(width) | !mask(width));
-        check_eq!("RSI", [NAMES; row], after.rsi, source().wrapping_add(step));
-        check_eq!("RDI", [NAMES; row], after.rdi, destination().wrapping_add(step));
-        check_eq!("flags", [NAMES; row], after.flags, before.flags);
+        check_eq!("memory", [BY_WIDTH; row], mmio::read_u64(destination()), VALUE & mask(width) | !mask(width));
+        check_eq!("RSI", [BY_WIDTH; row], after.rsi, source().wrapping_add(step));
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, destination().wrapping_add(step));
+        check_eq!("flags", [BY_WIDTH; row], after.flags, before.flags);
     }
 }
 
@@ -92,10 +71,10 @@ fn stos() {
         mmio::write_u64(destination(), u64::MAX);
         let before = Operands { rax: VALUE, rcx: 2, rsi: source(), rdi: destination(), flags: direction };
         let after = run(is_user, [stosb, stosw, stosd, stosq][width], before).operands;
-        check_eq!("memory", [NAMES; row], mmio::read_u64(destination()), VALUE & mask(width) | !mask(width));
-        check_eq!("RDI", [NAMES; row], after.rdi, destination().wrapping_add(step));
-        check_eq!("RSI", [NAMES; row], after.rsi, source());
-        check_eq!("RAX", [NAMES; row], after.rax, VALUE);
+        check_eq!("memory", [BY_WIDTH; row], mmio::read_u64(destination()), VALUE & mask(width) | !mask(width));
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, destination().wrapping_add(step));
+        check_eq!("RSI", [BY_WIDTH; row], after.rsi, source());
+        check_eq!("RAX", [BY_WIDTH; row], after.rax, VALUE);
     }
 }
 
@@ -108,9 +87,9 @@ fn lods() {
         let before = Operands { rax: BEFORE, rcx: 2, rsi: source(), rdi: destination(), flags: direction };
         let after = run(is_user, [lodsb, lodsw, lodsd, lodsq][width], before).operands;
         let kept = if width < 2 { BEFORE & !mask(width) } else { 0 };
-        check_eq!("RAX", [NAMES; row], after.rax, VALUE & mask(width) | kept);
-        check_eq!("RSI", [NAMES; row], after.rsi, source().wrapping_add(step));
-        check_eq!("RDI", [NAMES; row], after.rdi, destination());
+        check_eq!("RAX", [BY_WIDTH; row], after.rax, VALUE & mask(width) | kept);
+        check_eq!("RSI", [BY_WIDTH; row], after.rsi, source().wrapping_add(step));
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, destination());
     }
 }
 
@@ -147,9 +126,9 @@ fn cmps() {
         mmio::write_u64(destination(), right);
         let before = Operands { rax: 1, rcx: 2, rsi: source(), rdi: destination(), flags: direction };
         let after = run(is_user, [cmpsb, cmpsw, cmpsd, cmpsq][width], before).operands;
-        check_eq!("flags", [NAMES; row], after.flags & STATUS, flags_of_difference(left, right, width));
-        check_eq!("RSI", [NAMES; row], after.rsi, source().wrapping_add(step));
-        check_eq!("RDI", [NAMES; row], after.rdi, destination().wrapping_add(step));
+        check_eq!("flags", [BY_WIDTH; row], after.flags & STATUS, flags_of_difference(left, right, width));
+        check_eq!("RSI", [BY_WIDTH; row], after.rsi, source().wrapping_add(step));
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, destination().wrapping_add(step));
     }
 }
 
@@ -161,9 +140,9 @@ fn scas() {
         mmio::write_u64(destination(), right);
         let before = Operands { rax: left, rcx: 2, rsi: source(), rdi: destination(), flags: direction };
         let after = run(is_user, [scasb, scasw, scasd, scasq][width], before).operands;
-        check_eq!("flags", [NAMES; row], after.flags & STATUS, flags_of_difference(left, right, width));
-        check_eq!("RDI", [NAMES; row], after.rdi, destination().wrapping_add(step));
-        check_eq!("RSI", [NAMES; row], after.rsi, source());
+        check_eq!("flags", [BY_WIDTH; row], after.flags & STATUS, flags_of_difference(left, right, width));
+        check_eq!("RDI", [BY_WIDTH; row], after.rdi, destination().wrapping_add(step));
+        check_eq!("RSI", [BY_WIDTH; row], after.rsi, source());
     }
 }
 
