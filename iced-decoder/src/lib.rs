@@ -15,6 +15,7 @@ mod form;
 pub mod generate;
 pub mod machine;
 mod predict;
+mod random;
 mod registers;
 pub mod shrink;
 mod unpredictable;

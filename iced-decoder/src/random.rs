@@ -8,7 +8,7 @@ pub(crate) struct Random {
 }
 
 /// The step of the counter: 2⁶⁴ divided by the golden ratio, made odd.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The finalizer: a bijection in which each bit of the argument reaches every bit of the result.
 pub(crate) const fn mix(mut word: u64) -> u64 {

@@ -13,6 +13,12 @@ pub fn read() -> Host {
     }
 }
 
+/// KVM of this host as subjects name it in their versions, which baselines ask for: vendor module and kernel.
+pub fn kvm_version() -> String {
+    let host = read();
+    format!("{} of Linux {}", host.kvm_module, host.kernel)
+}
+
 /// Number of processors that this process may use; 1 if that is unknown.
 pub fn nr_processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |number| u32::try_from(number.get()).unwrap_or(u32::MAX))

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the affinity of a thread is set by system calls")]
 // UNSAFETY: sched_getaffinity and sched_setaffinity of the calling thread, with sets on the stack.
 
+use case::message::checksum;
 use std::{mem, sync::OnceLock};
 
 /// While it lives, the calling thread runs on one processor; then on those it ran on before.
@@ -31,9 +32,8 @@ fn allowed() -> &'static [usize] {
 /// other.
 pub fn lane(id: &str) -> usize {
     // FNV-1a, because it must not change with the toolchain.
-    let hash = id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let bytes: Vec<u64> = id.bytes().map(u64::from).collect();
+    let hash = checksum(&bytes);
     // Names of one length differ in few bits of that hash: this spreads them (the finalizer of MurmurHash3).
     let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     (hash ^ hash >> 33) as usize % allowed().len().max(1)

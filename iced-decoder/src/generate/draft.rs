@@ -1,6 +1,7 @@
 //! An input while it is being made.
 
-use super::{place::Place, random::Random, recipe::Recipe};
+use super::{place::Place, recipe::Recipe};
+use crate::random::Random;
 use crate::registers::{Bitness, Registers};
 use iced_x86::{Instruction, Register};
 

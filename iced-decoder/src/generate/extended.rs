@@ -2,10 +2,10 @@
 
 use super::{
     draft::Draft,
-    random::Random,
     values::{self, Elements, put},
 };
 use crate::machine::{Extended, area};
+use crate::random::Random;
 
 /// Offset of the status word.
 const STATUS_WORD: usize = 2;

@@ -15,7 +15,6 @@ mod implicit;
 mod operands;
 mod place;
 mod prefixes;
-mod random;
 mod recipe;
 #[cfg(any(test, feature = "proptest"))]
 mod strategy;
@@ -24,6 +23,7 @@ mod values;
 #[cfg(any(test, feature = "proptest"))]
 pub use strategy::any_input;
 
+use crate::random::Random;
 use crate::{
     form::{Form, forms},
     machine::{
@@ -36,7 +36,6 @@ use crate::{
 use draft::{Draft, Indices};
 use iced_x86::{Decoder, DecoderOptions, Encoder, EncodingKind, Instruction};
 use place::{Place, Wish};
-use random::Random;
 use recipe::{Memory, NoRecipe, Recipe};
 
 /// The longest instruction in bytes (Intel SDM vol. 2A, "Instruction Format").

@@ -1,7 +1,7 @@
 //! Where in the data windows an operand lies.
 
-use super::random::Random;
 use crate::machine::window::{PAGE, Window};
+use crate::random::Random;
 
 /// A place for an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What is known of a form before anything is chosen.
 
-use super::{random::mix, values::Elements};
+use super::values::Elements;
 use crate::machine::window::CODE;
+use crate::random::mix;
 use iced_x86::{
     Code, CpuidFeature, EncodingKind, Instruction, InstructionInfoFactory, MemorySize, OpCodeOperandKind as Kind,
     OpKind, Register,

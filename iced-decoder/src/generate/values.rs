@@ -1,6 +1,6 @@
 //! Values worth trying: boundaries of integers, and floating-point numbers of every class.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// An integer of 64 bits: 0, 1, -1, boundaries of each operand size, powers of two and their neighbours, small ones, and
 /// in a third of all cases any.

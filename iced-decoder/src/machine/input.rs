@@ -1,7 +1,10 @@
 //! What goes into an execution.
 
 use super::{Extended, window::Window};
-use crate::registers::{Bitness, Registers};
+use crate::{
+    random::{STEP, mix},
+    registers::{Bitness, Registers},
+};
 
 /// The privilege that an instruction is executed with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,11 +49,8 @@ pub fn fill(seed: u64, bytes: &mut [u8]) {
 }
 
 fn next(state: &mut u64) -> [u8; 8] {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut word = *state;
-    word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (word ^ word >> 31).to_le_bytes()
+    *state = state.wrapping_add(STEP);
+    mix(*state).to_le_bytes()
 }
 
 impl Input {

@@ -7,12 +7,10 @@ pub mod area;
 mod extended;
 mod input;
 mod output;
-mod relocate;
 mod text;
 pub mod window;
 
 pub use extended::Extended;
 pub use input::{Input, Mode, fill};
 pub use output::{End, Exception, Executor, ExecutorError, Output};
-pub use relocate::relocate;
 pub use text::TextError;

@@ -1,6 +1,9 @@
 //! Memory as an input describes it, byte by byte, without filling the whole window.
 
-use crate::machine::{Input, window};
+use crate::{
+    machine::{Input, window},
+    random::{STEP, mix},
+};
 
 /// Size of a step of the sequence in bytes, see [`crate::machine::fill`].
 const STEP_BYTES: u64 = 8;
@@ -31,10 +34,7 @@ fn byte(input: &Input, offset: u64) -> u8 {
 
 /// Word `index` of the SplitMix64 sequence: its state is a counter, so that any word can be had by itself.
 fn word(seed: u64, index: u64) -> u64 {
-    let mut word = seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index + 1));
-    word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ word >> 31
+    mix(seed.wrapping_add(STEP.wrapping_mul(index + 1)))
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use super::{
     generated::Generated,
     known::{Known, Scope},
     kvm::Flavour,
-    mmio::{make_pair, version},
+    mmio::make_pair,
     run::{self, HUNG, Plan, REFUSED},
     source::Source as _,
     tally::{Counts, Key, Tally},
 };
-use crate::{cancel::Cancel, catalog::Case, chain::chain, judge};
+use crate::{cancel::Cancel, catalog::Case, chain::chain, host, judge};
 use case::{Feature, Needs, Setup, spec};
 use iced_decoder::{Bitness, Encoding};
 use reports::model::{self, Against, Check, Verdict};
@@ -85,7 +85,7 @@ pub fn run(case: &Case, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> model:
 }
 
 fn execute(row: &Row, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> Result<(Generated, Tally, Known), String> {
-    let scope = Scope { version: version(), on: Flavour::MmioUser, bitness: Bitness::Bits64 };
+    let scope = Scope { version: host::kvm_version(), on: Flavour::MmioUser, bitness: Bitness::Bits64 };
     let known = Known::load("vmm", &scope).map_err(|error| chain(&error))?;
     let mut pair = make_pair(hypervisor, Flavour::MmioUser).map_err(|error| error.text)?;
     let is_wanted = |form: &iced_decoder::Form| form.encoding() == row.encoding;

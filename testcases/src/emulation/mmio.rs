@@ -113,12 +113,6 @@ impl<E: Executor> Executor for AsSupervisor<E> {
     }
 }
 
-/// The version that baselines are asked with.
-pub fn version() -> String {
-    let host = host::read();
-    format!("{} of Linux {}", host.kvm_module, host.kernel)
-}
-
 /// Runs the cross-check.
 ///
 /// # Errors
@@ -130,7 +124,7 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
             options.bitness.bits()
         );
     }
-    let known = Known::load("vmm", &Scope { version: version(), on: options.on, bitness: options.bitness })?;
+    let known = Known::load("vmm", &Scope { version: host::kvm_version(), on: options.on, bitness: options.bitness })?;
     let hypervisor = Arc::new(Hypervisor::open()?);
     let mut pair = make_pair(&hypervisor, options.on)?;
     let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?;

@@ -43,6 +43,13 @@ pub struct Plan {
     pub deadline: Option<Instant>,
 }
 
+impl Plan {
+    /// The number behind the last.
+    fn end(&self) -> u64 {
+        self.start.saturating_add(self.nr_inputs)
+    }
+}
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Done {
@@ -65,23 +72,12 @@ pub fn run(
     cancel: &Cancel,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Done, ExecutorError> {
-    let end = plan.start.saturating_add(plan.nr_inputs);
     let next = AtomicU64::new(plan.start);
     let result = Mutex::new(Ok(Tally::default()));
     let worker = || {
         let part = make_pair().map(|mut pair| {
             let mut tally = Tally::default();
-            while !cancel.is_cancelled() && plan.deadline.is_none_or(|deadline| Instant::now() < deadline) {
-                let first = next.fetch_add(CHUNK, Ordering::Relaxed);
-                if first >= end {
-                    break;
-                }
-                let last = (first + CHUNK).min(end);
-                for index in first..last {
-                    one(source, &mut pair, index, &mut tally);
-                }
-                progress(last - first);
-            }
+            execute(source, &mut pair, plan, cancel, &next, progress, &mut tally);
             tally
         });
         let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,22 +94,38 @@ pub fn run(
         worker();
     });
     let tally = result.into_inner().unwrap_or_else(PoisonError::into_inner)?;
-    Ok(Done { tally, next: next.into_inner().min(end) })
+    Ok(Done { tally, next: next.into_inner().min(plan.end()) })
 }
 
 /// The same on the calling thread, with executors at hand.
 pub fn run_with(source: &dyn Source, pair: &mut Pair, plan: &Plan, cancel: &Cancel) -> Done {
-    let mut tally = Tally::default();
-    let end = plan.start.saturating_add(plan.nr_inputs);
-    let mut next = plan.start;
-    while next < end && !cancel.is_cancelled() && plan.deadline.is_none_or(|deadline| Instant::now() < deadline) {
-        let last = (next + CHUNK).min(end);
-        for index in next..last {
-            one(source, pair, index, &mut tally);
+    let (next, mut tally) = (AtomicU64::new(plan.start), Tally::default());
+    execute(source, pair, plan, cancel, &next, &|_| {}, &mut tally);
+    Done { tally, next: next.into_inner().min(plan.end()) }
+}
+
+/// Takes chunk after chunk from `next` on, which other threads take from, too.
+fn execute(
+    source: &dyn Source,
+    pair: &mut Pair,
+    plan: &Plan,
+    cancel: &Cancel,
+    next: &AtomicU64,
+    progress: &(dyn Fn(u64) + Sync),
+    tally: &mut Tally,
+) {
+    let end = plan.end();
+    while !cancel.is_cancelled() && plan.deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        let first = next.fetch_add(CHUNK, Ordering::Relaxed);
+        if first >= end {
+            break;
         }
-        next = last;
+        let last = (first + CHUNK).min(end);
+        for index in first..last {
+            one(source, pair, index, tally);
+        }
+        progress(last - first);
     }
-    Done { tally, next }
 }
 
 fn one(source: &dyn Source, pair: &mut Pair, index: u64, tally: &mut Tally) {

@@ -83,8 +83,7 @@ impl OurVmm {
         let hypervisor = Hypervisor::open().map(Arc::new).map_err(|source| SubjectError::Kvm { id, source })?;
         let loaded = vmm::Image::from_bytes(image.catalog.bytes(), MEMORY_SIZE_BYTES)
             .map_err(|source| SubjectError::Image { id, source })?;
-        let host = host::read();
-        let version = format!("vmproof {}, {} of Linux {}", env!("CARGO_PKG_VERSION"), host.kvm_module, host.kernel);
+        let version = format!("vmproof {}, {}", env!("CARGO_PKG_VERSION"), host::kvm_version());
         Ok(Self { id, version, hypervisor, loaded, image: image.clone(), watchdog: Watchdog::start() })
     }
 

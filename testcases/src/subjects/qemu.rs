@@ -100,8 +100,7 @@ pub(super) fn open_kvm(
     // QEMU's own words for a KVM that cannot be used are many; ours name the remedy.
     vmm::Hypervisor::open().map_err(|source| SubjectError::Kvm { id, source })?;
     let mut qemu = Qemu::open(id, path, KVM, image)?;
-    let host = host::read();
-    qemu.version = format!("{}, {} of Linux {}", qemu.version, host.kvm_module, host.kernel);
+    qemu.version = format!("{}, {}", qemu.version, host::kvm_version());
     Ok(Box::new(qemu))
 }
 
