@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod generated;
 pub mod known;
 pub mod mmio;
+pub mod outcome;
 pub mod placed;
 pub mod repro;
 pub mod run;
