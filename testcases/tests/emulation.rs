@@ -10,7 +10,8 @@ use testcases::{
     cancel::Cancel,
     emulation::{
         kvm::Flavour,
-        mmio::{self, Options, Outcome},
+        mmio::{self, Options},
+        outcome::Outcome,
     },
 };
 

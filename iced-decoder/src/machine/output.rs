@@ -68,4 +68,10 @@ pub trait Executor {
     /// # Errors
     /// [`ExecutorError`], after which the executor may be used again or says so once more.
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError>;
+
+    /// Executes many, each as [`execute`](Self::execute) would, in their order; an executor may have a way that is cheaper
+    /// than one by one. As many results come as there are inputs, and an error is that of its own input.
+    fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
+        inputs.iter().map(|input| self.execute(input)).collect()
+    }
 }

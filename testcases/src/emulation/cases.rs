@@ -100,6 +100,9 @@ fn judge_tally(case: &Case, source: &Generated, tally: &Tally, known: &Known) ->
     if let Some((index, code, why)) = tally.failures.first() {
         return judge::failed_to_run(case, &format!("input {index} ({code:02x?}): {why}"));
     }
+    if let Some((key, finding)) = tally.findings.iter().find(|(key, _)| key.fields == run::ORACLE) {
+        return judge::failed_to_run(case, &format!("the oracle is wrong about {}: {}", key.form, finding.input));
+    }
     let mut differing: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
     for key in tally.findings.keys().filter(|key| key.fields != REFUSED) {
         differing.entry(&key.form).or_default().push(key);

@@ -30,14 +30,14 @@ pub fn rows(source: &dyn Source, tally: &Tally) -> BTreeMap<&'static str, Row> {
         row.forms += 1;
         let counts = tally.forms.get(&form).copied().unwrap_or_default();
         let place = match counts {
-            _ if counts.total() == counts.failed => &mut row.untried,
+            _ if counts.judged() == 0 => &mut row.untried,
             _ if counts.hung > 0 => &mut row.hung,
             _ if counts.differed > 0 => &mut row.differing,
             _ if counts.refused > 0 => &mut row.refused,
             _ => &mut row.handled,
         };
         *place += 1;
-        let tried = counts.total() - counts.failed;
+        let tried = counts.judged();
         if tried > 0 && (row.fewest == 0 || tried < row.fewest) {
             row.fewest = tried;
         }

@@ -3,6 +3,7 @@
 use super::{
     known::Class,
     repro,
+    run::ORACLE,
     tally::{Finding, Key, Tally},
 };
 use std::{fmt, time::Duration};
@@ -27,9 +28,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// 0 if every difference is explained, 1 if one is not, 2 if an executor failed.
+    /// 0 if every difference is explained, 1 if one is not, 2 if an executor failed or the reference contradicts the oracle.
     pub fn exit_status(&self) -> u8 {
-        if !self.tally.failures.is_empty() || self.was_cancelled {
+        if !self.tally.failures.is_empty() || self.tally.total().contradicted > 0 || self.was_cancelled {
             2
         } else {
             u8::from(self.findings.iter().any(|(_, _, class)| class.is_none()))
@@ -55,7 +56,11 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (key, finding) in self.unexplained().take(MAX_TOLD) {
-            writeln!(f, "{} differs in {} ({} inputs)", key.form, key.fields, finding.count)?;
+            if key.fields == ORACLE {
+                writeln!(f, "{} does what the oracle rules out ({} inputs)", key.form, finding.count)?;
+            } else {
+                writeln!(f, "{} differs in {} ({} inputs)", key.form, key.fields, finding.count)?;
+            }
             writeln!(f, "  instruction  {}", repro::instruction(&finding.input))?;
             for (what, expected, actual) in &finding.difference.details {
                 writeln!(f, "  {what:<12} expected {expected}, actual {actual}")?;
@@ -76,6 +81,13 @@ impl fmt::Display for Outcome {
             f,
             "{nr_forms} forms; {other} more that this processor does not have, {rejected} that no input can be made for"
         )?;
+        let nr_contradicted = self.tally.total().contradicted;
+        if nr_contradicted > 0 {
+            writeln!(
+                f,
+                "{nr_contradicted} inputs contradict the oracle, which is wrong there; no subject is judged by them"
+            )?;
+        }
         let nr_known = self.findings.len() - nr_unexplained;
         writeln!(f, "{} kinds of findings, {nr_known} explained, {nr_unexplained} not", self.findings.len())?;
         if self.was_cancelled {

@@ -153,11 +153,14 @@ fn one(source: &dyn Source, pair: &mut Pair, index: u64, tally: &mut Tally) {
 pub const REFUSED: &str = "refused";
 /// The same for a subject that hung.
 pub const HUNG: &str = "hung";
+/// The same where the reference contradicts the oracle.
+pub const ORACLE: &str = "oracle";
 
 fn count(counts: &mut Counts, fields: &str) {
     match fields {
         REFUSED => counts.refused += 1,
         HUNG => counts.hung += 1,
+        ORACLE => counts.contradicted += 1,
         _ => counts.differed += 1,
     }
 }

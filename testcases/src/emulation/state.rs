@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Name and version of the file's form.
-const SCHEMA: &str = "vmproof/emulation/1";
+const SCHEMA: &str = "vmproof/emulation/2";
 
 /// Which run it is: runs that differ in one of these do not mix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ struct File {
     schema: String,
     run: Identity,
     next: u64,
-    counts: BTreeMap<usize, [u64; 5]>,
+    counts: BTreeMap<usize, [u64; 6]>,
     findings: Vec<FindingText>,
 }
 
@@ -97,7 +97,7 @@ pub fn write(folder: &Path, run: &Identity, next: u64, tally: &Tally) -> Result<
     let path = folder.join(run.file_name());
     let error = |source| StateError::Write { path: path.clone(), source };
     fs::create_dir_all(folder).map_err(error)?;
-    let counts = |counts: &Counts| [counts.agreed, counts.refused, counts.differed, counts.hung, counts.failed];
+    let counts = |of: &Counts| [of.agreed, of.refused, of.differed, of.hung, of.failed, of.contradicted];
     let finding = |(key, finding): (&Key, &Finding)| FindingText {
         form: key.form.clone(),
         fields: key.fields.clone(),
@@ -134,8 +134,8 @@ pub fn read(folder: &Path, run: &Identity) -> Result<(u64, Tally), StateError> {
         return Err(wrong(format!("it is of another run: {:?} instead of {run:?}", file.run)));
     }
     let mut tally = Tally::default();
-    for (form, [agreed, refused, differed, hung, failed]) in file.counts {
-        tally.forms.insert(form, Counts { agreed, refused, differed, hung, failed });
+    for (form, [agreed, refused, differed, hung, failed, contradicted]) in file.counts {
+        tally.forms.insert(form, Counts { agreed, refused, differed, hung, failed, contradicted });
     }
     for text in file.findings {
         let input: Input = text.input.parse().map_err(|error| wrong(format!("finding of {}: {error}", text.form)))?;
@@ -191,7 +191,7 @@ mod tests {
         write(folder.path(), &run(), 1000, &tally()).unwrap();
         let path = folder.path().join(run().file_name());
         let text = fs::read_to_string(&path).unwrap();
-        for (from, to) in [("\"next\"", "\"nest\""), ("emulation/1", "emulation/9"), ("\"seed\": 7", "\"seed\": 8")] {
+        for (from, to) in [("\"next\"", "\"nest\""), ("emulation/2", "emulation/9"), ("\"seed\": 7", "\"seed\": 8")] {
             assert!(text.contains(from));
             fs::write(&path, text.replace(from, to)).unwrap();
             assert!(matches!(read(folder.path(), &run()), Err(StateError::Form { .. })), "{to}");

@@ -17,12 +17,19 @@ pub struct Counts {
     pub hung: u64,
     /// An executor failed: says nothing of the subject.
     pub failed: u64,
+    /// The reference contradicts the oracle: says nothing of the subject either.
+    pub contradicted: u64,
 }
 
 impl Counts {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.agreed + self.refused + self.differed + self.hung + self.failed
+        self.judged() + self.failed + self.contradicted
+    }
+
+    /// Those that say something of the subject.
+    pub fn judged(&self) -> u64 {
+        self.agreed + self.refused + self.differed + self.hung
     }
 
     fn add(&mut self, other: &Self) {
@@ -31,6 +38,7 @@ impl Counts {
         self.differed += other.differed;
         self.hung += other.hung;
         self.failed += other.failed;
+        self.contradicted += other.contradicted;
     }
 }
 
@@ -39,7 +47,7 @@ impl Counts {
 pub struct Key {
     /// Name of the form.
     pub form: String,
-    /// Names of the fields that differ, or `refused`, or `hung`.
+    /// Names of the fields that differ, or `refused`, or `hung`, or `oracle`.
     pub fields: String,
 }
 
