@@ -2,6 +2,7 @@
 //!
 //! It keeps to a few features, so that a new feature does not change every snapshot.
 
+use crate::coverage::CoverageRow;
 use crate::model::{Against, Case, Check, Host, Image, Report, Subject, Verdict};
 
 /// The features that the example shows; the first has cases that were not selected, the last has none.
@@ -57,8 +58,41 @@ pub(crate) fn report() -> Report {
         .chain(["CpuidBasicLeaves", "MmioWidth", "MmioWidth", "MmioString", "PagingPermissions"])
         .chain(["PagingInvalidation", "StringRepeat"]);
     let mut report = Report::new(host, image, vec![compared(), not_compared()], catalog);
+    report.coverage = coverage();
     report.features.retain(|row| FEATURES.contains(&row.id.as_str()));
     report
+}
+
+/// Two executors, of which one has forms that the other has not.
+pub(crate) fn coverage() -> Vec<CoverageRow> {
+    let user = |encoding: &str, operand_bits, [handled, refused, differing, hung, untried]: [u32; 5]| CoverageRow {
+        subject: "vmm".to_owned(),
+        on: "mmio-user".to_owned(),
+        mode_bits: 64,
+        encoding: encoding.to_owned(),
+        operand_bits,
+        handled,
+        refused,
+        differing,
+        hung,
+        untried,
+        fewest_inputs: 100,
+    };
+    let supervisor = |encoding: &str, operand_bits, results| CoverageRow {
+        on: "mmio-supervisor".to_owned(),
+        mode_bits: 32,
+        ..user(encoding, operand_bits, results)
+    };
+    vec![
+        user("legacy", Some(8), [40, 0, 2, 0, 0]),
+        user("legacy", Some(128), [6, 90, 0, 0, 0]),
+        user("legacy", None, [1, 5, 0, 1, 1]),
+        user("x87", Some(80), [0, 2, 0, 0, 0]),
+        user("EVEX", Some(512), [0, 250, 0, 0, 0]),
+        supervisor("legacy", Some(8), [4, 0, 1, 0, 0]),
+        supervisor("legacy", None, [0, 0, 0, 1, 1]),
+        supervisor("EVEX", Some(512), [0, 60, 0, 0, 0]),
+    ]
 }
 
 /// A subject that has a baseline.

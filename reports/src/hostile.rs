@@ -81,6 +81,9 @@ pub(crate) fn report(text: &str) -> Report {
             .collect();
     }
     report.subjects[0].id = format!("s{text}s");
+    for row in &mut report.coverage {
+        row.subject = format!("s{text}s");
+    }
     for row in &mut report.features {
         row.title = text.to_owned();
     }

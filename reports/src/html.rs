@@ -4,6 +4,7 @@
 //! and escapes every value that it prints.
 
 use crate::{
+    coverage::{CoverageRow, Table},
     model::{Case, FeatureRow, Report, Subject, Verdict},
     standing::{Standing, or_nothing},
     tally::Tally,
@@ -21,6 +22,7 @@ struct Page<'a> {
     build_id: String,
     subjects: Vec<SubjectView>,
     areas: Vec<AreaView>,
+    coverage: CoverageView,
     /// Names of all verdicts, for the legend.
     verdicts: &'a [Verdict],
 }
@@ -35,6 +37,26 @@ struct SubjectView {
     duration: String,
     bar: Vec<Segment>,
     cases: Vec<CaseView>,
+}
+
+/// The table of instruction emulation; empty if nothing was cross-checked.
+struct CoverageView {
+    columns: Vec<String>,
+    lines: Vec<CoverageLine>,
+}
+
+struct CoverageLine {
+    encoding: String,
+    size: String,
+    is_sum: bool,
+    /// One a column; no piece where there is no such form.
+    cells: Vec<Vec<Piece>>,
+}
+
+/// The forms of one result: a piece of a bar.
+struct Piece {
+    result: &'static str,
+    forms: u32,
 }
 
 /// An area of the feature table.
@@ -113,7 +135,31 @@ fn page(report: &Report) -> Page<'static> {
         build_id: shown(&report.image.build_id),
         subjects: (0..).zip(&report.subjects).map(|(number, subject)| subject_view(number, subject)).collect(),
         areas: report.areas().into_iter().map(area).collect(),
+        coverage: coverage_view(&report.coverage),
         verdicts: Verdict::ALL,
+    }
+}
+
+fn coverage_view(rows: &[CoverageRow]) -> CoverageView {
+    let Table { columns, lines } = Table::new(rows);
+    let pieces = |row: &CoverageRow| -> Vec<Piece> {
+        row.results()
+            .into_iter()
+            .filter(|(_, forms)| *forms != 0)
+            .map(|(result, forms)| Piece { result, forms })
+            .collect()
+    };
+    CoverageView {
+        columns: columns.iter().map(|column| one_line(&column.title()).into_owned()).collect(),
+        lines: lines
+            .into_iter()
+            .map(|line| CoverageLine {
+                encoding: one_line(&line.encoding).into_owned(),
+                size: line.size,
+                is_sum: line.is_sum,
+                cells: line.cells.iter().map(|cell| cell.as_ref().map(pieces).unwrap_or_default()).collect(),
+            })
+            .collect(),
     }
 }
 

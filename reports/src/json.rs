@@ -144,6 +144,14 @@ fn validate(report: &Report) -> Result<(), ReadError> {
             }
         }
     }
+    for (number, row) in report.coverage.iter().enumerate() {
+        let place = |field: &str| format!("coverage[{number}].{field}");
+        demand(!row.subject.is_empty(), || place("subject"), "is empty")?;
+        demand(!row.on.is_empty(), || place("on"), "is empty")?;
+        demand(!row.encoding.is_empty(), || place("encoding"), "is empty")?;
+        demand(matches!(row.mode_bits, 16 | 32 | 64), || place("mode_bits"), "is not 16, 32 or 64")?;
+        demand(row.operand_bits != Some(0), || place("operand_bits"), "is 0, which is written by leaving it out")?;
+    }
     Ok(())
 }
 
@@ -211,6 +219,14 @@ mod tests {
         assert_eq!(read(&text).unwrap(), report);
     }
 
+    #[test]
+    fn a_report_without_coverage_is_as_it_was_before() {
+        let report = crate::Report { coverage: Vec::new(), ..example::report() };
+        let text = write(&report).unwrap();
+        assert!(!text.contains("\"coverage\"") && validator().is_valid(&serde_json::from_str(&text).unwrap()));
+        assert_eq!(read(&text).unwrap(), report);
+    }
+
     /// Each deviation: where, what is put there (or `None`: the field is removed), and what the reader says.
     #[test]
     fn schema_and_reader_refuse_the_same_deviations() {
@@ -238,6 +254,13 @@ mod tests {
             ("/features/0".into(), "title", None, "missing field `title`"),
             ("/features/0".into(), "by_subject", Some(json!({"vmm": {"ok": 1}})), "`features[0].by_subject.vmm.ok`"),
             ("/features/0".into(), "by_subject", Some(json!({"vmm": {"pass": 0}})), "is 0"),
+            ("/coverage/0".into(), "on", Some(json!("")), "`coverage[0].on` is empty"),
+            ("/coverage/0".into(), "subject", Some(json!("")), "`coverage[0].subject` is empty"),
+            ("/coverage/0".into(), "encoding", Some(json!("")), "`coverage[0].encoding` is empty"),
+            ("/coverage/0".into(), "mode_bits", Some(json!(8)), "`coverage[0].mode_bits` is not"),
+            ("/coverage/0".into(), "operand_bits", Some(json!(0)), "`coverage[0].operand_bits` is 0"),
+            ("/coverage/0".into(), "refused", None, "missing field `refused`"),
+            ("/coverage/0".into(), "forms", Some(json!(1)), "unknown field `forms`"),
         ];
         let validator = validator();
         for (parent, field, value, message) in deviations {

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod coverage;
 pub mod gate;
 pub mod html;
 pub mod json;
@@ -28,6 +29,7 @@ mod example;
 #[cfg(test)]
 mod hostile;
 
+pub use coverage::CoverageRow;
 pub use gate::exit_status;
 pub use model::{Against, Case, Check, FeatureRow, Host, Image, Report, Subject, Verdict};
 pub use standing::Standing;

@@ -1,6 +1,7 @@
 //! The report as Markdown (GitHub's flavour), for a pull request, an issue or a reader without a browser.
 
 use crate::{
+    coverage::{CoverageRow, Table},
     model::{Case, Report, Subject, Verdict},
     standing::Standing,
     tally::Tally,
@@ -14,6 +15,7 @@ pub fn write(report: &Report) -> String {
     write_run(&mut text, report);
     write_summary(&mut text, report);
     write_features(&mut text, report);
+    write_coverage(&mut text, report);
     for subject in &report.subjects {
         write_subject(&mut text, subject);
     }
@@ -69,6 +71,34 @@ fn write_features(text: &mut String, report: &Report) {
             line!(text, "| {area} | {} | {} | {} |{cells}", plain(&row.title), row.cases, row.checks);
         }
     }
+}
+
+fn write_coverage(text: &mut String, report: &Report) {
+    if report.coverage.is_empty() {
+        return;
+    }
+    let Table { columns, lines } = Table::new(&report.coverage);
+    line!(text, "\n## Instruction emulation\n");
+    line!(
+        text,
+        "Forms by their worst result: handled / refused / differing / hung, and in brackets those not tried. Bold: a \
+         difference or a hang. A dash: no such form.\n"
+    );
+    let titles: String = columns.iter().map(|column| format!(" {} |", plain(&column.title()))).collect();
+    line!(text, "| encoding | operand bits |{titles}");
+    line!(text, "|---|--:|{}", "--:|".repeat(columns.len()));
+    for row in lines {
+        let cells: String = row.cells.iter().map(|cell| format!(" {} |", coverage_cell(cell.as_ref()))).collect();
+        let emphasis = if row.is_sum { "**" } else { "" };
+        line!(text, "| {emphasis}{}{emphasis} | {} |{cells}", plain(&row.encoding), row.size);
+    }
+}
+
+fn coverage_cell(cell: Option<&CoverageRow>) -> String {
+    let Some(row) = cell else { return "—".to_owned() };
+    let emphasis = if row.differing == 0 && row.hung == 0 { "" } else { "**" };
+    let untried = if row.untried == 0 { String::new() } else { format!(" ({})", row.untried) };
+    format!("{emphasis}{} / {} / {} / {}{emphasis}{untried}", row.handled, row.refused, row.differing, row.hung)
 }
 
 fn feature_cell(tally: Tally) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Its JSON form is schema version 1, `reports/schema/report-v1.json`.
 
+use crate::coverage::CoverageRow;
 use case::Feature;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -84,6 +85,9 @@ pub struct Report {
     pub subjects: Vec<Subject>,
     /// One row a feature, in the order of [`Feature::ALL`], also those without a case.
     pub features: Vec<FeatureRow>,
+    /// Which instruction forms emulators handle, if any were cross-checked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub coverage: Vec<CoverageRow>,
 }
 
 /// The machine that ran the harness.
@@ -195,7 +199,7 @@ impl Report {
     ) -> Self {
         let features =
             Feature::ALL.iter().map(|&feature| FeatureRow::new(feature, &subjects, catalog.clone())).collect();
-        Self { schema: SCHEMA.to_owned(), host, image, subjects, features }
+        Self { schema: SCHEMA.to_owned(), host, image, subjects, features, coverage: Vec::new() }
     }
 }
 
