@@ -10,6 +10,7 @@
 
 mod access;
 mod accessor;
+mod check;
 mod effects;
 mod form;
 pub mod generate;
@@ -22,6 +23,7 @@ mod unpredictable;
 
 pub use access::{Access, Direction, Space, accesses};
 pub use accessor::{Accessor, Code, Place, accessor};
+pub use check::{Aspect, Disagreement, check};
 pub use effects::{COMPARED_FLAGS, Effects, normalize};
 pub use form::{Encoding, Form, forms};
 pub use iced_x86;
