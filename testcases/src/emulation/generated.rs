@@ -2,13 +2,13 @@
 
 use super::{
     compare::Open,
-    run::is_invalid_opcode,
+    judge::is_invalid_opcode,
     source::{Expectation, Source},
 };
 use iced_decoder::{
     Access, Bitness, Due, Encoding, Form, Predictor,
     generate::{Generator, predicted_forms},
-    machine::{Executor, ExecutorError, Input, window},
+    machine::{Executor, ExecutorError, Input, Mode, window},
     pieces,
 };
 use std::cell::RefCell;
@@ -20,12 +20,13 @@ const MAX_ACCESS_BYTES: u32 = 8;
 const NR_PROBES: u64 = 4;
 
 thread_local! {
-    static PREDICTOR: RefCell<Predictor> = RefCell::new(Predictor::default());
+    static PREDICTORS: RefCell<[Predictor; 2]> = RefCell::new([Mode::User, Mode::Supervisor].map(Predictor::new));
 }
 
 /// The generator's inputs of the forms that this processor has.
 pub struct Generated {
     generator: Generator,
+    mode: Mode,
     names: Vec<String>,
     /// Names of forms that this processor does not have: they raise #UD there.
     pub not_offered: Vec<String>,
@@ -67,7 +68,12 @@ impl Generated {
         }
         let generator = Generator::new(seed, offered);
         let names = generator.forms().map(Form::name).collect();
-        Ok(Self { generator, names, not_offered, rejected })
+        Ok(Self { generator, mode: Mode::User, names, not_offered, rejected })
+    }
+
+    /// The same for executions with that privilege.
+    pub fn for_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 }
 
@@ -99,7 +105,7 @@ impl Source for Generated {
     }
 
     fn expectation(&self, input: &Input) -> Expectation {
-        PREDICTOR.with_borrow_mut(|predictor| expectation(predictor, input))
+        PREDICTORS.with_borrow_mut(|predictors| expectation(&mut predictors[self.mode as usize], input))
     }
 }
 
@@ -141,7 +147,7 @@ pub fn expectation(predictor: &mut Predictor, input: &Input) -> Expectation {
     let made = prediction.accesses.iter().filter(|predicted| on_device(&predicted.access));
     let is_certain = matches!(prediction.due, Due::Completes) && made.clone().all(|predicted| predicted.is_certain);
     let accesses = is_certain.then(|| made.flat_map(|predicted| pieces(&predicted.access, MAX_ACCESS_BYTES)).collect());
-    Expectation { open, accesses }
+    Expectation { open, accesses, prediction: Some(prediction) }
 }
 
 /// Whether an address lies in a page under test of the input's window.

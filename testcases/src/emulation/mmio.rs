@@ -84,14 +84,21 @@ impl<E: Executor> Executor for AsSupervisor<E> {
     }
 
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
-        let mut output = self.0.execute(input)?;
-        if let End::Raised(exception) = &mut output.end
-            && exception.vector == PAGE_FAULT
-        {
-            exception.error_code = exception.error_code.map(|code| code & !USER);
-        }
-        Ok(output)
+        self.0.execute(input).map(as_supervisor)
     }
+
+    fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
+        self.0.execute_many(inputs).into_iter().map(|output| output.map(as_supervisor)).collect()
+    }
+}
+
+fn as_supervisor(mut output: Output) -> Output {
+    if let End::Raised(exception) = &mut output.end
+        && exception.vector == PAGE_FAULT
+    {
+        exception.error_code = exception.error_code.map(|code| code & !USER);
+    }
+    output
 }
 
 /// Runs the cross-check.
@@ -108,7 +115,8 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
     let known = Known::load("vmm", &Scope { version: host::kvm_version(), on: options.on, bitness: options.bitness })?;
     let hypervisor = Arc::new(Hypervisor::open()?);
     let mut pair = make_pair(&hypervisor, options.on)?;
-    let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?;
+    let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?
+        .for_mode(options.on.mode());
     if source.nr_forms() == 0 {
         let pattern = options.forms.as_deref().unwrap_or("*");
         bail!(

@@ -4,6 +4,7 @@ pub mod cases;
 pub mod compare;
 pub mod coverage;
 pub mod generated;
+pub mod judge;
 pub mod known;
 pub mod mmio;
 pub mod outcome;

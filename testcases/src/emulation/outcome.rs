@@ -1,9 +1,9 @@
 //! What came of a cross-check, and how it is told.
 
 use super::{
+    judge::ORACLE,
     known::Class,
     repro,
-    run::ORACLE,
     tally::{Finding, Key, Tally},
 };
 use std::{fmt, time::Duration};

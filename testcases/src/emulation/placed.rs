@@ -33,21 +33,45 @@ impl<E: Executor> Placed<E> {
     }
 }
 
+impl<E> Placed<E> {
+    fn to_processor(&self, input: &Input) -> Input {
+        let moved = input.extended.as_ref().map(|extended| {
+            // All of it, because the instruction may bring components into use.
+            let mut bytes = self.layout.to_processor(extended);
+            bytes.resize(self.size_bytes.max(bytes.len()), 0);
+            Box::new(Extended::from_bytes(bytes))
+        });
+        Input { extended: moved, ..input.clone() }
+    }
+
+    fn from_processor(&self, output: Result<Output, ExecutorError>) -> Result<Output, ExecutorError> {
+        let mut output = output?;
+        if let Some(area) = &mut output.extended {
+            **area = self.layout.from_processor(area.bytes());
+        }
+        Ok(output)
+    }
+}
+
 impl<E: Executor> Executor for Placed<E> {
     fn name(&self) -> &str {
         self.executor.name()
     }
 
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
-        let Some(extended) = &input.extended else { return self.executor.execute(input) };
-        // All of it, because the instruction may bring components into use.
-        let mut bytes = self.layout.to_processor(extended);
-        bytes.resize(self.size_bytes.max(bytes.len()), 0);
-        let moved = Input { extended: Some(Box::new(Extended::from_bytes(bytes))), ..input.clone() };
-        let mut output = self.executor.execute(&moved)?;
-        if let Some(area) = &mut output.extended {
-            **area = self.layout.from_processor(area.bytes());
+        if input.extended.is_none() {
+            return self.executor.execute(input);
         }
-        Ok(output)
+        let output = self.executor.execute(&self.to_processor(input));
+        self.from_processor(output)
+    }
+
+    fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
+        if inputs.iter().all(|input| input.extended.is_none()) {
+            return self.executor.execute_many(inputs);
+        }
+        let moved: Vec<_> = inputs.iter().map(|input| self.to_processor(input)).collect();
+        let outputs = self.executor.execute_many(&moved);
+        outputs.into_iter().map(|output| self.from_processor(output)).collect()
     }
 }

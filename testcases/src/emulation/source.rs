@@ -1,13 +1,15 @@
 //! Where inputs come from, and what is known of them.
 
 use super::compare::Open;
-use iced_decoder::{Access, machine::Input};
+use iced_decoder::{Access, Prediction, machine::Input};
 
 /// What the manuals say of one input.
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
     /// What they leave open.
     pub open: Open,
+    /// Everything that is predicted; nothing for what is not.
+    pub prediction: Option<Prediction>,
     /// The accesses to the pages under test in their order, each of at most eight bytes; nothing if they cannot be told.
     pub accesses: Option<Vec<Access>>,
 }

@@ -32,22 +32,6 @@ impl KvmExecutor {
         self.flavour
     }
 
-    /// Executes many inputs, each as [`Executor::execute`] would; much cheaper for plain instructions on memory.
-    pub fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
-        let mut outputs: Vec<Option<Output>> = vec![None; inputs.len()];
-        if self.flavour.has_batches() {
-            let plain: Vec<usize> = (0..inputs.len()).filter(|index| batch::is_plain(&inputs[*index])).collect();
-            for indices in plain.chunks(batch::NR_SLOTS) {
-                let chosen: Vec<&Input> = indices.iter().map(|index| &inputs[*index]).collect();
-                for (index, output) in indices.iter().zip(self.try_batch(&chosen)) {
-                    outputs[*index] = output;
-                }
-            }
-        }
-        let outputs = outputs.into_iter().zip(inputs);
-        outputs.map(|(output, input)| output.map_or_else(|| self.execute(input), Ok)).collect()
-    }
-
     /// How many executions were made in batches so far.
     pub fn nr_batched(&self) -> u64 {
         self.nr_batched
@@ -100,6 +84,22 @@ impl Executor for KvmExecutor {
 
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
         self.try_execute(input).map_err(failed(self.flavour))
+    }
+
+    /// Much cheaper than one by one for plain instructions on memory.
+    fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
+        let mut outputs: Vec<Option<Output>> = vec![None; inputs.len()];
+        if self.flavour.has_batches() {
+            let plain: Vec<usize> = (0..inputs.len()).filter(|index| batch::is_plain(&inputs[*index])).collect();
+            for indices in plain.chunks(batch::NR_SLOTS) {
+                let chosen: Vec<&Input> = indices.iter().map(|index| &inputs[*index]).collect();
+                for (index, output) in indices.iter().zip(self.try_batch(&chosen)) {
+                    outputs[*index] = output;
+                }
+            }
+        }
+        let outputs = outputs.into_iter().zip(inputs);
+        outputs.map(|(output, input)| output.map_or_else(|| self.execute(input), Ok)).collect()
     }
 }
 

@@ -55,7 +55,7 @@ struct Placed<'a> {
 type Outputs = Vec<Option<Result<Output, ExecutorError>>>;
 
 impl Native {
-    /// How many inputs are executed for one wake-up of the child: what [`Native::execute_many`] is best given.
+    /// How many inputs are executed for one wake-up of the child: what [`Executor::execute_many`] is best given.
     pub const BATCH: usize = shared::NR_SLOTS;
 
     /// Starts the child.
@@ -75,11 +75,6 @@ impl Native {
     /// The components of the extended state that inputs may use, as bits of XCR0.
     pub fn components(&self) -> u64 {
         self.extended.state.components
-    }
-
-    /// Executes inputs, in their order; an output or an error for each.
-    pub fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
-        inputs.chunks(Self::BATCH).flat_map(|inputs| self.execute_batch(inputs)).collect()
     }
 
     fn execute_batch(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
@@ -187,6 +182,10 @@ impl Executor for Native {
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
         let missing = || Err(ExecutorError { text: "the input was lost".to_owned() });
         self.execute_many(std::slice::from_ref(input)).pop().unwrap_or_else(missing)
+    }
+
+    fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
+        inputs.chunks(Self::BATCH).flat_map(|inputs| self.execute_batch(inputs)).collect()
     }
 }
 

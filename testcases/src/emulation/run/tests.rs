@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::emulation::source::Expectation;
-use iced_decoder::{Bitness, Direction, Registers, Space, machine::window::Window};
+use iced_decoder::{
+    Access, Bitness, Direction, Registers, Space,
+    machine::{End, Executor, Output, window::Window},
+};
 
 /// Three forms: input `n` of form `f` has the code `[f, n]`; form 2 gives none.
 struct Fake;
@@ -115,7 +118,7 @@ fn a_reference_without_answer_is_a_failure() {
 
 #[test]
 fn executors_that_cannot_be_made_are_an_error() {
-    let pair = || Err(ExecutorError { text: "no KVM".to_owned() });
+    let pair = || Err::<Pair, _>(ExecutorError { text: "no KVM".to_owned() });
     let plan = Plan { start: 0, nr_inputs: 3, nr_workers: 3, deadline: None };
     let error = run(&Fake, &pair, &plan, &Cancel::default(), &|_| {}).unwrap_err();
     assert_eq!(error.to_string(), "no KVM");
@@ -130,4 +133,82 @@ fn a_cancelled_run_tells_where_to_go_on() {
     assert_eq!(done.next, 300 + CHUNK);
     // Of 256 numbers from 300 on, two of three forms give an input.
     assert_eq!(done.tally.total().total(), 171);
+}
+
+/// Dies at one input, as a virtual machine may in the middle of a batch, and goes on as a new one with the next.
+struct Mortal {
+    nr_alive: u64,
+    nr_deaths: u64,
+    deadly: [u8; 2],
+}
+
+impl Executor for Mortal {
+    fn name(&self) -> &str {
+        "mortal"
+    }
+
+    fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
+        if input.code == self.deadly {
+            self.nr_deaths += 1;
+            self.nr_alive = 0;
+            return Err(ExecutorError { text: format!("death {}", self.nr_deaths) });
+        }
+        self.nr_alive += 1;
+        Told(|_, _| {}).execute(input)
+    }
+}
+
+#[test]
+fn an_input_that_kills_the_subject_in_a_batch_is_the_only_one_lost() {
+    let subject = Mortal { nr_alive: 0, nr_deaths: 0, deadly: [1, 9] };
+    let mut pair = Pair { reference: Box::new(Told(|_, _| {})), subject: Box::new(subject) };
+    let plan = Plan { start: 0, nr_inputs: 300, nr_workers: 1, deadline: None };
+    let done = super::run_with(&Fake, &mut pair, &plan, &Cancel::default());
+    assert_eq!(done.tally.total(), Counts { agreed: 199, failed: 1, ..Counts::default() });
+    assert_eq!(done.tally.failures, [(28, vec![1, 9], "death 1".to_owned())]);
+}
+
+/// Gives too few outputs.
+struct Forgetful;
+
+impl Executor for Forgetful {
+    fn name(&self) -> &str {
+        "forgetful"
+    }
+
+    fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
+        Told(|_, _| {}).execute(input)
+    }
+
+    fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
+        inputs.iter().skip(1).map(|input| self.execute(input)).collect()
+    }
+}
+
+#[test]
+fn outputs_that_are_missing_are_failures() {
+    let mut pair = Pair { reference: Box::new(Told(|_, _| {})), subject: Box::new(Forgetful) };
+    let plan = Plan { start: 0, nr_inputs: 30, nr_workers: 1, deadline: None };
+    let done = super::run_with(&Fake, &mut pair, &plan, &Cancel::default());
+    assert_eq!(done.tally.total(), Counts { agreed: 19, failed: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_failure_of_the_reference_costs_no_other_input() {
+    let reference = Told(|input, output| {
+        if input.code == [1, 3] {
+            output.registers.rip = 0xdead;
+        }
+    });
+    // What the subject does is still set against the right input.
+    let subject = Told(|input, output| {
+        if input.code == [1, 4] {
+            output.registers.rflags = 1;
+        }
+    });
+    let mut pair = Pair { reference: Box::new(reference), subject: Box::new(subject) };
+    let plan = Plan { start: 0, nr_inputs: 30, nr_workers: 1, deadline: None };
+    let done = super::run_with(&Fake, &mut pair, &plan, &Cancel::default());
+    assert_eq!(done.tally.total(), Counts { agreed: 18, differed: 1, failed: 1, ..Counts::default() });
+    assert_eq!(keys(&done), ["Form1 flags 13"]);
 }
