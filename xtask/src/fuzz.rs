@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: differential tests.
 
 use crate::interrupt;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValue};
 use iced_decoder::Bitness;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use testcases::emulation::{
@@ -35,8 +35,8 @@ enum What {
 /// What `fuzz mmio` takes.
 #[derive(Debug, Args)]
 struct Mmio {
-    /// What they are executed on: KVM at CPL 3 or 0, with a device or with memory
-    #[arg(long, value_enum, default_value_t = On::MmioUser)]
+    /// What they are executed on by KVM
+    #[arg(long, value_enum, default_value_t = On(Flavour::MmioUser))]
     on: On,
     /// Forms by pattern, with `*` and `?`; all if not given
     #[arg(long, value_name = "PATTERN")]
@@ -64,22 +64,26 @@ struct Mmio {
     folder: PathBuf,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum On {
-    MmioUser,
-    MmioSupervisor,
-    MemoryUser,
-    MemorySupervisor,
-}
+/// What `--on` takes: one home for names and help is [`Flavour::ALL`].
+#[derive(Clone, Copy, Debug)]
+struct On(Flavour);
 
-impl From<On> for Flavour {
-    fn from(on: On) -> Self {
-        match on {
-            On::MmioUser => Self::MmioUser,
-            On::MmioSupervisor => Self::MmioSupervisor,
-            On::MemoryUser => Self::MemoryUser,
-            On::MemorySupervisor => Self::MemorySupervisor,
-        }
+impl ValueEnum for On {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: [On; Flavour::ALL.len()] = {
+            let mut all = [On(Flavour::MmioUser); Flavour::ALL.len()];
+            let mut index = 0;
+            while index < all.len() {
+                all[index] = On(Flavour::ALL[index]);
+                index += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.about()))
     }
 }
 
@@ -107,7 +111,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let What::Mmio(mmio) = &arguments.what;
     let cancel = interrupt::cancel_on_signal()?;
     let options = Options {
-        on: mmio.on.into(),
+        on: mmio.on.0,
         forms: mmio.forms.clone(),
         bitness: mmio.mode.into(),
         nr_inputs: mmio.cases,

@@ -118,7 +118,14 @@ fn bad_fuzzing_requests_are_refused() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    assert_refused(&["fuzz", "mmio", "--mode", "16", "--folder", path], &["16", "64-bit"]);
+    assert_refused(&["fuzz", "mmio", "--mode", "24"], &["24", "16"]);
+    if std::fs::read_to_string("/sys/module/kvm/parameters/force_emulation_prefix").is_ok_and(|text| text.trim() == "0")
+    {
+        assert_refused(
+            &["fuzz", "mmio", "--mode", "16", "--on", "forced-user", "--folder", path],
+            &["kvm.force_emulation_prefix", "cargo xtask fuzz mmio --mode 16 --on mmio-user"],
+        );
+    }
     assert_refused(&["fuzz", "mmio", "--forms", "Frob*", "--folder", path], &["Frob*", "Add_rm32_r32"]);
     assert_refused(&["fuzz", "mmio", "--resume", "--forms", "Add_*", "--folder", path], &[path, "--resume"]);
     assert_refused(

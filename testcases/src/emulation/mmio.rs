@@ -101,19 +101,39 @@ fn as_supervisor(mut output: Output) -> Output {
     output
 }
 
+/// Finds out beforehand whether KVM can execute what is asked for.
+///
+/// # Errors
+/// Why it cannot: in the first line; then what it can.
+pub(super) fn check(options: &Options) -> anyhow::Result<()> {
+    check_mode(&Arc::new(Hypervisor::open()?), options)
+}
+
+/// The same with KVM opened.
+fn check_mode(hypervisor: &Arc<Hypervisor>, options: &Options) -> anyhow::Result<()> {
+    let bits = options.bitness.bits();
+    let can =
+        |on| KvmExecutor::new(hypervisor.clone(), on).and_then(|mut executor| executor.can_execute(options.bitness));
+    let Err(error) = can(options.on) else { return Ok(()) };
+    let others = Flavour::ALL.into_iter().filter(|on| *on != options.on && can(*on).is_ok());
+    let commands: Vec<_> =
+        others.map(|on| format!("\n  cargo xtask fuzz mmio --mode {bits} --on {}", on.name())).collect();
+    let others = if commands.is_empty() {
+        format!("nothing else here executes in {bits}-bit mode")
+    } else {
+        format!("what works here in {bits}-bit mode:{}", commands.concat())
+    };
+    bail!("{error}\n{others}")
+}
+
 /// Runs the cross-check.
 ///
 /// # Errors
 /// If KVM or the child process cannot be used, no form matches, or the folder cannot be written.
 pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
-    if options.bitness == Bitness::Bits16 {
-        bail!(
-            "--mode {}: 16-bit code has no executor on KVM yet; there are 64-bit and 32-bit mode",
-            options.bitness.bits()
-        );
-    }
     let known = Known::load("vmm", &Scope { version: host::kvm_version(), on: options.on, bitness: options.bitness })?;
     let hypervisor = Arc::new(Hypervisor::open()?);
+    check_mode(&hypervisor, options)?;
     let mut pair = make_pair(&hypervisor, options.on)?;
     let source = Generated::new(options.seed, options.bitness, options.forms.as_deref(), &mut *pair.reference)?
         .for_mode(options.on.mode());

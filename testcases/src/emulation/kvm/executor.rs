@@ -4,7 +4,10 @@ use super::{
     Flavour, batch,
     machine::{Failure, Machine},
 };
-use iced_decoder::machine::{Executor, ExecutorError, Input, Output};
+use iced_decoder::{
+    Bitness,
+    machine::{Executor, ExecutorError, Input, Output},
+};
 use std::{error::Error, sync::Arc};
 use vmm::Hypervisor;
 
@@ -25,6 +28,20 @@ impl KvmExecutor {
     pub fn new(hypervisor: Arc<Hypervisor>, flavour: Flavour) -> Result<Self, ExecutorError> {
         let machine = Machine::new(&hypervisor, flavour).map_err(failed(flavour))?;
         Ok(Self { hypervisor, flavour, machine: Some(machine), nr_batched: 0 })
+    }
+
+    /// Whether it can execute in a mode, found out by doing so.
+    ///
+    /// # Errors
+    /// That it cannot, and what KVM did instead.
+    pub fn can_execute(&mut self, bitness: Bitness) -> Result<(), ExecutorError> {
+        let mut machine = match self.machine.take() {
+            Some(machine) => machine,
+            None => Machine::new(&self.hypervisor, self.flavour).map_err(failed(self.flavour))?,
+        };
+        machine.calibrate(bitness).map_err(failed(self.flavour))?;
+        self.machine = Some(machine);
+        Ok(())
     }
 
     /// How it executes.

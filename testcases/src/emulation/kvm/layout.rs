@@ -7,6 +7,8 @@ pub(super) const MEMORY_SIZE: usize = 0xc_0000;
 
 /// GDT.
 pub(super) const GDT: u64 = 0x1000;
+/// LDT, in the same page.
+pub(super) const LDT: u64 = GDT + 0x800;
 /// IDT: 256 gates of 16 bytes.
 pub(super) const IDT: u64 = 0x2000;
 /// TSS.
@@ -52,14 +54,23 @@ const _: () = assert!(BATCH_SLOTS as usize + super::batch::NR_SLOTS * super::bat
 /// Selectors, those of Linux, so that what a program sees of them is what it sees in a process there
 /// (Linux, arch/x86/include/asm/segment.h).
 pub(super) mod selector {
+    pub(in super::super) const KERNEL_CODE_32: u16 = 0x8;
     pub(in super::super) const KERNEL_CODE: u16 = 0x10;
     pub(in super::super) const KERNEL_DATA: u16 = 0x18;
     pub(in super::super) const USER_CODE_32: u16 = 0x23;
     pub(in super::super) const USER_DATA: u16 = 0x2b;
     pub(in super::super) const USER_CODE: u16 = 0x33;
     pub(in super::super) const TSS: u16 = 0x40;
-    /// Size of the table in bytes; the TSS takes two entries.
-    pub(in super::super) const GDT_SIZE: u16 = 0x50;
+    /// Like the TSS it takes two entries.
+    pub(in super::super) const LDT: u16 = 0x50;
+    /// Size of the GDT in bytes.
+    pub(in super::super) const GDT_SIZE: u16 = 0x60;
+    /// The first entry of the LDT, where a process on Linux has its 16-bit code, for which the GDT has no place.
+    pub(in super::super) const USER_CODE_16: u16 = 0b111;
+    /// The second entry of the LDT.
+    pub(in super::super) const KERNEL_CODE_16: u16 = 0b1100;
+    /// Size of the LDT in bytes.
+    pub(in super::super) const LDT_SIZE: u16 = 0x10;
 }
 
 /// The program of batches, its variables and its slots.

@@ -1,6 +1,7 @@
 //! The VM with its tables, and all state in its place before an execution.
 
-use super::{Flavour, batch, layout, state, tables};
+use super::{Flavour, batch, forced, layout, state, tables};
+use crate::emulation::{compare::describe, run::is_invalid_opcode};
 use iced_decoder::{
     Bitness, Registers,
     machine::{
@@ -16,6 +17,8 @@ use vmm::{Hypervisor, reusable::ReusableVm};
 const ENDING: u8 = layout::END_PORT as u8;
 /// The longest instruction in bytes.
 pub(super) const INSTRUCTION_MAX: usize = 15;
+/// NOP.
+const NOP: u8 = 0x90;
 /// Component bits of XCR0: x87, SSE, AVX and the three of AVX-512.
 const COMPONENTS: u64 = 0xe7;
 
@@ -27,10 +30,10 @@ pub(super) type Failure = Box<dyn Error + Send + Sync>;
 /// A VM that is ready to execute.
 pub(super) struct Machine {
     pub(super) vm: ReusableVm,
-    /// What differs between 64 and 32-bit mode.
-    modes: [ModeState; 2],
-    /// Whether RIP is behind `out` when KVM tells of it; known from the first one on.
-    pub(super) out_moves_rip: Option<bool>,
+    /// What stands before every instruction.
+    prefix: &'static [u8],
+    /// What differs between modes.
+    modes: [ModeState; 3],
     events: kvm_vcpu_events,
     /// Extended state of those who bring none.
     initial: Extended,
@@ -49,12 +52,20 @@ pub(super) struct Machine {
 struct ModeState {
     /// Special registers as KVM reads them back.
     special: kvm_sregs,
-    /// Whether KVM can execute in this mode.
-    works: bool,
+    /// Whether the special registers are those that KVM gives: found out when the mode is first used, because most
+    /// executors use one.
+    is_calibrated: bool,
+    /// Whether RIP is behind `out` when KVM tells of it; known from the first one on. Where KVM interprets a mode it may
+    /// do what it does not elsewhere.
+    out_moves_rip: Option<bool>,
 }
 
 fn index(bitness: Bitness) -> usize {
-    usize::from(bitness != Bitness::Bits64)
+    match bitness {
+        Bitness::Bits64 => 0,
+        Bitness::Bits32 => 1,
+        Bitness::Bits16 => 2,
+    }
 }
 
 impl Machine {
@@ -81,16 +92,19 @@ impl Machine {
         }
         let reset = vm.state().sregs;
         let events = vm.state().events;
-        let modes = [Bitness::Bits64, Bitness::Bits32]
-            .map(|bitness| ModeState { special: state::special(&reset, bitness, flavour.mode(), cr4), works: false });
+        let modes = [Bitness::Bits64, Bitness::Bits32, Bitness::Bits16].map(|bitness| ModeState {
+            special: state::special(&reset, bitness, flavour.mode(), cr4),
+            is_calibrated: false,
+            out_moves_rip: None,
+        });
         if xcr0 != 0 {
             vm.set_xcr0(xcr0)?;
         }
         let initial = Extended::initial(0);
         let mut machine = Self {
             vm,
+            prefix: if flavour.is_forced() { &forced::PREFIX } else { &[] },
             modes,
-            out_moves_rip: None,
             events,
             initial,
             code: 0..0,
@@ -98,41 +112,54 @@ impl Machine {
             batch_save,
             debug_used: false,
         };
-        machine.calibrate()?;
+        // Batches need it, whatever the mode of the first input is.
+        machine.calibrate(Bitness::Bits64)?;
         Ok(machine)
     }
 
-    /// Finds out which modes work, and how KVM reads back the special registers that it was given, so that changes can
-    /// be told from its habits.
-    fn calibrate(&mut self) -> Result<(), Failure> {
-        for bitness in [Bitness::Bits64, Bitness::Bits32] {
-            let rip = window::CODE + window::CODE_OFFSET;
-            let input = Input {
-                bitness,
-                code: Vec::new(),
-                registers: Registers { rip, bitness, ..Registers::default() },
-                extended: None,
-                window: Window::Plain,
-                memory_seed: 0,
-                memory: Vec::new(),
-            };
-            self.modes[index(bitness)].works = true;
-            self.prepare(&input)?;
-            // Takes the registers over and reads them back, no more.
-            self.vm.complete()?;
-            let state = *self.vm.state();
-            self.modes[index(bitness)].special = state.sregs;
-            let ended = self.run(&input, &mut Vec::new())?;
-            let works = ended.end == End::Completed && ended.registers.rip == rip;
-            self.modes[index(bitness)].works = works;
-            if ended.is_spent || (bitness == Bitness::Bits64 && !works) {
-                let place = ended.registers.rip;
-                return Err(
-                    format!("the ending of executions in {bitness:?} gives {:?} at {place:#x}", ended.end).into()
-                );
-            }
+    /// Finds out whether a mode works, and how KVM reads back the special registers that it was given, so that changes
+    /// can be told from its habits.
+    ///
+    /// # Errors
+    /// That KVM cannot execute in this mode, and what it did instead. The machine is of no use then.
+    pub(super) fn calibrate(&mut self, bitness: Bitness) -> Result<(), Failure> {
+        if self.modes[index(bitness)].is_calibrated {
+            return Ok(());
+        }
+        let (rip, behind) = (window::CODE + window::CODE_OFFSET, window::CODE + window::CODE_OFFSET + 1);
+        let input = Input {
+            bitness,
+            code: vec![NOP],
+            registers: Registers { rip, bitness, ..Registers::default() },
+            extended: None,
+            window: Window::Plain,
+            memory_seed: 0,
+            memory: Vec::new(),
+        };
+        self.modes[index(bitness)].is_calibrated = true;
+        self.prepare(&input)?;
+        // Takes the registers over and reads them back, no more.
+        self.vm.complete()?;
+        let state = *self.vm.state();
+        self.modes[index(bitness)].special = state.sregs;
+        let ended = self.run(&input, &mut Vec::new())?;
+        let place = ended.registers.rip;
+        if !self.prefix.is_empty() && is_invalid_opcode(&ended.end) && place == rip - self.prefix.len() as u64 {
+            return Err(forced::missing().into());
+        }
+        if ended.is_spent || ended.end != End::Completed || place != behind {
+            let (bits, end) = (bitness.bits(), describe(&ended.end));
+            return Err(format!(
+                "KVM cannot execute in {bits}-bit mode here: NOP at {rip:#x} ends at {place:#x} instead of {behind:#x}, {end}"
+            )
+            .into());
         }
         Ok(())
+    }
+
+    /// Whether RIP is behind `out` in this mode; `seen` is what the first one shows.
+    pub(super) fn out_moves_rip(&mut self, bitness: Bitness, seen: bool) -> bool {
+        *self.modes[index(bitness)].out_moves_rip.get_or_insert(seen)
     }
 
     /// Puts all state in its place.
@@ -144,11 +171,12 @@ impl Machine {
         if input.code.len() > INSTRUCTION_MAX {
             return Err(format!("{} bytes are no instruction", input.code.len()).into());
         }
-        let mode = self.modes[index(input.bitness)];
-        if input.bitness == Bitness::Bits16 || !mode.works {
-            return Err(format!("cannot execute in {:?}", input.bitness).into());
-        }
-        self.prepare_memory(input, (layout::CODE + offset) as usize);
+        let nr_before = self.prefix.len() as u64;
+        let Some(start) = offset.checked_sub(nr_before) else {
+            return Err(format!("RIP {:#x} leaves no place for a prefix before it", input.registers.rip).into());
+        };
+        self.calibrate(input.bitness)?;
+        self.prepare_memory(input, (layout::CODE + start) as usize);
         if let Some(extended) = &input.extended {
             self.vm.set_extended(extended.bytes())?;
         } else if self.extended_used {
@@ -157,7 +185,9 @@ impl Machine {
         self.extended_used = input.extended.is_some() || state::uses_extended(input);
         let [.., fs, gs] = input.registers.segment_bases;
         self.prepare_special(input.bitness, [fs, gs])?;
-        self.vm.set_regs(&state::to_kvm(&input.registers));
+        let mut regs = state::to_kvm(&input.registers);
+        regs.rip -= nr_before;
+        self.vm.set_regs(&regs);
         Ok(())
     }
 
@@ -199,8 +229,10 @@ impl Machine {
     fn prepare_memory(&mut self, input: &Input, code: usize) {
         let memory = self.vm.memory_mut();
         memory[self.code.clone()].fill(ENDING);
-        self.code = code..code + input.code.len();
-        memory[self.code.clone()].copy_from_slice(&input.code);
+        self.code = code..code + self.prefix.len() + input.code.len();
+        let (prefix, own) = memory[self.code.clone()].split_at_mut(self.prefix.len());
+        prefix.copy_from_slice(self.prefix);
+        own.copy_from_slice(&input.code);
         let own = backing(input.window);
         clear(&mut memory[layout::STACK as usize..own.start]);
         clear(&mut memory[own.end..layout::DATA_END as usize]);

@@ -12,6 +12,7 @@
 mod batch;
 mod device;
 mod executor;
+mod forced;
 mod layout;
 mod machine;
 mod run;
@@ -35,20 +36,60 @@ pub enum Flavour {
     MemorySupervisor,
     /// CPL 0, pages under test are a device.
     MmioSupervisor,
+    /// CPL 3, pages under test are memory, and KVM's emulator executes behind its forced-emulation prefix.
+    ForcedUser,
+    /// CPL 0, pages under test are memory, and KVM's emulator executes behind its forced-emulation prefix.
+    ForcedSupervisor,
+}
+
+/// What there is to know of a flavour.
+struct Facts {
+    name: &'static str,
+    about: &'static str,
+    mode: Mode,
+    is_mmio: bool,
+    is_forced: bool,
 }
 
 impl Flavour {
     /// Every flavour.
-    pub const ALL: [Self; 4] = [Self::MemoryUser, Self::MmioUser, Self::MemorySupervisor, Self::MmioSupervisor];
+    pub const ALL: [Self; 6] = [
+        Self::MmioUser,
+        Self::MmioSupervisor,
+        Self::MemoryUser,
+        Self::MemorySupervisor,
+        Self::ForcedUser,
+        Self::ForcedSupervisor,
+    ];
+
+    const fn facts(self) -> Facts {
+        let (name, about, mode, is_mmio, is_forced) = match self {
+            Self::MmioUser => ("mmio-user", "CPL 3, with a device", Mode::User, true, false),
+            Self::MmioSupervisor => ("mmio-supervisor", "CPL 0, with a device", Mode::Supervisor, true, false),
+            Self::MemoryUser => ("memory-user", "CPL 3, with memory", Mode::User, false, false),
+            Self::MemorySupervisor => ("memory-supervisor", "CPL 0, with memory", Mode::Supervisor, false, false),
+            Self::ForcedUser => {
+                ("forced-user", "CPL 3, with memory, emulated (kvm.force_emulation_prefix=1)", Mode::User, false, true)
+            }
+            Self::ForcedSupervisor => (
+                "forced-supervisor",
+                "CPL 0, with memory, emulated (kvm.force_emulation_prefix=1)",
+                Mode::Supervisor,
+                false,
+                true,
+            ),
+        };
+        Facts { name, about, mode, is_mmio, is_forced }
+    }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::MemoryUser => "memory-user",
-            Self::MmioUser => "mmio-user",
-            Self::MemorySupervisor => "memory-supervisor",
-            Self::MmioSupervisor => "mmio-supervisor",
-        }
+        self.facts().name
+    }
+
+    /// What it is, in a few words for users.
+    pub const fn about(self) -> &'static str {
+        self.facts().about
     }
 
     /// The flavour with this name.
@@ -58,7 +99,12 @@ impl Flavour {
 
     /// Whether the pages under test are a device.
     pub const fn is_mmio(self) -> bool {
-        matches!(self, Self::MmioUser | Self::MmioSupervisor)
+        self.facts().is_mmio
+    }
+
+    /// Whether KVM is made to emulate by its prefix.
+    pub const fn is_forced(self) -> bool {
+        self.facts().is_forced
     }
 
     /// Whether many inputs can be executed in one entry of the guest.
@@ -68,9 +114,6 @@ impl Flavour {
 
     /// The privilege that instructions are executed with.
     pub const fn mode(self) -> Mode {
-        match self {
-            Self::MemoryUser | Self::MmioUser => Mode::User,
-            Self::MemorySupervisor | Self::MmioSupervisor => Mode::Supervisor,
-        }
+        self.facts().mode
     }
 }

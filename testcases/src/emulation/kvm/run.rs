@@ -82,7 +82,7 @@ impl Machine {
                 VcpuExit::Intr => self.interrupted(was_completion, behind),
                 VcpuExit::IoOut(layout::END_PORT, _) => {
                     let rip = self.vm.state().regs.rip;
-                    if *self.out_moves_rip.get_or_insert(rip != behind) {
+                    if self.out_moves_rip(input.bitness, rip != behind) {
                         Some(Left::Out)
                     } else {
                         // It would move it when the next execution starts.

@@ -49,10 +49,14 @@ pub(super) fn special(reset: &kvm_sregs, bitness: Bitness, mode: Mode, cr4: u64)
     const DATA: u8 = 3;
     const CODE: u8 = 0xb;
     let (code, stack) = match (mode, bitness) {
-        (Mode::Supervisor, _) => (selector::KERNEL_CODE, selector::KERNEL_DATA),
+        (Mode::Supervisor, Bitness::Bits64) => (selector::KERNEL_CODE, selector::KERNEL_DATA),
+        (Mode::Supervisor, Bitness::Bits32) => (selector::KERNEL_CODE_32, selector::KERNEL_DATA),
+        (Mode::Supervisor, Bitness::Bits16) => (selector::KERNEL_CODE_16, selector::KERNEL_DATA),
         (Mode::User, Bitness::Bits64) => (selector::USER_CODE, selector::USER_DATA),
-        (Mode::User, _) => (selector::USER_CODE_32, selector::USER_DATA),
+        (Mode::User, Bitness::Bits32) => (selector::USER_CODE_32, selector::USER_DATA),
+        (Mode::User, Bitness::Bits16) => (selector::USER_CODE_16, selector::USER_DATA),
     };
+    // As on Linux: 16-bit code has a stack and data of 32 bits, which reach all windows.
     let stack = segment(stack, DATA, Bitness::Bits32);
     let null = kvm_segment { unusable: 1, type_: 1, ..Default::default() };
     // As on Linux: the data segments of 64-bit programs are null.
@@ -64,7 +68,14 @@ pub(super) fn special(reset: &kvm_sregs, bitness: Bitness, mode: Mode, cr4: u64)
         es: data,
         fs: data,
         gs: data,
-        ldt: kvm_segment { unusable: 1, ..Default::default() },
+        ldt: kvm_segment {
+            base: layout::SYSTEM + layout::LDT,
+            limit: tables::LDT_LIMIT,
+            selector: selector::LDT,
+            type_: 2,
+            present: 1,
+            ..Default::default()
+        },
         tr: kvm_segment {
             base: layout::SYSTEM + layout::TSS,
             limit: tables::TSS_LIMIT,

@@ -24,13 +24,18 @@ mod entry {
 
 /// Descriptors, with base 0 and limit 4 GiB, accessed.
 mod descriptor {
+    pub(super) const KERNEL_CODE_16: u64 = 0x008f_9b00_0000_ffff;
+    pub(super) const KERNEL_CODE_32: u64 = 0x00cf_9b00_0000_ffff;
     pub(super) const KERNEL_CODE: u64 = 0x00af_9b00_0000_ffff;
     pub(super) const KERNEL_DATA: u64 = 0x00cf_9300_0000_ffff;
+    pub(super) const USER_CODE_16: u64 = 0x008f_fb00_0000_ffff;
     pub(super) const USER_CODE_32: u64 = 0x00cf_fb00_0000_ffff;
     pub(super) const USER_DATA: u64 = 0x00cf_f300_0000_ffff;
     pub(super) const USER_CODE: u64 = 0x00af_fb00_0000_ffff;
     /// Type and presence of a busy 64-bit TSS.
     pub(super) const TSS_BUSY: u64 = 0x0000_8b00_0000_0000;
+    /// Type and presence of an LDT.
+    pub(super) const LDT: u64 = 0x0000_8200_0000_0000;
     /// Type and presence of an interrupt gate.
     pub(super) const INTERRUPT_GATE: u64 = 0x8e00;
     /// Privilege level 3 of a gate.
@@ -39,6 +44,8 @@ mod descriptor {
 
 /// Limit of the TSS: the I/O permission bitmap behind it ends with a byte of ones after that of [`layout::END_PORT`].
 pub(super) const TSS_LIMIT: u32 = 0x68 + layout::END_PORT as u32 / 8 + 1;
+/// Limit of the LDT.
+pub(super) const LDT_LIMIT: u32 = selector::LDT_SIZE as u32 - 1;
 /// Offsets within the TSS.
 mod tss {
     pub(super) const RSP0: usize = 0x04;
@@ -105,6 +112,11 @@ pub(super) fn write(memory: &mut [u8], flavour: Flavour) -> Result<(), IcedError
     tables.handlers()
 }
 
+/// Both words of a descriptor of a system segment.
+const fn system_descriptor(type_: u64, base: u64, limit: u32) -> [u64; 2] {
+    [type_ | limit as u64 | (base & 0xff_ffff) << 16 | (base >> 24 & 0xff) << 56, base >> 32]
+}
+
 struct Tables<'a> {
     memory: &'a mut [u8],
     /// The next table that is not used.
@@ -139,24 +151,27 @@ impl Tables<'_> {
 
     /// GDT, IDT and TSS.
     fn descriptors(&mut self) {
-        let tss_base = layout::SYSTEM + layout::TSS;
+        let tss = system_descriptor(descriptor::TSS_BUSY, layout::SYSTEM + layout::TSS, TSS_LIMIT);
+        let ldt = system_descriptor(descriptor::LDT, layout::SYSTEM + layout::LDT, LDT_LIMIT);
         for (selector, descriptor) in [
+            (selector::KERNEL_CODE_32, descriptor::KERNEL_CODE_32),
             (selector::KERNEL_CODE, descriptor::KERNEL_CODE),
             (selector::KERNEL_DATA, descriptor::KERNEL_DATA),
             (selector::USER_CODE_32, descriptor::USER_CODE_32),
             (selector::USER_DATA, descriptor::USER_DATA),
             (selector::USER_CODE, descriptor::USER_CODE),
-            (
-                selector::TSS,
-                descriptor::TSS_BUSY
-                    | u64::from(TSS_LIMIT)
-                    | (tss_base & 0xff_ffff) << 16
-                    | (tss_base >> 24 & 0xff) << 56,
-            ),
-            (selector::TSS + 8, tss_base >> 32),
+            (selector::TSS, tss[0]),
+            (selector::TSS + 8, tss[1]),
+            (selector::LDT, ldt[0]),
+            (selector::LDT + 8, ldt[1]),
         ] {
             // The low three bits of a selector are no part of the index.
             self.write(layout::GDT + u64::from(selector & !7), descriptor);
+        }
+        for (selector, descriptor) in
+            [(selector::USER_CODE_16, descriptor::USER_CODE_16), (selector::KERNEL_CODE_16, descriptor::KERNEL_CODE_16)]
+        {
+            self.write(layout::LDT + u64::from(selector & !7), descriptor);
         }
         for vector in 0..NR_VECTORS {
             let handler = layout::SYSTEM + layout::HANDLERS + vector * layout::HANDLER_STEP;

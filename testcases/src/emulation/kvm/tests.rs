@@ -4,7 +4,7 @@ use super::{Flavour, KvmExecutor};
 use iced_decoder::{
     Access, Bitness, Direction, Registers, Space,
     machine::{
-        End, Exception, Executor, Extended, Input, Output,
+        End, Exception, Executor, Extended, Input, Mode, Output,
         window::{self, PAGE, Window},
     },
 };
@@ -12,7 +12,9 @@ use iced_x86::{IcedError, code_asm::*};
 use std::sync::{Arc, LazyLock};
 use vmm::Hypervisor;
 
+mod forced;
 mod isolation;
+mod modes;
 mod rows;
 
 static HYPERVISOR: LazyLock<Arc<Hypervisor>> = LazyLock::new(|| Arc::new(Hypervisor::open().unwrap()));
