@@ -72,10 +72,10 @@ impl CoverageRow {
 pub struct Column {
     /// Id of the subject.
     pub subject: String,
-    /// The executor.
-    pub on: String,
     /// Mode of the code segment.
     pub mode_bits: u32,
+    /// The executor.
+    pub on: String,
 }
 
 impl Column {

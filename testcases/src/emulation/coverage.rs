@@ -1,76 +1,99 @@
-//! Which forms a subject's emulator handles: a table by encoding.
+//! Which forms a subject's emulator handles: a table by encoding and operand size, executors side by side.
 
-use super::{source::Source, tally::Tally};
-use std::collections::BTreeMap;
+use super::{kvm::Flavour, source::Source, tally::Tally};
+use iced_decoder::Bitness;
+use reports::coverage::{Column, CoverageRow, Table};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A row of the table: forms of one encoding by what came of them. A form counts once, by its worst result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// How many forms there are.
-    pub forms: u32,
-    /// Both executors always agreed.
-    pub handled: u32,
-    /// The subject refused some inputs and agreed on the others.
-    pub refused: u32,
-    /// Something differed.
-    pub differing: u32,
-    /// The subject hung.
-    pub hung: u32,
-    /// No input was executed.
-    pub untried: u32,
-    /// The fewest inputs of a form that was tried.
-    pub fewest: u64,
+/// What was cross-checked.
+#[derive(Clone, Debug)]
+pub struct Executed<'a> {
+    /// Id of the subject.
+    pub subject: &'a str,
+    /// The executor.
+    pub on: Flavour,
+    /// The mode.
+    pub bitness: Bitness,
 }
 
-/// The rows by encoding.
-pub fn rows(source: &dyn Source, tally: &Tally) -> BTreeMap<&'static str, Row> {
-    let mut rows: BTreeMap<&'static str, Row> = BTreeMap::new();
+/// The rows by encoding and operand size. A form counts once, by its worst result.
+pub fn rows(executed: &Executed<'_>, source: &dyn Source, tally: &Tally) -> Vec<CoverageRow> {
+    let mut rows: BTreeMap<(&str, Option<u32>), CoverageRow> = BTreeMap::new();
     for form in 0..source.nr_forms() {
-        let row = rows.entry(source.encoding(form)).or_default();
-        row.forms += 1;
+        let (encoding, operand_bits) = (source.encoding(form), source.operand_bits(form));
+        let row = rows.entry((encoding, operand_bits)).or_insert_with(|| CoverageRow {
+            subject: executed.subject.to_owned(),
+            on: executed.on.name().to_owned(),
+            mode_bits: executed.bitness.bits(),
+            encoding: encoding.to_owned(),
+            operand_bits,
+            ..CoverageRow::default()
+        });
         let counts = tally.forms.get(&form).copied().unwrap_or_default();
+        let mut one = CoverageRow { fewest_inputs: counts.judged(), ..CoverageRow::default() };
         let place = match counts {
-            _ if counts.judged() == 0 => &mut row.untried,
-            _ if counts.hung > 0 => &mut row.hung,
-            _ if counts.differed > 0 => &mut row.differing,
-            _ if counts.refused > 0 => &mut row.refused,
-            _ => &mut row.handled,
+            _ if counts.judged() == 0 => &mut one.untried,
+            _ if counts.hung > 0 => &mut one.hung,
+            _ if counts.differed > 0 => &mut one.differing,
+            _ if counts.refused > 0 => &mut one.refused,
+            _ => &mut one.handled,
         };
-        *place += 1;
-        let tried = counts.judged();
-        if tried > 0 && (row.fewest == 0 || tried < row.fewest) {
-            row.fewest = tried;
-        }
+        *place = 1;
+        row.add(&one);
     }
-    rows
+    rows.into_values().collect()
 }
 
-/// The table for people, with a line of sums.
-pub fn table(rows: &BTreeMap<&'static str, Row>) -> String {
+/// The table for a terminal: of one executor with a column for each result; of several one table a mode, with a column
+/// for each executor.
+pub fn table(rows: &[CoverageRow]) -> String {
+    let modes: BTreeSet<u32> = rows.iter().map(|row| row.mode_bits).collect();
+    let is_single = Table::new(rows).columns.len() == 1;
+    let of_mode =
+        |mode: u32| -> Vec<CoverageRow> { rows.iter().filter(|row| row.mode_bits == mode).cloned().collect() };
+    let tables: String = modes.into_iter().map(|mode| table_of(&Table::new(&of_mode(mode)), is_single)).collect();
+    let legend = if is_single { "" } else { "forms handled/refused/differing/hung/untried\n" };
+    tables + legend
+}
+
+fn table_of(Table { columns, lines }: &Table, is_single: bool) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["encoding", "forms", "handled", "refused", "differing", "hung", "untried", "fewest inputs"]);
-    let mut sum = Row::default();
-    for (encoding, row) in rows {
-        table.add_row(cells(encoding, row));
-        sum.forms += row.forms;
-        sum.handled += row.handled;
-        sum.refused += row.refused;
-        sum.differing += row.differing;
-        sum.hung += row.hung;
-        sum.untried += row.untried;
-        if row.fewest > 0 && (sum.fewest == 0 || row.fewest < sum.fewest) {
-            sum.fewest = row.fewest;
-        }
+    table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
+    let header = ["encoding", "bits"].into_iter().map(str::to_owned);
+    if is_single {
+        let results = ["forms", "handled", "refused", "differing", "hung", "untried", "fewest inputs"];
+        table.set_header(header.chain(results.map(str::to_owned)));
+    } else {
+        table.set_header(header.chain(columns.iter().map(heading)));
     }
-    table.add_row(cells("all", &sum));
+    for line in lines {
+        let mut cells = vec![line.encoding.clone(), line.size.clone()];
+        for cell in &line.cells {
+            match cell {
+                Some(row) if is_single => {
+                    cells.push(row.forms().to_string());
+                    cells.extend(row.results().iter().map(|(_, number)| number.to_string()));
+                    cells.push(row.fewest_inputs.to_string());
+                }
+                Some(row) => cells.push(short(row)),
+                None => cells.push("-".to_owned()),
+            }
+        }
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
     format!("{table}\n")
 }
 
-fn cells(name: &str, row: &Row) -> Vec<String> {
-    let numbers =
-        [row.forms, row.handled, row.refused, row.differing, row.hung, row.untried].map(|number| number.to_string());
-    [name.to_owned()].into_iter().chain(numbers).chain([row.fewest.to_string()]).collect()
+/// On several lines, because there may be many columns.
+fn heading(column: &Column) -> String {
+    format!("{}\n{}-bit", column.on.replace('-', "\n"), column.mode_bits)
+}
+
+fn short(row: &CoverageRow) -> String {
+    row.results().map(|(_, number)| number.to_string()).join("/")
 }
 
 #[cfg(test)]
@@ -79,11 +102,11 @@ mod tests {
     use crate::emulation::{source::Expectation, tally::Counts};
     use iced_decoder::machine::Input;
 
-    struct Six;
+    struct Seven;
 
-    impl Source for Six {
+    impl Source for Seven {
         fn nr_forms(&self) -> usize {
-            6
+            7
         }
 
         fn name(&self, form: usize) -> String {
@@ -92,6 +115,14 @@ mod tests {
 
         fn encoding(&self, form: usize) -> &'static str {
             if form == 5 { "VEX" } else { "legacy" }
+        }
+
+        fn operand_bits(&self, form: usize) -> Option<u32> {
+            match form {
+                5 => Some(256),
+                6 => None,
+                _ => Some(8),
+            }
         }
 
         fn input(&self, _: usize, _: u64) -> Option<Input> {
@@ -103,18 +134,39 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_form_counts_once_by_its_worst_result() {
+    fn seven(on: Flavour) -> Vec<CoverageRow> {
         let mut tally = Tally::default();
         tally.forms.insert(0, Counts { agreed: 9, ..Counts::default() });
         tally.forms.insert(1, Counts { agreed: 1, refused: 1, ..Counts::default() });
         tally.forms.insert(2, Counts { agreed: 1, refused: 1, differed: 1, ..Counts::default() });
         tally.forms.insert(3, Counts { differed: 1, hung: 3, ..Counts::default() });
-        tally.forms.insert(4, Counts { failed: 7, ..Counts::default() });
-        let rows = rows(&Six, &tally);
-        let expected = Row { forms: 5, handled: 1, refused: 1, differing: 1, hung: 1, untried: 1, fewest: 2 };
-        assert_eq!(rows["legacy"], expected);
-        assert_eq!(rows["VEX"], Row { forms: 1, untried: 1, ..Row::default() });
-        assert!(table(&rows).contains("all"));
+        tally.forms.insert(4, Counts { failed: 7, contradicted: 1, ..Counts::default() });
+        tally.forms.insert(6, Counts { agreed: 4, ..Counts::default() });
+        rows(&Executed { subject: "vmm", on, bitness: Bitness::Bits64 }, &Seven, &tally)
+    }
+
+    #[test]
+    fn a_form_counts_once_by_its_worst_result() {
+        let rows = seven(Flavour::MmioUser);
+        let row =
+            |encoding: &str, operand_bits: Option<u32>, [handled, refused, differing, hung, untried]: [u32; 5]| {
+                let (subject, on, encoding) = ("vmm".to_owned(), "mmio-user".to_owned(), encoding.to_owned());
+                let (mode_bits, fewest_inputs) = (64, if untried == 1 && handled == 0 { 0 } else { 2 });
+                let rest = CoverageRow { subject, on, mode_bits, encoding, operand_bits, ..CoverageRow::default() };
+                CoverageRow { handled, refused, differing, hung, untried, fewest_inputs, ..rest }
+            };
+        let other = CoverageRow { fewest_inputs: 4, ..row("legacy", None, [1, 0, 0, 0, 0]) };
+        assert_eq!(rows, [row("VEX", Some(256), [0, 0, 0, 0, 1]), other, row("legacy", Some(8), [1, 1, 1, 1, 1])]);
+    }
+
+    #[test]
+    fn one_executor_has_a_column_for_each_result() {
+        insta::assert_snapshot!(table(&seven(Flavour::MmioUser)));
+    }
+
+    #[test]
+    fn several_executors_stand_side_by_side() {
+        let both = [seven(Flavour::MmioUser), seven(Flavour::MemorySupervisor)].concat();
+        insta::assert_snapshot!(table(&both));
     }
 }

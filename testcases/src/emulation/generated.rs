@@ -100,6 +100,12 @@ impl Source for Generated {
         self.generator.forms().nth(form).map_or("", |form| encoding_name(form.encoding()))
     }
 
+    fn operand_bits(&self, form: usize) -> Option<u32> {
+        let form = self.generator.forms().nth(form)?;
+        let bits = u32::try_from(8 * form.memory_size_bytes()).ok()?;
+        USUAL_OPERAND_BITS.contains(&bits).then_some(bits)
+    }
+
     fn input(&self, form: usize, number: u64) -> Option<Input> {
         (form < self.generator.nr_forms()).then(|| self.generator.input(form, number))
     }
@@ -108,6 +114,9 @@ impl Source for Generated {
         PREDICTORS.with_borrow_mut(|predictors| expectation(&mut predictors[self.mode as usize], input))
     }
 }
+
+/// Sizes of memory operands that are told apart in tables.
+const USUAL_OPERAND_BITS: [u32; 8] = [8, 16, 32, 64, 80, 128, 256, 512];
 
 /// The name of an encoding in tables.
 fn encoding_name(encoding: Encoding) -> &'static str {

@@ -4,7 +4,10 @@ use super::{kvm::Flavour, tally::Key};
 use crate::image::workspace;
 use iced_decoder::Bitness;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 use wildmatch::WildMatch;
 
 /// What an explained difference is.
@@ -43,6 +46,9 @@ pub struct Class {
     pub bits: Option<u32>,
     /// Part of the version of the subjects that it holds for.
     pub when: Option<String>,
+    /// Which of its file it is, from 1.
+    #[serde(skip)]
+    pub number: usize,
 }
 
 /// What classes are asked for.
@@ -62,7 +68,20 @@ impl Class {
             && self.bits.is_none_or(|bits| bits == scope.bitness.bits())
             && self.when.as_deref().is_none_or(|part| scope.version.contains(part))
     }
+
+    /// Whether runs on these executors in these modes are all that it holds for.
+    pub fn is_covered_by(&self, runs: &[(Flavour, Bitness)]) -> bool {
+        let is_run = |name: &String, bits| runs.iter().any(|(on, mode)| on.name() == name && mode.bits() == bits);
+        let modes = self.bits.map_or_else(|| MODES.to_vec(), |bits| vec![bits]);
+        self.on.iter().all(|name| modes.iter().all(|bits| is_run(name, *bits)))
+    }
 }
+
+/// The modes of code segments.
+const MODES: [u32; 3] = [16, 32, 64];
+
+/// How the reason of a bug names the clause that is broken.
+const MANUALS: [&str; 2] = ["(SDM vol. ", "(APM vol. "];
 
 /// The executor that classes are for unless they name others.
 fn mmio_user() -> Vec<String> {
@@ -101,9 +120,22 @@ pub enum KnownError {
 }
 
 /// The classes that hold for a subject and an executor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Known {
-    classes: Vec<Class>,
+    /// With the patterns of their forms.
+    classes: Vec<(Vec<WildMatch>, Class)>,
+}
+
+/// How often the patterns of classes explained something: by class and pattern.
+pub type Uses = BTreeMap<(usize, String), Use>;
+
+/// What a pattern was good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Its class.
+    pub class: Class,
+    /// How many kinds of findings it explained.
+    pub nr_explained: usize,
 }
 
 impl Known {
@@ -140,23 +172,48 @@ impl Known {
             if class.on.is_empty() || class.on.iter().any(|name| Flavour::from_name(name).is_none()) {
                 return refused("`on` names an executor that does not exist, or none");
             }
-            if !matches!(class.bits, None | Some(16 | 32 | 64)) {
+            if class.bits.is_some_and(|bits| !MODES.contains(&bits)) {
                 return refused("`bits` is not 16, 32 or 64");
             }
             if class.reason.trim().is_empty() {
                 return refused("`reason` is empty");
             }
+            if class.kind == Kind::Bug && !MANUALS.iter().any(|manual| class.reason.contains(manual)) {
+                return refused("`reason` of a bug names no clause, such as (SDM vol. 2, \"LOCK\")");
+            }
         }
-        Ok(Self { classes: file.class.into_iter().filter(|class| class.holds(scope)).collect() })
+        let numbered = file.class.into_iter().zip(1..).map(|(class, number)| Class { number, ..class });
+        let compiled = |class: Class| (class.forms.iter().map(|form| WildMatch::new(form)).collect(), class);
+        Ok(Self { classes: numbered.filter(|class| class.holds(scope)).map(compiled).collect() })
     }
 
     /// The class that explains a finding.
     pub fn explain(&self, key: &Key) -> Option<&Class> {
-        let matches = |class: &&Class| {
-            (class.fields == "*" || class.fields == key.fields)
-                && class.forms.iter().any(|form| WildMatch::new(form).matches(&key.form))
+        let matches = |(forms, class): &&(Vec<WildMatch>, Class)| {
+            (class.fields == "*" || class.fields == key.fields) && forms.iter().any(|form| form.matches(&key.form))
         };
-        self.classes.iter().find(matches)
+        self.classes.iter().find(matches).map(|(_, class)| class)
+    }
+
+    /// How often each pattern explained one of the findings. Patterns that match none of the forms that were tried say
+    /// nothing, and are left out.
+    pub fn uses<'a>(&self, findings: impl Iterator<Item = &'a Key> + Clone, tried: &[String]) -> Uses {
+        let mut uses = Uses::new();
+        for (patterns, class) in &self.classes {
+            for pattern in patterns.iter().filter(|pattern| tried.iter().any(|form| pattern.matches(form))) {
+                uses.insert((class.number, pattern.to_string()), Use { class: class.clone(), nr_explained: 0 });
+            }
+        }
+        for key in findings {
+            let Some(class) = self.explain(key) else { continue };
+            let patterns = self.classes.iter().filter(|(_, other)| other.number == class.number);
+            for pattern in patterns.flat_map(|(patterns, _)| patterns).filter(|pattern| pattern.matches(&key.form)) {
+                if let Some(found) = uses.get_mut(&(class.number, pattern.to_string())) {
+                    found.nr_explained += 1;
+                }
+            }
+        }
+        uses
     }
 }
 
@@ -183,6 +240,33 @@ mod tests {
         assert!(known.explain(&key("Adc_rm8_r8", "refused")).is_some());
         assert!(known.explain(&key("Adc_rm8_r8", "flags")).is_none());
         assert!(known.explain(&key("Adc_rm16_r16", "refused")).is_none());
+    }
+
+    #[test]
+    fn patterns_that_explain_nothing_of_what_was_tried_are_told() {
+        let text = CLASS.replace("\"V*\"", "\"V*\", \"Sha*\", \"Adc_*\"");
+        let tried = ["VEX_Vmovaps", "Adc_rm8_r8", "Adc_rm16_r16"].map(str::to_owned);
+        let findings = [key("Adc_rm8_r8", "refused"), key("VEX_Vmovaps", "flags")];
+        let uses = parse(&text).unwrap().uses(findings.iter(), &tried);
+        let uses: Vec<_> = uses.iter().map(|((_, pattern), found)| (pattern.as_str(), found.nr_explained)).collect();
+        assert_eq!(uses, [("Adc_*", 1), ("Adc_rm8_r8", 1), ("V*", 0)]);
+    }
+
+    #[test]
+    fn a_class_is_covered_by_runs_of_all_that_it_names() {
+        let known = parse(&format!("{CLASS}bits = 64\non = [\"mmio-user\", \"memory-user\"]\n")).unwrap();
+        let class = known.explain(&key("Adc_rm8_r8", "refused")).unwrap();
+        let mut runs = vec![(Flavour::MmioUser, Bitness::Bits64), (Flavour::MemoryUser, Bitness::Bits32)];
+        assert!(!class.is_covered_by(&runs));
+        runs.push((Flavour::MemoryUser, Bitness::Bits64));
+        assert!(class.is_covered_by(&runs));
+    }
+
+    #[test]
+    fn a_bug_names_its_clause() {
+        let bug = CLASS.replace("limitation", "bug");
+        assert!(parse(&bug).unwrap_err().to_string().contains("class 1: `reason` of a bug"));
+        assert!(parse(&bug.replace("why", "why (SDM vol. 2, 'LOCK')")).is_ok());
     }
 
     #[test]

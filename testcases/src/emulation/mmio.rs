@@ -1,7 +1,7 @@
 //! The cross-check of MMIO: each instruction on memory by the processor, and on a device by the hypervisor's emulator.
 
 use super::{
-    coverage,
+    coverage::{self, Executed},
     generated::Generated,
     known::{Class, Known, Scope},
     kvm::{Flavour, KvmExecutor},
@@ -29,8 +29,11 @@ use std::{
 };
 use vmm::Hypervisor;
 
+/// The subject whose baseline explains what is found.
+pub(super) const SUBJECT: &str = "vmm";
 /// Inputs of each form unless the user says how many or how long.
 const INPUTS_PER_FORM: u64 = 100;
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -54,6 +57,14 @@ pub struct Options {
     pub folder: PathBuf,
     /// Whether to show a bar on a terminal.
     pub show_progress: bool,
+}
+
+impl Options {
+    /// Whether nothing was asked for but where and in which mode to execute.
+    fn is_default(&self) -> bool {
+        let Self { forms, nr_inputs, seed, time, resume, .. } = self;
+        forms.is_none() && nr_inputs.is_none() && *seed == 0 && time.is_none() && !resume
+    }
 }
 
 /// Makes the two executors: the processor itself, and KVM.
@@ -131,7 +142,8 @@ fn check_mode(hypervisor: &Arc<Hypervisor>, options: &Options) -> anyhow::Result
 /// # Errors
 /// If KVM or the child process cannot be used, no form matches, or the folder cannot be written.
 pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
-    let known = Known::load("vmm", &Scope { version: host::kvm_version(), on: options.on, bitness: options.bitness })?;
+    let known =
+        Known::load(SUBJECT, &Scope { version: host::kvm_version(), on: options.on, bitness: options.bitness })?;
     let hypervisor = Arc::new(Hypervisor::open()?);
     check_mode(&hypervisor, options)?;
     let mut pair = make_pair(&hypervisor, options.on)?;
@@ -174,8 +186,15 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
     state::write(&options.folder, &identity, next, &tally)?;
     let findings =
         explain(&tally, &known, &source, &mut pair, options).context("failed to look closely at findings")?;
+    let executed = Executed { subject: SUBJECT, on: options.on, bitness: options.bitness };
+    let tried: Vec<_> = (0..source.nr_forms()).map(|form| source.name(form)).collect();
     Ok(Outcome {
-        coverage: coverage::table(&coverage::rows(&source, &tally)),
+        on: options.on,
+        bitness: options.bitness,
+        is_default: options.is_default(),
+        is_thorough: options.forms.is_none() && next >= INPUTS_PER_FORM * source.nr_forms() as u64,
+        uses: known.uses(tally.findings.keys(), &tried),
+        coverage: coverage::rows(&executed, &source, &tally),
         tally,
         findings,
         nr_forms: source.nr_forms(),

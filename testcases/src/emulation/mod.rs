@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod generated;
 pub mod judge;
 pub mod known;
+pub mod matrix;
 pub mod mmio;
 pub mod outcome;
 pub mod placed;

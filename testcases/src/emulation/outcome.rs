@@ -1,11 +1,15 @@
 //! What came of a cross-check, and how it is told.
 
 use super::{
+    coverage,
     judge::ORACLE,
-    known::Class,
+    known::{Class, Uses},
+    kvm::Flavour,
     repro,
     tally::{Finding, Key, Tally},
 };
+use iced_decoder::Bitness;
+use reports::coverage::CoverageRow;
 use std::{fmt, time::Duration};
 
 /// So many findings that nothing explains are shrunk and told in full.
@@ -14,7 +18,18 @@ pub(super) const MAX_TOLD: usize = 50;
 /// What came of it.
 #[derive(Debug)]
 pub struct Outcome {
-    pub(super) coverage: String,
+    /// What the instructions were executed on.
+    pub(super) on: Flavour,
+    /// In which mode.
+    pub(super) bitness: Bitness,
+    /// Whether the run was the one that is made if nothing else is asked for.
+    pub(super) is_default: bool,
+    /// Whether it tried every form as often as that one, or more often.
+    pub(super) is_thorough: bool,
+    /// How often each pattern of the baseline explained something.
+    pub(super) uses: Uses,
+    /// What came of the forms.
+    pub(super) coverage: Vec<CoverageRow>,
     pub(super) tally: Tally,
     /// Every kind of finding with what explains it.
     pub(super) findings: Vec<(Key, Finding, Option<Class>)>,
@@ -53,8 +68,20 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// The parts of what is told, which [`super::matrix`] puts together.
+impl Outcome {
+    /// What was run: `mmio-user 64-bit`.
+    pub(super) fn title(&self) -> String {
+        format!("{} {}-bit", self.on.name(), self.bitness.bits())
+    }
+
+    /// Whether [`Self::write_findings`] writes anything.
+    pub(super) fn has_something_to_tell(&self) -> bool {
+        self.unexplained().next().is_some() || !self.tally.failures.is_empty()
+    }
+
+    /// Findings that nothing explains, and inputs that were lost.
+    pub(super) fn write_findings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (key, finding) in self.unexplained().take(MAX_TOLD) {
             if key.fields == ORACLE {
                 writeln!(f, "{} does what the oracle rules out ({} inputs)", key.form, finding.count)?;
@@ -75,7 +102,11 @@ impl fmt::Display for Outcome {
             let bytes: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
             writeln!(f, "input {index} ({bytes}) was lost: {why}")?;
         }
-        f.write_str(&self.coverage)?;
+        Ok(())
+    }
+
+    /// How many forms and findings there are.
+    pub(super) fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (nr_forms, other, rejected) = (self.nr_forms, self.nr_not_offered, self.nr_rejected);
         writeln!(
             f,
@@ -88,11 +119,21 @@ impl fmt::Display for Outcome {
                 "{nr_contradicted} inputs contradict the oracle, which is wrong there; no subject is judged by them"
             )?;
         }
+        let nr_unexplained = self.unexplained().count();
         let nr_known = self.findings.len() - nr_unexplained;
         writeln!(f, "{} kinds of findings, {nr_known} explained, {nr_unexplained} not", self.findings.len())?;
         if self.was_cancelled {
             writeln!(f, "interrupted before input {}; --resume goes on there", self.next)?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_findings(f)?;
+        f.write_str(&coverage::table(&self.coverage))?;
+        self.write_counts(f)?;
         let rate = self.nr_executed as f64 / self.time.as_secs_f64().max(1e-9);
         writeln!(f, "{} cases in {:.1} s, {rate:.0} cases/s", self.nr_executed, self.time.as_secs_f64())
     }

@@ -25,6 +25,9 @@ pub trait Source: Sync {
     /// Its encoding, such as `legacy` or `EVEX`: a row of the coverage.
     fn encoding(&self, form: usize) -> &'static str;
 
+    /// Size of its memory operand in bits, if it is one of the usual ones: another row of the coverage.
+    fn operand_bits(&self, form: usize) -> Option<u32>;
+
     /// One input of a form; the same for the same number. Nothing if the form cannot be generated.
     fn input(&self, form: usize, number: u64) -> Option<Input>;
 

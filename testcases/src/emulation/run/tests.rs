@@ -27,6 +27,10 @@ impl Source for Fake {
         "legacy"
     }
 
+    fn operand_bits(&self, _: usize) -> Option<u32> {
+        None
+    }
+
     fn input(&self, form: usize, number: u64) -> Option<Input> {
         (form != 2).then(|| Input {
             bitness: Bitness::Bits64,
