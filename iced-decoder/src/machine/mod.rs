@@ -8,9 +8,11 @@ mod extended;
 mod input;
 mod output;
 mod text;
+mod vectors;
 pub mod window;
 
 pub use extended::Extended;
 pub use input::{Input, Mode, fill};
 pub use output::{End, Exception, Executor, ExecutorError, Output};
 pub use text::TextError;
+pub use vectors::VECTOR_BYTES;

@@ -83,7 +83,8 @@ pub(super) fn follow(
     }
     let is_open = due == Due::Open;
     let are_stores_open = is_open || may_suppress_stores(instruction, input);
-    let nr_in_element = string::operands_per_element(instruction);
+    // Gathers and scatters fault at the lowest of their elements that does, with those below it done.
+    let nr_in_element = string::operands_per_element(instruction).or(instruction.is_vsib().then_some(1));
     let mut element = 0;
     for (index, operand) in operands.iter().enumerate() {
         if nr_in_element.is_some_and(|nr| index % nr == 0) {
@@ -118,8 +119,10 @@ pub(super) fn follow(
 }
 
 fn is_certain(operand: &Operand) -> bool {
-    // FXSAVE and the like leave out reserved fields but are checked as a whole only by some processors.
-    (operand.is_read_certain || !operand.is_read) && (operand.is_write_certain || !operand.is_written)
+    // What a mask selects is checked, however it is accessed. FXSAVE and the like leave out reserved fields but are checked
+    // as a whole only by some processors.
+    operand.elements.is_some()
+        || (operand.is_read_certain || !operand.is_read) && (operand.is_write_certain || !operand.is_written)
 }
 
 fn add_accesses(
@@ -140,25 +143,36 @@ fn add_accesses(
             let is_readable = error_code.is_some_and(|code| code & PRESENT != 0);
             if is_readable && operand.is_written { u64::MAX } else { *address }
         }
+        Some(Due::Open) => u64::MAX,
         Some(_) => return,
     };
     let mut add = |direction, is_certain| {
-        for access in split_at_pages(&memory(operand.address, operand.size_bytes, direction)) {
+        operand.for_each_access(direction, |access| {
             if access.address < end {
                 accesses.push(PredictedAccess { access, is_certain });
             }
-        }
+        });
     };
     if operand.is_read {
         add(Direction::Read, is_done && operand.is_read_certain);
     }
-    if operand.is_written && fault.is_none_or(|_| !operand.is_write_certain) {
+    let is_in_parts = !operand.is_write_certain && operand.elements.is_none();
+    if operand.is_written && fault.is_none_or(|fault| is_in_parts || *fault == Due::Open) {
         add(Direction::Write, is_done && operand.is_write_certain && !are_stores_open);
     }
 }
 
 /// The fault that an operand raises.
-fn fault(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Unpredictable> {
+pub(super) fn fault(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Unpredictable> {
+    let fault = if operand.size_bytes == 0 { None } else { fault_within(operand, input, mode)? };
+    match (fault, operand.with_others()) {
+        (None, Some(all)) => Ok(fault_within(&all, input, mode)?.map(|_| Due::Open)),
+        (fault, _) => Ok(fault),
+    }
+}
+
+/// The same for all bytes from the first to the last one.
+fn fault_within(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Unpredictable> {
     let last = operand.address.wrapping_add(u64::from(operand.size_bytes.max(1)) - 1);
     let is_canonical = |address| input.bitness != Bitness::Bits64 || page::is_canonical(address);
     if !is_canonical(operand.address) || !is_canonical(last) {
@@ -184,7 +198,7 @@ fn fault(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Un
         return Ok(Some(Due::Raises {
             exception,
             error_code_open: if is_either { WRITE } else { 0 },
-            is_address_open: operand.size_bytes > 8,
+            is_address_open: operand.size_bytes > 8 || operand.elements.is_some(),
         }));
     }
     Ok(None)
@@ -192,13 +206,14 @@ fn fault(operand: &Operand, input: &Input, mode: Mode) -> Result<Option<Due>, Un
 
 /// What an instruction raises before it accesses memory.
 fn before_operands(instruction: &Instruction, operands: &[Operand], input: &Input) -> Due {
-    if operands.iter().any(|operand| !operand.address.is_multiple_of(u64::from(operand.alignment.max(1)))) {
+    if operands.iter().any(|operand| !operand.start().is_multiple_of(u64::from(operand.alignment.max(1)))) {
         let is_allowed = is_legacy_vector(instruction) && mxcsr(input) & MXCSR_MISALIGNED != 0;
-        let is_masked = operands.iter().any(|operand| !is_certain(operand));
+        // An operand of which a mask selects nothing is checked by Intel processors and not by AMD's.
+        let is_masked = operands.iter().any(|operand| !is_certain(operand) || operand.size_bytes == 0);
         let is_fx = instruction.op_code().is_save_restore();
         // AMD processors do not check the operands of SHA instructions, others do.
         let is_sha = instruction.cpuid_features().contains(&CpuidFeature::SHA);
-        let is_foreign = operands.iter().any(|operand| !page::is_canonical(operand.address));
+        let is_foreign = operands.iter().any(|operand| !page::is_canonical(operand.start()));
         return if is_allowed || is_sha || (is_masked && !is_fx) || is_foreign {
             Due::Open
         } else {

@@ -3,6 +3,7 @@
 pub(crate) mod content;
 mod due;
 mod layout;
+mod mask;
 mod operand;
 pub(crate) mod page;
 mod pieces;

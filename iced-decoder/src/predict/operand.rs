@@ -1,6 +1,9 @@
 //! The memory operands of an instruction that is no string instruction.
 
-use super::Unpredictable;
+use super::{
+    Unpredictable,
+    mask::{Elements, Masking, masking},
+};
 use crate::{
     effects::{linear_address, operand_value, shift},
     machine::Input,
@@ -31,6 +34,9 @@ pub(super) struct Operand {
     pub(super) is_code: bool,
     /// What its address must be a multiple of.
     pub(super) alignment: u32,
+    /// The elements among which a mask selects. Address and size are then those from the first to the last one selected, and
+    /// the size may be 0.
+    pub(super) elements: Option<Elements>,
 }
 
 /// The operands in the order of their accesses.
@@ -65,9 +71,12 @@ fn operand(instruction: &Instruction, used: &UsedMemory, input: &Input) -> Resul
         address.wrapping_add(bit_string_offset(instruction, input))
     };
     let address = linear(address, input.bitness);
-    let is_masked = instruction.op_mask() != Register::None || is_masked_move(mnemonic);
-    let mut is_read_certain = !is_masked && !matches!(used.access(), OpAccess::CondRead);
-    let mut is_write_certain = !is_masked && !matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite);
+    let masking = masking(instruction, input, address, used.memory_size().size() as u32);
+    // A condition other than that of a mask.
+    let is_conditional = masking == Masking::None;
+    let mut is_read_certain = !(is_conditional && matches!(used.access(), OpAccess::CondRead));
+    let mut is_write_certain =
+        !(is_conditional && matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite));
     let mut size_bytes = u32::try_from(used.memory_size().size()).unwrap_or(u32::MAX);
     let mut is_only_checked = false;
     match mnemonic {
@@ -90,7 +99,7 @@ fn operand(instruction: &Instruction, used: &UsedMemory, input: &Input) -> Resul
     if size_bytes == 0 {
         return Ok(None);
     }
-    Ok(Some(Operand {
+    let mut operand = Operand {
         address,
         size_bytes,
         is_read,
@@ -101,7 +110,10 @@ fn operand(instruction: &Instruction, used: &UsedMemory, input: &Input) -> Resul
         is_stack: used.segment() == Register::SS,
         is_code: used.segment() == Register::CS && input.bitness != Bitness::Bits64,
         alignment: if is_stack_memory { 1 } else { alignment(instruction, is_written) },
-    }))
+        elements: None,
+    };
+    operand.apply(masking);
+    Ok(Some(operand))
 }
 
 /// Whether memory is what PUSH and POP imply, not what ModR/M names.
@@ -181,14 +193,6 @@ fn is_conditional_move(mnemonic: Mnemonic) -> bool {
             | M::Cmovo
             | M::Cmovp
             | M::Cmovs
-    )
-}
-
-fn is_masked_move(mnemonic: Mnemonic) -> bool {
-    use Mnemonic as M;
-    matches!(
-        mnemonic,
-        M::Maskmovq | M::Maskmovdqu | M::Vmaskmovdqu | M::Vmaskmovps | M::Vmaskmovpd | M::Vpmaskmovd | M::Vpmaskmovq
     )
 }
 

@@ -102,6 +102,7 @@ fn operand(instruction: &Instruction, kind: OpKind, element: u64, input: &Input,
         is_stack: segment == Register::SS,
         is_code: false,
         alignment: 1,
+        elements: None,
     }
 }
 
