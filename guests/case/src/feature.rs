@@ -83,6 +83,8 @@ features! {
     PagingInvalidation       "paging"    "INVLPG, CR3 and stale translations";
     PagingCanonical          "paging"    "Canonical addresses";
     PagingReservedBits       "paging"    "Reserved bits in paging structures";
+    // Modes outside of long mode.
+    ModeSwitches             "modes"     "Switching among real, virtual-8086 and protected mode";
     // System calls.
     SyscallSysret            "syscall"   "SYSCALL and SYSRET";
     SysenterSysexit          "syscall"   "SYSENTER and SYSEXIT";

@@ -16,6 +16,7 @@ mod vectors;
 pub mod boot;
 pub mod catch;
 pub mod cpu;
+pub mod excursion;
 pub mod gate;
 pub mod io_bitmap;
 pub mod layout;

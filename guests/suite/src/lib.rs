@@ -10,6 +10,7 @@ mod cpuid;
 mod exceptions;
 mod hypercall;
 mod mmio;
+mod modes;
 mod msr;
 mod paging;
 mod pio;

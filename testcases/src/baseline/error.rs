@@ -64,6 +64,14 @@ pub enum BaselineError {
         /// What may have been meant.
         nearest: Vec<String>,
     },
+    /// An entry stands in the file of another area.
+    #[error("{}: the entry for `{case}` belongs in the file of its area, {}.toml", path.display(), area(case))]
+    OtherArea {
+        /// The file.
+        path: PathBuf,
+        /// The case that the entry is for.
+        case: String,
+    },
     /// It is no report.
     #[error("{}: it is no report of this program's version", path.display())]
     Report {
@@ -90,4 +98,9 @@ pub enum BaselineError {
         /// Those it tells of.
         subjects: Vec<String>,
     },
+}
+
+/// The area that a case's id begins with.
+fn area(case: &str) -> &str {
+    case.split("::").next().unwrap_or(case)
 }

@@ -181,6 +181,16 @@ pub struct Active {
 }
 
 impl Active {
+    /// The cases that have an entry.
+    pub(super) fn cases(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Adds the entries of another file, of other cases.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+    }
+
     /// How a result stands against the entries, and the reason of the entry that is for it.
     pub(super) fn compare(&self, result: &Case) -> (Against, Option<String>) {
         let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Skip);

@@ -16,7 +16,7 @@ pub enum Source {
     Auto,
     /// `none`: nothing is compared.
     None,
-    /// A TOML file, or a report as JSON.
+    /// A TOML file, a folder with one for each area, or a report as JSON.
     File(PathBuf),
 }
 
@@ -40,16 +40,13 @@ impl Source {
     pub fn load(&self, subject: &str, version: &str, catalog: &Catalog) -> Result<Option<Baseline>, BaselineError> {
         match self {
             Self::None => Ok(None),
-            Self::Auto => {
-                let path = checked_in(subject);
-                match fs::read_to_string(&path) {
-                    Ok(text) => known(&text, &path, version, catalog).map(Some),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        Ok(Some(Baseline::Known(Active::default())))
-                    }
-                    Err(source) => Err(BaselineError::Read { path, source }),
+            Self::Auto => match folder(&checked_in(subject), version, catalog) {
+                Err(BaselineError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    Ok(Some(Baseline::Known(Active::default())))
                 }
-            }
+                known => known.map(Some),
+            },
+            Self::File(path) if path.is_dir() => folder(path, version, catalog).map(Some),
             Self::File(path) => {
                 let text =
                     fs::read_to_string(path).map_err(|source| BaselineError::Read { path: path.clone(), source })?;
@@ -57,7 +54,7 @@ impl Source {
                 let baseline = if is_report {
                     Baseline::Former(Former::parse(&text, subject, path)?)
                 } else {
-                    known(&text, path, version, catalog)?
+                    Baseline::Known(known(&text, path, version, catalog)?)
                 };
                 Ok(Some(baseline))
             }
@@ -65,13 +62,38 @@ impl Source {
     }
 }
 
-/// Where the checked-in baseline of a subject lies, if it has one.
+/// Where the checked-in baseline of a subject lies, if it has one: a folder with a file for each area.
 pub fn checked_in(subject: &str) -> PathBuf {
-    workspace().join("testcases/baselines").join(format!("{subject}.toml"))
+    workspace().join("testcases/baselines").join(subject)
 }
 
-fn known(text: &str, path: &Path, version: &str, catalog: &Catalog) -> Result<Baseline, BaselineError> {
+/// Loads each `<area>.toml` of a folder.
+fn folder(folder: &Path, version: &str, catalog: &Catalog) -> Result<Baseline, BaselineError> {
+    let failed = |source| BaselineError::Read { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut active = Active::default();
+    for path in paths {
+        let text = fs::read_to_string(&path).map_err(|source| BaselineError::Read { path: path.clone(), source })?;
+        let area = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let part = known(&text, &path, version, catalog)?;
+        // No two files can have an entry for one case then.
+        if let Some(case) = part.cases().find(|case| case.split("::").next() != Some(area.as_str())) {
+            return Err(BaselineError::OtherArea { case: case.to_owned(), path });
+        }
+        active.extend(part);
+    }
+    Ok(Baseline::Known(active))
+}
+
+fn known(text: &str, path: &Path, version: &str, catalog: &Catalog) -> Result<Active, BaselineError> {
     let known = KnownFailures::parse(text, path)?;
     known.check_cases(catalog, path)?;
-    Ok(Baseline::Known(known.for_version(version, path)?))
+    known.for_version(version, path)
 }

@@ -234,6 +234,20 @@ fn a_file_of_either_form_is_loaded() {
 }
 
 #[test]
+fn a_folder_has_a_file_for_each_area() {
+    let folder = tempfile::tempdir().unwrap();
+    let area = CASE.split("::").next().unwrap();
+    let text = entry("verdict = \"crash\"");
+    std::fs::write(folder.path().join(format!("{area}.toml")), &text).unwrap();
+    let source = Source::File(folder.path().to_owned());
+    let baseline = source.load("vmm", "1.0", &catalog()).unwrap().unwrap();
+    assert_eq!(applied(&baseline, CASE, (Verdict::Crash, &[])).0, Some(Against::Expected));
+    std::fs::write(folder.path().join("other.toml"), &text).unwrap();
+    let error = source.load("vmm", "1.0", &catalog()).unwrap_err().to_string();
+    assert!(error.contains(&format!("belongs in the file of its area, {area}.toml")), "{error}");
+}
+
+#[test]
 fn a_source_is_a_word_or_a_path() {
     assert_eq!("auto".parse(), Ok(Source::Auto));
     assert_eq!("none".parse(), Ok(Source::None));
