@@ -37,6 +37,9 @@ pub type Expect<'a> = &'a dyn Fn(&Input) -> Expectation;
 pub trait Judge {
     /// The verdict on each input, in their order; `expect` tells what is known of one.
     fn judge_many(&mut self, expect: Expect<'_>, inputs: &[Input]) -> Vec<Result<Verdict, ExecutorError>>;
+
+    /// What it executes on, the reference first.
+    fn executors(&mut self) -> Vec<&mut dyn Executor>;
 }
 
 /// The verdict on one input.
@@ -88,6 +91,10 @@ impl Judge for Pair {
         };
         prepared.into_iter().map(verdict).collect()
     }
+
+    fn executors(&mut self) -> Vec<&mut dyn Executor> {
+        vec![&mut *self.reference, &mut *self.subject]
+    }
 }
 
 /// The reference alone: the oracle is what is under test.
@@ -100,6 +107,10 @@ impl Judge for Alone {
             Ok(verdict.unwrap_or(Verdict::Agreed))
         };
         inputs.iter().zip(answers(&mut *self.0, inputs)).map(verdict).collect()
+    }
+
+    fn executors(&mut self) -> Vec<&mut dyn Executor> {
+        vec![&mut *self.0]
     }
 }
 

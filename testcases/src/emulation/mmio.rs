@@ -1,6 +1,7 @@
 //! The cross-check of MMIO: each instruction on memory by the processor, and on a device by the hypervisor's emulator.
 
 use super::{
+    bar,
     coverage::{self, Executed},
     generated::Generated,
     known::{Class, Known, Scope},
@@ -20,9 +21,7 @@ use iced_decoder::{
     Bitness,
     machine::{End, Executor, ExecutorError, Input, Mode, Output},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    io::IsTerminal as _,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -176,7 +175,7 @@ pub fn run(options: &Options, cancel: &Cancel) -> anyhow::Result<Outcome> {
         nr_workers: options.nr_workers.unwrap_or_else(host::nr_processors) as usize,
         deadline: options.time.map(|time| began + time),
     };
-    let bar = bar(options, nr_inputs);
+    let bar = bar::bar(options.time.is_none().then_some(nr_inputs), options.show_progress);
     let done = run::run(&source, &|| make_pair(&hypervisor, options.on), &plan, cancel, &|nr| bar.inc(nr))?;
     bar.finish_and_clear();
     let time = began.elapsed();
@@ -229,18 +228,4 @@ fn explain(
         findings.push((key.clone(), finding, class));
     }
     Ok(findings)
-}
-
-fn bar(options: &Options, nr_inputs: u64) -> ProgressBar {
-    if !options.show_progress || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match options.time {
-        Some(_) => (ProgressBar::new_spinner(), "{spinner} {human_pos} cases {elapsed} {per_sec}"),
-        None => (
-            ProgressBar::new(nr_inputs),
-            "{bar:32.cyan/blue} {human_pos}/{human_len} cases {elapsed} {per_sec} eta {eta}",
-        ),
-    };
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,5 +1,6 @@
 //! Instruction emulation, cross-checked: the same instruction on the processor and on a hypervisor's emulator.
 
+mod bar;
 pub mod cases;
 pub mod compare;
 pub mod coverage;
@@ -8,6 +9,7 @@ pub mod judge;
 pub mod known;
 pub mod matrix;
 pub mod mmio;
+pub mod oracle;
 pub mod outcome;
 pub mod placed;
 pub mod repro;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use iced_decoder::{
     Predictor,
     iced_x86::{Decoder, DecoderOptions},
-    machine::Input,
+    machine::{Input, Mode},
 };
 use std::{
     fs,
@@ -21,6 +21,9 @@ use std::{
 
 /// What a reproducer's name on the command line begins with.
 pub const PREFIX: &str = "repro:";
+
+/// What a reproducer is for that no hypervisor has a part in.
+const NATIVE: &str = "native";
 
 /// Makes an input smaller for as long as it leads to the same kind of finding.
 pub fn shrink(source: &dyn Source, judge: &mut dyn Judge, key: &Key, finding: Finding) -> Finding {
@@ -62,28 +65,33 @@ pub fn instruction(input: &Input) -> String {
     format!("{} ({bytes})", crate::symbols::format(&decoder.decode()))
 }
 
-/// Writes a reproducer into a folder and gives its path.
+/// Writes a reproducer into a folder and gives its path; one without flavour is for the processor alone.
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn write(folder: &Path, input: &Input, on: Flavour) -> anyhow::Result<PathBuf> {
+pub fn write(folder: &Path, input: &Input, on: impl Into<Option<Flavour>>) -> anyhow::Result<PathBuf> {
+    let on = on.into().map_or(NATIVE, Flavour::name);
     let path = folder.join(format!("{}.repro", name(input)));
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&path, format!("{input}\non={}\n", on.name())))
+        .and_then(|()| fs::write(&path, format!("{input}\non={on}\n")))
         .with_context(|| format!("failed to write {}", path.display()))?;
     Ok(path)
 }
 
-/// Executes a reproducer on both executors and tells everything about it; also whether they agree.
+/// Executes a reproducer on both executors, or on the one it is for, and tells everything about it; also whether they agree
+/// with each other and with the oracle.
 ///
 /// # Errors
 /// If it is not found, or an executor cannot be used.
 pub fn replay(name_wanted: &str, folders: &[&Path], with_accesses: bool) -> anyhow::Result<(String, bool)> {
     let (input, on) = read(name_wanted, folders)?;
-    let hypervisor = Arc::new(vmm::Hypervisor::open()?);
-    let mut pair = super::mmio::make_pair(&hypervisor, on)?;
     let mut text = format!("{}\n  {input}\n", instruction(&input));
-    for executor in [&mut pair.reference, &mut pair.subject] {
+    let mode = on.map_or(Mode::User, Flavour::mode);
+    let mut judge: Box<dyn Judge> = match on {
+        Some(on) => Box::new(super::mmio::make_pair(&Arc::new(vmm::Hypervisor::open()?), on)?),
+        None => Box::new(super::oracle::make_alone()?),
+    };
+    for executor in judge.executors() {
         let output = executor.execute(&input)?;
         let (end, registers) = (super::compare::describe(&output.end), output.registers);
         text += &format!("{:<12} {end}, rip {:#x}, flags {:#x}\n", executor.name(), registers.rip, registers.rflags);
@@ -91,11 +99,11 @@ pub fn replay(name_wanted: &str, folders: &[&Path], with_accesses: bool) -> anyh
             text += &format!("{:<12} {}\n", "", judge::tell(accesses));
         }
     }
-    let expect = |input: &Input| super::generated::expectation(&mut Predictor::new(on.mode()), input);
+    let expect = |input: &Input| super::generated::expectation(&mut Predictor::new(mode), input);
     if with_accesses && let Some(accesses) = &expect(&input).accesses {
         text += &format!("{:<12} {}\n", "predicted", judge::tell(accesses));
     }
-    let verdict = judge::judge(&mut pair, &expect, &input)?;
+    let verdict = judge::judge(&mut *judge, &expect, &input)?;
     match &verdict {
         Verdict::Agreed => text += "they agree\n",
         Verdict::Finding { fields, difference } => {
@@ -116,7 +124,7 @@ pub fn replay(name_wanted: &str, folders: &[&Path], with_accesses: bool) -> anyh
 ///
 /// # Errors
 /// If none has it, or if it is not a line of an input with that name and a line of the executor that it is for.
-pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<(Input, Flavour)> {
+pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<(Input, Option<Flavour>)> {
     let file = format!("{name_wanted}.repro");
     let Some(path) = folders.iter().map(|folder| folder.join(&file)).find(|path| path.exists()) else {
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
@@ -125,7 +133,10 @@ pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<(Input, Flav
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
     let (line, on) = text.trim().split_once('\n').unwrap_or((text.trim(), "on=mmio-user"));
     let input: Input = line.parse().map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let on = on.strip_prefix("on=").and_then(Flavour::from_name);
+    let on = on.strip_prefix("on=").and_then(|name| match name {
+        NATIVE => Some(None),
+        name => Flavour::from_name(name).map(Some),
+    });
     let on = on.with_context(|| format!("{}: its second line is not `on=` and an executor", path.display()))?;
     if name(&input) != name_wanted {
         bail!("{} holds the input {}, not the one that it is named after", path.display(), name(&input));
