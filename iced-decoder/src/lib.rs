@@ -28,7 +28,8 @@ pub use effects::{COMPARED_FLAGS, Effects, normalize};
 pub use form::{Encoding, Form, forms};
 pub use iced_x86;
 pub use predict::{
-    Due, MAX_ELEMENTS, PredictedAccess, Prediction, Predictor, Unpredictable, pieces, predict, split_at_pages,
+    Due, MAX_ELEMENTS, OpenCause, PredictedAccess, Prediction, Predictor, Unpredictable, pieces, predict,
+    split_at_pages,
 };
 pub use registers::{Bitness, Registers};
 pub use unpredictable::{Reason, why};

@@ -1,6 +1,7 @@
 //! What an instruction may change, and what its description leaves undefined.
 
 mod bits;
+pub(crate) mod bound;
 pub(crate) mod divide;
 mod normalize;
 pub(crate) mod shift;
@@ -8,7 +9,11 @@ mod x87;
 
 pub use normalize::normalize;
 
-use crate::{machine::Input, predict::content, registers::Registers};
+use crate::{
+    machine::Input,
+    predict::{content, simd},
+    registers::Registers,
+};
 use iced_x86::{Instruction, InstructionInfo, Mnemonic, OpAccess, OpKind, Register, RflagsBits};
 
 /// Flags that executions are compared by: CF, PF, AF, ZF, SF, DF and OF. The others belong to the executor.
@@ -86,12 +91,20 @@ pub(crate) fn effects(instruction: &Instruction, info: &InstructionInfo, input: 
     }
     effects.x87 |= x87::is_used(instruction);
     effects.x87_status_undefined = x87::status_undefined(instruction);
-    effects.mxcsr = may_set_mxcsr(instruction) || loads_mxcsr(instruction);
+    effects.mxcsr = simd::may_raise(instruction) || loads_mxcsr(instruction);
     refine(instruction, input, &mut effects);
     effects
 }
 
 impl Effects {
+    /// What remains where an exception is raised: the flags of a SIMD floating-point exception are set (Intel SDM vol. 1,
+    /// "MXCSR Control and Status Register"), and whether the registers of the x87 FPU were turned into those of MMX before is
+    /// not told.
+    pub(crate) fn of_fault(instruction: &Instruction, is_simd: bool) -> Self {
+        let has_mmx = (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_mm());
+        Self { mxcsr: is_simd, x87: has_mmx, ..Self::default() }
+    }
+
     fn add_register(&mut self, register: Register) {
         if register.is_gpr() {
             self.general |= 1 << register.full_register().number();
@@ -150,42 +163,6 @@ fn flags(bits: u32) -> u64 {
         (RflagsBits::OF, OF),
     ];
     PAIRS.iter().filter(|(from, _)| bits & from != 0).fold(0, |mask, (_, to)| mask | to)
-}
-
-/// Whether status flags in MXCSR may be set, or an exception raised by them: any instruction with a vector register may
-/// (which do is not told by iced-x86), and conversions from memory to other registers.
-pub(crate) fn may_set_mxcsr(instruction: &Instruction) -> bool {
-    use Mnemonic as M;
-    (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_vector_register())
-        || matches!(
-            instruction.mnemonic(),
-            M::Cvtps2pi
-                | M::Cvttps2pi
-                | M::Cvtpd2pi
-                | M::Cvttpd2pi
-                | M::Cvtss2si
-                | M::Cvttss2si
-                | M::Cvtsd2si
-                | M::Cvttsd2si
-                | M::Vcvtss2si
-                | M::Vcvttss2si
-                | M::Vcvtsd2si
-                | M::Vcvttsd2si
-                | M::Vcvtss2usi
-                | M::Vcvttss2usi
-                | M::Vcvtsd2usi
-                | M::Vcvttsd2usi
-                | M::Vcvtsh2si
-                | M::Vcvttsh2si
-                | M::Vcvtsh2usi
-                | M::Vcvttsh2usi
-                | M::Vcmpsd
-                | M::Vcmpss
-                | M::Vcmpsh
-                | M::Vcmppd
-                | M::Vcmpps
-                | M::Vcmpph
-        )
 }
 
 /// Whether an instruction loads MXCSR.

@@ -5,11 +5,11 @@ use super::{
     operand::{Operand, is_legacy_vector},
     page::{self, GENERAL_PROTECTION, PRESENT, Permission, STACK_FAULT, WRITE},
     pieces::split_at_pages,
-    string,
+    simd, string, x87,
 };
 use crate::{
     access::Direction,
-    effects::{divide, may_set_mxcsr},
+    effects::{bound, divide},
     machine::{Exception, Input, Mode},
     predict::content,
     registers::Bitness,
@@ -18,14 +18,31 @@ use iced_x86::{CpuidFeature, Instruction, Mnemonic};
 
 /// Vector of the divide error.
 const DIVIDE_ERROR: u8 = 0;
+/// Vector of the exception of BOUND.
+const BOUND_RANGE: u8 = 5;
+/// Vector of the x87 floating-point exception.
+const X87_FLOATING_POINT: u8 = 16;
+/// Vector of the SIMD floating-point exception.
+const SIMD_FLOATING_POINT: u8 = 19;
 /// MXCSR: misaligned operands are allowed (AMD APM vol. 1, "Misaligned Exception Mask").
 const MXCSR_MISALIGNED: u32 = 1 << 17;
 /// Bits of MXCSR that no processor has.
 const MXCSR_RESERVED: u32 = !0x2_ffff;
-/// MXCSR: the six exceptions are masked.
-const MXCSR_MASKS: u32 = 0x3f << 7;
-/// x87 control and status word: the six exceptions.
-const X87_EXCEPTIONS: u16 = 0x3f;
+
+/// Why it is left open how an execution ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OpenCause {
+    /// Whether an operand that is not aligned faults depends on the processor, or on a mask.
+    Alignment,
+    /// An operand faults of which it is left open whether it is accessed, or it does so in one of two ways.
+    Access,
+    /// Several faults are due, of which any may come first.
+    Order,
+    /// A floating-point exception depends on a result that is not computed here.
+    Result,
+    /// It depends on memory that is not known, or on a bit that not every processor has.
+    Value,
+}
 
 /// How an execution ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +68,11 @@ impl Due {
         Self::Raises { exception, error_code_open: 0, is_address_open: false }
     }
 
+    /// Whether a SIMD floating-point exception is raised.
+    pub(super) fn is_simd(&self) -> bool {
+        matches!(self, Self::Raises { exception, .. } if exception.vector == SIMD_FLOATING_POINT)
+    }
+
     /// Whether an exception is one that this allows.
     pub fn allows(&self, raised: Option<&Exception>) -> bool {
         match (self, raised) {
@@ -69,20 +91,24 @@ impl Due {
     }
 }
 
+/// Accesses, how it ends, and why that is open.
+pub(super) type Followed = (Vec<PredictedAccess>, Due, Option<OpenCause>);
+
 /// Follows the operands in their order up to the first that faults.
 pub(super) fn follow(
     instruction: &Instruction,
     operands: &[Operand],
     input: &Input,
     mode: Mode,
-) -> Result<(Vec<PredictedAccess>, Due), Unpredictable> {
+) -> Result<Followed, Unpredictable> {
     let mut accesses = Vec::with_capacity(operands.len());
     let mut due = before_operands(instruction, operands, input);
     if matches!(due, Due::Raises { .. }) {
-        return Ok((accesses, due));
+        return Ok((accesses, due, None));
     }
-    let is_open = due == Due::Open;
-    let are_stores_open = is_open || may_suppress_stores(instruction, input);
+    let is_pending = x87::is_exception_pending(instruction, input);
+    let is_open = due == Due::Open || is_pending;
+    let are_stores_open = is_open || x87::may_suppress_stores(instruction, input);
     // Gathers and scatters fault at the lowest of their elements that does, with those below it done.
     let nr_in_element = string::operands_per_element(instruction).or(instruction.is_vsib().then_some(1));
     let mut element = 0;
@@ -98,24 +124,37 @@ pub(super) fn follow(
         }
         add_accesses(operand, is_done, are_stores_open, fault.as_ref(), &mut accesses);
         if let Some(fault) = fault {
-            due = if is_open || !is_certain(operand) { Due::Open } else { fault };
+            let after = if operand.is_written { after_operands(instruction, operands, input) } else { Due::Completes };
+            let mut cause = match due {
+                Due::Open => Some(OpenCause::Alignment),
+                _ if is_pending || after != Due::Completes => Some(OpenCause::Order),
+                _ => (fault == Due::Open || !is_certain(operand)).then_some(OpenCause::Access),
+            };
+            due = if cause.is_some() { Due::Open } else { fault };
             // Which of two operands is checked first is not told.
             let end = nr_in_element.map_or(operands.len(), |nr| (index / nr + 1) * nr).min(operands.len());
             for other in operands.get(index + 1..end).unwrap_or_default() {
                 if self::fault(other, input, mode)?.is_some_and(|other| other != due) {
                     due = Due::Open;
+                    cause = cause.or(Some(OpenCause::Order));
                 }
             }
-            return Ok((accesses, due));
+            return Ok((accesses, due, cause));
         }
     }
-    if due == Due::Completes {
-        due = after_operands(instruction, operands, input);
-        if matches!(due, Due::Raises { .. }) {
-            accesses.retain(|access| access.access.direction == Direction::Read);
-        }
+    if due != Due::Completes {
+        return Ok((accesses, due, Some(OpenCause::Alignment)));
     }
-    Ok((accesses, due))
+    due = if is_pending { Due::raises(X87_FLOATING_POINT, None) } else { after_operands(instruction, operands, input) };
+    let is_write = |access: &PredictedAccess| access.access.direction == Direction::Write;
+    match due {
+        Due::Completes => {}
+        Due::Raises { .. } => accesses.retain(|access| !is_write(access)),
+        Due::Open => accesses.iter_mut().filter(|access| is_write(access)).for_each(|access| access.is_certain = false),
+    }
+    let is_by_result = simd::may_raise(instruction);
+    let cause = if is_by_result { OpenCause::Result } else { OpenCause::Value };
+    Ok((accesses, due, (due == Due::Open).then_some(cause)))
 }
 
 fn is_certain(operand: &Operand) -> bool {
@@ -220,15 +259,6 @@ fn before_operands(instruction: &Instruction, operands: &[Operand], input: &Inpu
             Due::raises(GENERAL_PROTECTION, Some(0))
         };
     }
-    let uses_x87 = crate::form::is_x87(instruction.code())
-        || (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_mm());
-    let (control, status) = x87_words(input);
-    if uses_x87 && status & !control & X87_EXCEPTIONS != 0 {
-        return Due::Open;
-    }
-    if may_set_mxcsr(instruction) && mxcsr(input) & MXCSR_MASKS != MXCSR_MASKS {
-        return Due::Open;
-    }
     Due::Completes
 }
 
@@ -242,8 +272,16 @@ fn after_operands(instruction: &Instruction, operands: &[Operand], input: &Input
         },
         Mnemonic::Ldmxcsr | Mnemonic::Vldmxcsr => loaded_mxcsr(operands, 0, input),
         Mnemonic::Fxrstor | Mnemonic::Fxrstor64 => loaded_mxcsr(operands, 24, input),
-        Mnemonic::Bound => Due::Open,
-        _ => Due::Completes,
+        Mnemonic::Bound => match bound::raises(instruction, input) {
+            Some(true) => Due::raises(BOUND_RANGE, None),
+            Some(false) => Due::Completes,
+            None => Due::Open,
+        },
+        _ => match simd::raises(instruction, input, mxcsr(input)) {
+            simd::Raises::Never => Due::Completes,
+            simd::Raises::Certainly => Due::raises(SIMD_FLOATING_POINT, None),
+            simd::Raises::Perhaps => Due::Open,
+        },
     }
 }
 
@@ -257,23 +295,8 @@ fn loaded_mxcsr(operands: &[Operand], offset: u64, input: &Input) -> Due {
     }
 }
 
-/// Whether an unmasked x87 exception would keep a result from being stored.
-fn may_suppress_stores(instruction: &Instruction, input: &Input) -> bool {
-    crate::form::is_x87(instruction.code()) && x87_words(input).0 & X87_EXCEPTIONS != X87_EXCEPTIONS
-}
-
 fn mxcsr(input: &Input) -> u32 {
     input.extended.as_ref().map_or(0x1f80, |extended| word(extended.bytes(), 24) | word(extended.bytes(), 26) << 16)
-}
-
-/// Control and status word.
-fn x87_words(input: &Input) -> (u16, u16) {
-    match &input.extended {
-        Some(extended) if extended.components() & 1 != 0 => {
-            (word(extended.bytes(), 0) as u16, word(extended.bytes(), 2) as u16)
-        }
-        _ => (0x37f, 0),
-    }
 }
 
 fn word(bytes: &[u8], offset: usize) -> u32 {

@@ -9,11 +9,13 @@ pub(crate) mod page;
 mod pieces;
 #[cfg(test)]
 mod proptests;
+pub(crate) mod simd;
 mod string;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod x87;
 
-pub use due::Due;
+pub use due::{Due, OpenCause};
 pub use pieces::{pieces, split_at_pages};
 
 use crate::{
@@ -75,6 +77,8 @@ pub struct Prediction {
     pub accesses: Vec<PredictedAccess>,
     /// How it ends.
     pub due: Due,
+    /// Why that is open, if it is.
+    pub open_cause: Option<OpenCause>,
     /// What it may change. Nothing if it raises an exception, but for repeated string instructions.
     pub effects: Effects,
     /// Linear addresses whose content is undefined afterwards.
@@ -126,16 +130,16 @@ impl Predictor {
         } else {
             operand::operands(&instruction, info, input)?
         };
-        let (accesses, due) = due::follow(&instruction, &operands, input, self.mode)?;
+        let (accesses, due, open_cause) = due::follow(&instruction, &operands, input, self.mode)?;
         let is_restarted = matches!(due, Due::Raises { .. }) && !string::is_repeated(&instruction);
         let undefined_memory = layout::undefined(&instruction, &operands, &effects, &due);
-        let mut effects = if is_restarted { Effects::default() } else { effects };
+        let mut effects = if is_restarted { Effects::of_fault(&instruction, due.is_simd()) } else { effects };
         if string::is_repeated(&instruction) && string::is_comparison(&instruction) && due != Due::Completes {
             // Intel: a fault restores the flags from before the first element (SDM vol. 2, "REP/REPE/REPZ/REPNE/REPNZ").
             // AMD leaves them as the last element set them.
             effects.flags_undefined |= STATUS_FLAGS;
         }
-        Ok(Prediction { instruction, accesses, due, effects, undefined_memory })
+        Ok(Prediction { instruction, accesses, due, open_cause, effects, undefined_memory })
     }
 }
 
@@ -180,6 +184,7 @@ fn invalid_opcode(instruction: Instruction) -> Prediction {
         instruction,
         accesses: Vec::new(),
         due: Due::Raises { exception, error_code_open: 0, is_address_open: false },
+        open_cause: None,
         effects: Effects::default(),
         undefined_memory: Vec::new(),
     }

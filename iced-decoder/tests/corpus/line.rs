@@ -3,9 +3,9 @@
 //! `bytes ; setup ; expected # comment`, all numbers in hexadecimal. Addresses are `W` (the window), `S` (the stack) or
 //! `C` (the code) with `+` or `-` and a distance, or plain numbers.
 //! - setup: `rax=1`, `flags=400`, `mode=32`, `window=ends-absent`, `[0]=00 01` (bytes of the window from an offset on),
-//!   `mxcsr=`, `fcw=`, `fsw=`; RSP is S+1000 unless told, all else 0.
+//!   `mxcsr=`, `fcw=`, `fsw=`, `xmm0=`, `xmm1=` (their lower 64 bits); RSP is S+1000 unless told, all else 0.
 //! - expected: `r:W+0:4` and `w:…` are accesses in their order, `?r:…` those that may be made; `none` for no access;
-//!   `#DE`, `#UD`, `#GP`, `#SS`, `#PF:4:W+1000` an exception, `#PF:4?2:…` with open bits, `open`; `undefined=af,of,rdx,memory`
+//!   `#DE`, `#BR`, `#UD`, `#MF`, `#XM`, `#GP`, `#SS`, `#PF:4:W+1000` an exception, `#PF:4?2:…` with open bits, `open`; `undefined=af,of,rdx,memory`
 //!   what is undefined, and nothing else is; `refused=Privileged` a form that is left out.
 
 use iced_decoder::{
@@ -128,6 +128,8 @@ fn set_up(input: &mut Input, offset: &mut Option<u16>, word: &str) -> Result<(),
             input.registers.bitness = input.bitness;
         }
         "mxcsr" => set_extended(input, 24, &(number(value)? as u32).to_le_bytes()),
+        "xmm0" => set_extended(input, 160, &number(value)?.to_le_bytes()),
+        "xmm1" => set_extended(input, 176, &number(value)?.to_le_bytes()),
         "fcw" => set_extended(input, 0, &(number(value)? as u16).to_le_bytes()),
         "fsw" => set_extended(input, 2, &(number(value)? as u16).to_le_bytes()),
         _ => return Err(LineError::Word(word.to_owned())),

@@ -56,10 +56,13 @@ fn end(due: &Due) -> Option<String> {
     };
     let name = match exception.vector {
         0 => "DE",
+        5 => "BR",
         6 => "UD",
         12 => "SS",
         13 => "GP",
         14 => "PF",
+        16 => "MF",
+        19 => "XM",
         vector => return Some(format!("#{vector}")),
     };
     let Some(address) = exception.address else { return Some(format!("#{name}")) };
