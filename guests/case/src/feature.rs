@@ -44,6 +44,8 @@ features! {
     CpuidExtendedLeaves      "cpuid"     "CPUID extended leaves";
     CpuidDynamicBits         "cpuid"     "CPUID bits that follow control registers";
     CpuidFeatureBehaviour    "cpuid"     "CPUID feature bits tied to behaviour";
+    CpuidFeatureTable        "cpuid"     "CPUID feature bits, each with its instruction or register bit";
+    CpuidConsistency         "cpuid"     "CPUID leaves against each other";
     // Model-specific registers.
     MsrAccess                "msr"       "RDMSR and WRMSR: faults and operands";
     MsrEfer                  "msr"       "IA32_EFER";
@@ -52,11 +54,16 @@ features! {
     MsrPat                   "msr"       "IA32_PAT";
     MsrTsc                   "msr"       "Time-stamp counter and TSC_AUX";
     MsrMtrr                  "msr"       "MTRR capability and defaults";
+    MsrTable                 "msr"       "MSRs by table: existence, reset value, reserved bits, read-back";
     // Exceptions.
     ExceptionVectors         "exceptions" "Exceptions: vectors, error codes, saved RIP";
     ExceptionPageFault       "exceptions" "Page-fault error code and CR2";
     ExceptionDebug           "exceptions" "Debug exceptions, DR6 and DR7";
     ExceptionStackSwitch     "exceptions" "Interrupt stack table and stack frame";
+    ExceptionPriority        "exceptions" "Priorities among exceptions";
+    ExceptionDoubleFault     "exceptions" "Faults during delivery, double and triple fault";
+    ExceptionShadow          "exceptions" "MOV SS, POP SS and STI shadows";
+    ExceptionAlignment       "exceptions" "Alignment checks";
     ControlRegisterChecks    "exceptions" "Reserved bits of control registers";
     // Port I/O.
     PortIo                   "pio"       "IN and OUT: sizes and register effects";
@@ -83,8 +90,33 @@ features! {
     PagingInvalidation       "paging"    "INVLPG, CR3 and stale translations";
     PagingCanonical          "paging"    "Canonical addresses";
     PagingReservedBits       "paging"    "Reserved bits in paging structures";
+    PagingEveryCombination   "paging"    "Access rights, every combination of bits and levels";
+    PagingFiveLevel          "paging"    "Five-level paging";
+    PagingPae                "paging"    "PAE paging";
+    Paging32Bit              "paging"    "32-bit paging with and without PSE";
+    PagingProtectionKeys     "paging"    "Protection keys for user and supervisor pages";
+    PagingContexts           "paging"    "Process-context identifiers and INVPCID";
+    PagingConsistency        "paging"    "Changed paging structures, seen after each kind of flush";
+    PagingModeSwitches       "paging"    "Switching among paging modes";
     // Modes outside of long mode.
     ModeSwitches             "modes"     "Switching among real, virtual-8086 and protected mode";
+    RealMode                 "modes"     "Real mode: segments, interrupts, instructions";
+    BigRealMode              "modes"     "Real mode with segments beyond 64 KiB";
+    Virtual8086              "modes"     "Virtual-8086 mode";
+    ProtectedMode16          "modes"     "16-bit protected mode";
+    ProtectedMode32          "modes"     "32-bit protected mode";
+    ModeStrings              "modes"     "String instructions outside of long mode";
+    // Segmentation and privilege.
+    SegmentLoads             "segments"  "Loads of segment registers: type, DPL, RPL, presence";
+    SegmentLimits            "segments"  "Segment limits, expand-down segments, bases";
+    SegmentTables            "segments"  "GDT, LDT, IDT and TR: loads, stores, limits";
+    FarBranches              "segments"  "Far JMP, CALL and RET, conforming code";
+    CallGates                "segments"  "Call gates";
+    InterruptGates           "segments"  "Interrupt, trap and task gates";
+    InterruptReturn          "segments"  "IRET in every direction";
+    TaskSwitches             "segments"  "16-bit and 32-bit task switches";
+    BranchTargets            "segments"  "Canonical and limit checks of branch targets";
+    UserModePrevention       "segments"  "User-mode instruction prevention";
     // System calls.
     SyscallSysret            "syscall"   "SYSCALL and SYSRET";
     SysenterSysexit          "syscall"   "SYSENTER and SYSEXIT";
@@ -98,11 +130,17 @@ features! {
     StringInstructions       "string"    "MOVS, STOS, LODS, CMPS, SCAS";
     StringRepeat             "string"    "REP prefixes and RCX";
     StringFaults             "string"    "Faults inside a repeated string instruction";
+    // State.
+    StateX87                 "state"     "x87 and MMX state";
+    StateSse                 "state"     "SSE, AVX and AVX-512 state";
+    StateXsave               "state"     "XSAVE, XRSTOR and XCR0";
+    StateXsaves              "state"     "XSAVES, XRSTORS, XSAVEC and XSS";
+    StateReset               "state"     "State after RESET and INIT";
     // Instruction emulation: cases of the host, see `testcases::emulation`.
-    EmulationLegacy          "emulation" "MMIO by legacy, MMX and SSE instructions";
-    EmulationX87             "emulation" "MMIO by x87 instructions";
-    EmulationVex             "emulation" "MMIO by VEX instructions";
-    EmulationEvex            "emulation" "MMIO by EVEX instructions";
+    EmulationLegacy          "emulation" "Emulation of legacy, MMX and SSE instructions";
+    EmulationX87             "emulation" "Emulation of x87 instructions";
+    EmulationVex             "emulation" "Emulation of VEX instructions";
+    EmulationEvex            "emulation" "Emulation of EVEX instructions";
 }
 
 impl Feature {
