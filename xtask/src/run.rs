@@ -4,7 +4,10 @@ use crate::{image, interrupt};
 use anyhow::bail;
 use clap::Args;
 use std::{path::Path, process::ExitCode, time::Duration};
-use testcases::{emulation::repro, single};
+use testcases::{
+    emulation::{repro, suite},
+    single,
+};
 
 /// Run one case and tell everything about it
 #[derive(Debug, Args)]
@@ -17,7 +20,7 @@ use testcases::{emulation::repro, single};
 
 Exit status: 0 pass or skip, 1 fail, crash or hang, 2 the harness or the request failed.")]
 pub(crate) struct Arguments {
-    /// The case's id, or `repro:` and the name of a finding of `cargo xtask fuzz`
+    /// The case's id, or `repro:` and the name of a finding of `cargo xtask fuzz` or of a case of instruction emulation
     case: String,
     /// The hypervisor, as `ID` or `ID=PROGRAM`
     #[arg(long, value_name = "ID", default_value = "vmm")]
@@ -37,7 +40,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(name) = arguments.case.strip_prefix(repro::PREFIX) {
-        let (text, agrees) = repro::replay(name, &[Path::new("target/fuzz")], arguments.trace)?;
+        let (text, agrees) = repro::replay(name, &[Path::new("target/fuzz"), &suite::repro_folder()], arguments.trace)?;
         print!("{text}");
         return Ok(ExitCode::from(u8::from(!agrees)));
     }
@@ -45,6 +48,12 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let case = single::find(&image.catalog, &arguments.case)?;
     if (arguments.trace || arguments.gdb.is_some()) && arguments.subject != "vmm" {
         bail!("--trace and --gdb look into our own VMM: leave out `--subject {}`", arguments.subject);
+    }
+    if (arguments.trace || arguments.gdb.is_some()) && case.is_of_host() {
+        bail!(
+            "{} is many instructions, and no guest: look at one of its findings with `cargo xtask run repro:… --trace`",
+            case.id
+        );
     }
     if let Some(address) = &arguments.gdb {
         single::debug(&image, case, address)?;

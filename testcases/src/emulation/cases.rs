@@ -1,58 +1,97 @@
-//! The cross-check as cases of the suite: a fixed slice of it, one case an encoding.
+//! The cross-check as cases of the suite: a fixed slice of it, one case for each executor, mode and encoding.
 //!
 //! Each form that the subject executes is a check. A form that it refuses is none: to refuse is no wrong result, and a
 //! case whose forms are all refused is a skip that says so.
 
 use super::{
-    generated::Generated,
-    known::{Known, Scope},
+    known::Known,
     kvm::Flavour,
-    mmio::make_pair,
-    run::{self, HUNG, Plan, REFUSED},
-    source::Source as _,
-    tally::{Counts, Key, Tally},
+    repro,
+    run::{self, HUNG, REFUSED},
+    source::Source,
+    suite::{Executions, Slice, Suite, encoding_id},
+    tally::{Counts, Finding, Key, Tally},
 };
-use crate::{cancel::Cancel, catalog::Case, chain::chain, host, judge};
+use crate::{cancel::Cancel, catalog::Case, judge, placement};
 use case::{Feature, Needs, Setup, spec};
-use iced_decoder::{Bitness, Encoding};
+use iced_decoder::{Bitness, Encoding, machine::Mode};
 use reports::model::{self, Against, Check, Verdict};
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
-use vmm::Hypervisor;
+use std::{collections::BTreeMap, time::Instant};
 
-/// Inputs of each form.
-const INPUTS_PER_FORM: u64 = 1;
-/// The slice never changes with a run.
-const SEED: u64 = 0;
+/// An encoding with its feature, its name in rules, and of how many forms one is tried where not all of them are.
+const ENCODINGS: [(Encoding, Feature, &str, usize); 4] = [
+    (Encoding::Legacy, Feature::EmulationLegacy, "Legacy, MMX and SSE", 2),
+    (Encoding::X87, Feature::EmulationX87, "x87", 1),
+    (Encoding::Vex, Feature::EmulationVex, "VEX-encoded", 16),
+    (Encoding::Evex, Feature::EmulationEvex, "EVEX-encoded", 16),
+];
 
-/// A case: its name, its feature, its encoding.
+/// A case: its name, its feature, what it executes.
 struct Row {
-    name: &'static str,
+    name: String,
     feature: Feature,
-    encoding: Encoding,
-    what: &'static str,
+    rule: String,
+    slice: Slice,
 }
 
-const ROWS: &[Row] = &[
-    Row {
-        name: "mmio_legacy",
-        feature: Feature::EmulationLegacy,
-        encoding: Encoding::Legacy,
-        what: "Legacy, MMX and SSE",
-    },
-    Row { name: "mmio_x87", feature: Feature::EmulationX87, encoding: Encoding::X87, what: "x87" },
-    Row { name: "mmio_vex", feature: Feature::EmulationVex, encoding: Encoding::Vex, what: "VEX-encoded" },
-    Row { name: "mmio_evex", feature: Feature::EmulationEvex, encoding: Encoding::Evex, what: "EVEX-encoded" },
-];
+/// Everything that a subject may execute. All forms of what a VMM meets first, MMIO at CPL 3 in 64-bit mode; samples of
+/// the rest, because the suite has two seconds for everything. `cargo xtask fuzz mmio --on all --mode all` has no such
+/// limit.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for on in Flavour::ALL {
+        for bitness in [Bitness::Bits64, Bitness::Bits32, Bitness::Bits16] {
+            // Of the forced flavours one mode will do: few hosts have them, and they are the same code of KVM.
+            if on.is_forced() && bitness != Bitness::Bits64 {
+                continue;
+            }
+            for (encoding, feature, what, step) in ENCODINGS {
+                let is_first = on == Flavour::MmioUser && bitness == Bitness::Bits64;
+                let step = if is_first { 1 } else { step };
+                let slice = Slice { on, bitness, encoding, step, inputs_per_form: 1 };
+                rows.push(Row { name: name(&slice), feature, rule: rule(what, &slice), slice });
+            }
+        }
+    }
+    rows
+}
+
+/// `mmio_legacy`, `memory_supervisor_32_x87`: what is not said is CPL 3 with MMIO, and 64-bit mode.
+fn name(slice: &Slice) -> String {
+    let on = match slice.on {
+        Flavour::MmioUser => "mmio".to_owned(),
+        on => on.name().replace('-', "_"),
+    };
+    let mode = match slice.bitness {
+        Bitness::Bits64 => String::new(),
+        bitness => format!("_{}", bitness.bits()),
+    };
+    format!("{on}{mode}_{}", encoding_id(slice.encoding))
+}
+
+fn rule(what: &str, slice: &Slice) -> String {
+    let level = match slice.on.mode() {
+        Mode::User => 3,
+        Mode::Supervisor => 0,
+    };
+    let place = match (slice.on.is_mmio(), slice.on.is_forced()) {
+        (true, _) => "on MMIO",
+        (false, true) => "on memory by the emulator",
+        (false, false) => "on memory in a guest",
+    };
+    let bits = slice.bitness.bits();
+    format!("{what} instructions of {bits}-bit code at CPL {level} do {place} what the processor does on memory.")
+}
 
 /// The cases, for the catalog.
 pub fn all() -> Vec<Case> {
-    let case = |row: &Row| Case {
+    let case = |row: Row| Case {
         id: format!("{}::{}", row.feature.area(), row.name),
         area: row.feature.area().to_owned(),
-        name: row.name.to_owned(),
+        name: row.name,
         module: module_path!().to_owned(),
         feature: row.feature,
-        rule: format!("{} instructions do on MMIO what they do on memory.", row.what),
+        rule: row.rule,
         specs: vec![clause(&spec::sdm2("Instruction Set Reference"))],
         file: file!().to_owned(),
         line: line!(),
@@ -61,7 +100,7 @@ pub fn all() -> Vec<Case> {
         record_address: 0,
         entry: 0,
     };
-    ROWS.iter().map(case).collect()
+    rows().into_iter().map(case).collect()
 }
 
 fn clause(spec: &spec::Spec) -> String {
@@ -69,43 +108,36 @@ fn clause(spec: &spec::Spec) -> String {
 }
 
 /// Runs a case and sets it against the classes that are known.
-pub fn run(case: &Case, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> model::Case {
+pub fn run(case: &Case, suite: &Suite, cancel: &Cancel) -> model::Case {
+    let _pinned = placement::pin(placement::lane(&case.id));
     let start = Instant::now();
-    let Some(row) = ROWS.iter().find(|row| row.feature == case.feature) else {
+    let Some(row) = rows().into_iter().find(|row| row.name == case.name) else {
         return judge::failed_to_run(case, "it is none of the host's cases");
     };
-    match execute(row, hypervisor, cancel) {
-        Ok((source, tally, known)) => {
-            let mut result = judge_tally(case, &source, &tally, &known);
-            result.duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-            result
-        }
+    let mut result = match suite.execute(&case.id, &row.slice, cancel) {
+        Ok(Executions::Done { source, tally, known }) => judge_tally(case, &source, &tally, &known),
+        Ok(Executions::Impossible(why)) => model::Case {
+            verdict: Verdict::Skip,
+            reason: Some(why),
+            against_baseline: Some(Against::Expected),
+            ..judge::failed_to_run(case, "")
+        },
         Err(why) => judge::failed_to_run(case, &why),
-    }
+    };
+    result.duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    result
 }
 
-fn execute(row: &Row, hypervisor: &Arc<Hypervisor>, cancel: &Cancel) -> Result<(Generated, Tally, Known), String> {
-    let scope = Scope { version: host::kvm_version(), on: Flavour::MmioUser, bitness: Bitness::Bits64 };
-    let known = Known::load("vmm", &scope).map_err(|error| chain(&error))?;
-    let mut pair = make_pair(hypervisor, Flavour::MmioUser).map_err(|error| error.text)?;
-    let is_wanted = |form: &iced_decoder::Form| form.encoding() == row.encoding;
-    let source = Generated::of(SEED, Bitness::Bits64, &is_wanted, &mut *pair.reference).map_err(|error| error.text)?;
-    let nr_inputs = INPUTS_PER_FORM * source.nr_forms() as u64;
-    let plan = Plan { start: 0, nr_inputs, nr_workers: 1, deadline: None };
-    let done = run::run_with(&source, &mut pair, &plan, cancel);
-    Ok((source, done.tally, known))
-}
-
-fn judge_tally(case: &Case, source: &Generated, tally: &Tally, known: &Known) -> model::Case {
+fn judge_tally(case: &Case, source: &dyn Source, tally: &Tally, known: &Known) -> model::Case {
     if let Some((index, code, why)) = tally.failures.first() {
         return judge::failed_to_run(case, &format!("input {index} ({code:02x?}): {why}"));
     }
     if let Some((key, finding)) = tally.findings.iter().find(|(key, _)| key.fields == run::ORACLE) {
         return judge::failed_to_run(case, &format!("the oracle is wrong about {}: {}", key.form, finding.input));
     }
-    let mut differing: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
-    for key in tally.findings.keys().filter(|key| key.fields != REFUSED) {
-        differing.entry(&key.form).or_default().push(key);
+    let mut differing: BTreeMap<&str, Vec<(&Key, &Finding)>> = BTreeMap::new();
+    for (key, finding) in tally.findings.iter().filter(|(key, _)| key.fields != REFUSED) {
+        differing.entry(&key.form).or_default().push((key, finding));
     }
     let mut checks = Vec::new();
     let mut nr_refused = 0;
@@ -113,10 +145,10 @@ fn judge_tally(case: &Case, source: &Generated, tally: &Tally, known: &Known) ->
         let name = source.name(form);
         let counts = tally.forms.get(&form).copied().unwrap_or_default();
         match differing.get(name.as_str()) {
-            Some(keys) => checks.push(check(name.clone(), Verdict::Fail, actual(keys))),
+            Some(findings) => checks.push(failed(name.clone(), findings)),
             None if counts.refused > 0 => nr_refused += 1,
             None if counts == Counts::default() => {}
-            None => checks.push(check(name, Verdict::Pass, "the same".to_owned())),
+            None => checks.push(passed(name)),
         }
     }
     let unexplained: Vec<_> = tally.findings.keys().filter(|key| known.explain(key).is_none()).collect();
@@ -148,25 +180,49 @@ fn judge_tally(case: &Case, source: &Generated, tally: &Tally, known: &Known) ->
     }
 }
 
-fn check(id: String, verdict: Verdict, actual: String) -> Check {
-    Check { id, verdict, expected: "the same".to_owned(), actual }
+fn passed(id: String) -> Check {
+    Check { id, verdict: Verdict::Pass, expected: "the same".to_owned(), actual: "the same".to_owned() }
 }
 
-/// Which fields differ, for a check.
-fn actual(keys: &[&Key]) -> String {
-    let fields: Vec<_> =
-        keys.iter().map(|key| if key.fields == HUNG { "it hangs" } else { key.fields.as_str() }).collect();
-    format!("differs in {}", fields.join(" or in "))
+/// What was expected and what was seen, with the instruction and how to see it again.
+fn failed(id: String, findings: &[(&Key, &Finding)]) -> Check {
+    let joined = |text: &dyn Fn(&Key, &Finding) -> String| {
+        findings.iter().map(|(key, finding)| text(key, finding)).collect::<Vec<_>>().join("; or ")
+    };
+    let expected = joined(&|_, finding| details(finding, |(what, expected, _)| format!("{what} {expected}")));
+    let actual = joined(&|key, finding| {
+        let seen = match key.fields.as_str() {
+            HUNG => "it hangs".to_owned(),
+            _ => details(finding, |(what, _, actual)| format!("{what} {actual}")),
+        };
+        let (instruction, name) = (repro::instruction(&finding.input), repro::name(&finding.input));
+        format!("{seen} by {instruction}: cargo xtask run {}{name}", repro::PREFIX)
+    });
+    Check { id, verdict: Verdict::Fail, expected, actual }
+}
+
+fn details(finding: &Finding, text: impl Fn(&(String, String, String)) -> String) -> String {
+    finding.difference.details.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn cases_are_told_from_those_of_the_image() {
         let cases = all();
-        assert_eq!(cases.len(), ROWS.len());
+        assert_eq!(cases.len(), rows().len());
         assert!(cases.iter().all(|case| case.is_of_host() && case.id.starts_with("emulation::") && case.line > 0));
+    }
+
+    #[test]
+    fn cases_have_names_of_their_own_which_say_what_is_executed() {
+        let names: BTreeSet<_> = rows().into_iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), rows().len());
+        for name in ["mmio_legacy", "mmio_16_x87", "memory_supervisor_32_evex", "forced_user_vex"] {
+            assert!(names.contains(name), "{name}");
+        }
     }
 }

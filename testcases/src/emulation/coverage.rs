@@ -1,7 +1,12 @@
 //! Which forms a subject's emulator handles: a table by encoding and operand size, executors side by side.
 
-use super::{kvm::Flavour, source::Source, tally::Tally};
-use iced_decoder::Bitness;
+use super::{
+    generated::{encoding_name, operand_bits},
+    kvm::Flavour,
+    source::Source,
+    tally::Tally,
+};
+use iced_decoder::{Bitness, Form};
 use reports::coverage::{Column, CoverageRow, Table};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +21,26 @@ pub struct Executed<'a> {
     pub bitness: Bitness,
 }
 
+impl Executed<'_> {
+    /// A row without forms.
+    fn row(&self, encoding: &str, operand_bits: Option<u32>) -> CoverageRow {
+        CoverageRow {
+            subject: self.subject.to_owned(),
+            on: self.on.name().to_owned(),
+            mode_bits: self.bitness.bits(),
+            encoding: encoding.to_owned(),
+            operand_bits,
+            ..CoverageRow::default()
+        }
+    }
+}
+
 /// The rows by encoding and operand size. A form counts once, by its worst result.
 pub fn rows(executed: &Executed<'_>, source: &dyn Source, tally: &Tally) -> Vec<CoverageRow> {
     let mut rows: BTreeMap<(&str, Option<u32>), CoverageRow> = BTreeMap::new();
     for form in 0..source.nr_forms() {
         let (encoding, operand_bits) = (source.encoding(form), source.operand_bits(form));
-        let row = rows.entry((encoding, operand_bits)).or_insert_with(|| CoverageRow {
-            subject: executed.subject.to_owned(),
-            on: executed.on.name().to_owned(),
-            mode_bits: executed.bitness.bits(),
-            encoding: encoding.to_owned(),
-            operand_bits,
-            ..CoverageRow::default()
-        });
+        let row = rows.entry((encoding, operand_bits)).or_insert_with(|| executed.row(encoding, operand_bits));
         let counts = tally.forms.get(&form).copied().unwrap_or_default();
         let mut one = CoverageRow { fewest_inputs: counts.judged(), ..CoverageRow::default() };
         let place = match counts {
@@ -42,6 +54,18 @@ pub fn rows(executed: &Executed<'_>, source: &dyn Source, tally: &Tally) -> Vec<
         row.add(&one);
     }
     rows.into_values().collect()
+}
+
+/// Counts forms that were left out of a run as untried.
+pub fn add_untried(executed: &Executed<'_>, forms: impl Iterator<Item = Form>, rows: &mut Vec<CoverageRow>) {
+    for form in forms {
+        let (encoding, operand_bits) = (encoding_name(form.encoding()), operand_bits(form));
+        let one = CoverageRow { untried: 1, ..executed.row(encoding, operand_bits) };
+        match rows.iter_mut().find(|row| row.encoding == encoding && row.operand_bits == operand_bits) {
+            Some(row) => row.add(&one),
+            None => rows.push(one),
+        }
+    }
 }
 
 /// The table for a terminal: of one executor with a column for each result; of several one table a mode, with a column

@@ -66,9 +66,19 @@ impl Generated {
         for (index, form) in all.forms().enumerate() {
             if is_offered(&all, index, native)? { offered.push(form) } else { not_offered.push(form.name()) }
         }
-        let generator = Generator::new(seed, offered);
+        Ok(Self { not_offered, rejected, ..Self::of_offered(seed, offered) })
+    }
+
+    /// Forms that the processor is known to have.
+    pub fn of_offered(seed: u64, forms: impl IntoIterator<Item = Form>) -> Self {
+        let generator = Generator::new(seed, forms);
         let names = generator.forms().map(Form::name).collect();
-        Ok(Self { generator, mode: Mode::User, names, not_offered, rejected })
+        Self { generator, mode: Mode::User, names, not_offered: Vec::new(), rejected: Vec::new() }
+    }
+
+    /// The forms.
+    pub fn forms(&self) -> impl ExactSizeIterator<Item = Form> {
+        self.generator.forms()
     }
 
     /// The same for executions with that privilege.
@@ -101,9 +111,7 @@ impl Source for Generated {
     }
 
     fn operand_bits(&self, form: usize) -> Option<u32> {
-        let form = self.generator.forms().nth(form)?;
-        let bits = u32::try_from(8 * form.memory_size_bytes()).ok()?;
-        USUAL_OPERAND_BITS.contains(&bits).then_some(bits)
+        operand_bits(self.generator.forms().nth(form)?)
     }
 
     fn input(&self, form: usize, number: u64) -> Option<Input> {
@@ -118,8 +126,14 @@ impl Source for Generated {
 /// Sizes of memory operands that are told apart in tables.
 const USUAL_OPERAND_BITS: [u32; 8] = [8, 16, 32, 64, 80, 128, 256, 512];
 
+/// The size of a form's memory operand in tables; nothing for sizes that are not usual.
+pub(super) fn operand_bits(form: Form) -> Option<u32> {
+    let bits = u32::try_from(8 * form.memory_size_bytes()).ok()?;
+    USUAL_OPERAND_BITS.contains(&bits).then_some(bits)
+}
+
 /// The name of an encoding in tables.
-fn encoding_name(encoding: Encoding) -> &'static str {
+pub(super) fn encoding_name(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Legacy => "legacy",
         Encoding::X87 => "x87",

@@ -119,6 +119,21 @@ pub enum KnownError {
     },
 }
 
+/// What is known of a subject that no class is about: to refuse an instruction is no wrong result, and which ones an
+/// emulator refuses is told by the coverage.
+fn anything_refused(scope: &Scope) -> Class {
+    Class {
+        forms: vec!["*".to_owned()],
+        fields: super::run::REFUSED.to_owned(),
+        kind: Kind::Limitation,
+        reason: "The baseline does not say what this subject's emulator knows.".to_owned(),
+        on: vec![scope.on.name().to_owned()],
+        bits: Some(scope.bitness.bits()),
+        when: None,
+        number: 0,
+    }
+}
+
 /// The classes that hold for a subject and an executor.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
@@ -147,7 +162,7 @@ impl Known {
         let path = workspace().join("testcases/baselines").join(format!("{subject}.emulation.toml"));
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::parse(&text, scope, &path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::parse("", scope, &path),
             Err(source) => Err(KnownError::Read { path, source }),
         }
     }
@@ -183,8 +198,12 @@ impl Known {
             }
         }
         let numbered = file.class.into_iter().zip(1..).map(|(class, number)| Class { number, ..class });
+        let mut holding: Vec<Class> = numbered.filter(|class| class.holds(scope)).collect();
+        if holding.is_empty() {
+            holding.push(anything_refused(scope));
+        }
         let compiled = |class: Class| (class.forms.iter().map(|form| WildMatch::new(form)).collect(), class);
-        Ok(Self { classes: numbered.filter(|class| class.holds(scope)).map(compiled).collect() })
+        Ok(Self { classes: holding.into_iter().map(compiled).collect() })
     }
 
     /// The class that explains a finding.
@@ -199,7 +218,7 @@ impl Known {
     /// nothing, and are left out.
     pub fn uses<'a>(&self, findings: impl Iterator<Item = &'a Key> + Clone, tried: &[String]) -> Uses {
         let mut uses = Uses::new();
-        for (patterns, class) in &self.classes {
+        for (patterns, class) in self.classes.iter().filter(|(_, class)| class.number != 0) {
             for pattern in patterns.iter().filter(|pattern| tried.iter().any(|form| pattern.matches(form))) {
                 uses.insert((class.number, pattern.to_string()), Use { class: class.clone(), nr_explained: 0 });
             }
@@ -263,6 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn refusals_are_no_news_of_a_subject_that_no_class_is_about() {
+        let nothing = parse(&format!("{CLASS}when = \"kvm_pvm\"\n")).unwrap();
+        assert!(nothing.explain(&key("Adc_rm16_r16", "refused")).is_some());
+        assert!(nothing.explain(&key("Adc_rm16_r16", "hung")).is_none());
+        assert_eq!(nothing.uses([].iter(), &["Adc_rm16_r16".to_owned()]), Uses::new());
+        assert!(parse(CLASS).unwrap().explain(&key("Adc_rm16_r16", "refused")).is_none());
+    }
+
+    #[test]
     fn a_bug_names_its_clause() {
         let bug = CLASS.replace("limitation", "bug");
         assert!(parse(&bug).unwrap_err().to_string().contains("class 1: `reason` of a bug"));
@@ -271,27 +299,28 @@ mod tests {
 
     #[test]
     fn classes_of_other_versions_do_not_hold() {
-        let other = parse(&format!("{CLASS}when = \"kvm_pvm\"\n")).unwrap();
-        assert!(other.explain(&key("Adc_rm8_r8", "refused")).is_none());
-        let this = parse(&format!("{CLASS}when = \"kvm_amd\"\n")).unwrap();
-        assert!(this.explain(&key("Adc_rm8_r8", "refused")).is_some());
+        let class = CLASS.replace("refused", "flags");
+        let other = parse(&format!("{class}when = \"kvm_pvm\"\n")).unwrap();
+        assert!(other.explain(&key("Adc_rm8_r8", "flags")).is_none());
+        let this = parse(&format!("{class}when = \"kvm_amd\"\n")).unwrap();
+        assert!(this.explain(&key("Adc_rm8_r8", "flags")).is_some());
     }
 
     #[test]
     fn classes_hold_for_the_executors_they_name() {
-        let key = key("Adc_rm8_r8", "refused");
-        let other = parse(&format!("{CLASS}on = [\"mmio-supervisor\"]\n")).unwrap();
+        let (key, class) = (key("Adc_rm8_r8", "flags"), CLASS.replace("refused", "flags"));
+        let other = parse(&format!("{class}on = [\"mmio-supervisor\"]\n")).unwrap();
         assert!(other.explain(&key).is_none());
-        let both = parse(&format!("{CLASS}on = [\"mmio-supervisor\", \"mmio-user\"]\n")).unwrap();
+        let both = parse(&format!("{class}on = [\"mmio-supervisor\", \"mmio-user\"]\n")).unwrap();
         assert!(both.explain(&key).is_some());
         assert!(parse(&format!("{CLASS}on = [\"mmio\"]\n")).unwrap_err().to_string().contains("`on`"));
     }
 
     #[test]
     fn classes_hold_for_the_mode_they_name() {
-        let key = key("Adc_rm8_r8", "refused");
-        assert!(parse(&format!("{CLASS}bits = 64\n")).unwrap().explain(&key).is_some());
-        assert!(parse(&format!("{CLASS}bits = 32\n")).unwrap().explain(&key).is_none());
+        let (key, class) = (key("Adc_rm8_r8", "flags"), CLASS.replace("refused", "flags"));
+        assert!(parse(&format!("{class}bits = 64\n")).unwrap().explain(&key).is_some());
+        assert!(parse(&format!("{class}bits = 32\n")).unwrap().explain(&key).is_none());
         assert!(parse(&format!("{CLASS}bits = 8\n")).unwrap_err().to_string().contains("`bits`"));
     }
 

@@ -16,6 +16,7 @@ pub mod repro;
 pub mod run;
 pub mod source;
 pub mod state;
+pub mod suite;
 pub mod tally;
 
 pub mod kvm;

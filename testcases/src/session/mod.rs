@@ -163,6 +163,7 @@ fn outcome(
     let nr_asked = cases.len() * subjects.len() * options.repeat as usize;
     // The report tells of the first round; what differs in others is told as flakes.
     let first = rounds.into_iter().next().unwrap_or_default();
+    let coverage = subjects.iter().flat_map(|subject| subject.opened.subject.coverage()).collect();
     let subjects = subjects.into_iter().zip(first.into_iter().chain(std::iter::repeat_with(Vec::new)));
     let subjects = subjects.map(|(subject, results)| model::Subject {
         id: subject.opened.subject.id().to_owned(),
@@ -173,5 +174,6 @@ fn outcome(
     let build_id = image.catalog.build_id().to_owned();
     let features = image.catalog.cases().iter().map(|case| case.feature.id());
     let report = Report::new(host::read(), model::Image { build_id }, subjects.collect(), features);
+    let report = Report { coverage, ..report };
     Outcome { report, flakes, had_baseline, interrupted: cancel.is_cancelled().then_some((nr_done, nr_asked)) }
 }

@@ -11,7 +11,8 @@ use crate::{
     cancel::Cancel,
     catalog::Case,
     chain::chain,
-    emulation, host,
+    emulation::{self, suite::Suite},
+    host,
     judge::{Ending, Run, Transcript},
     messages::page,
     placement,
@@ -21,6 +22,7 @@ use case::{
     image::{board, control},
     message,
 };
+use reports::coverage::CoverageRow;
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -48,6 +50,7 @@ pub struct OurVmm {
     id: &'static str,
     version: String,
     hypervisor: Arc<Hypervisor>,
+    emulation: Suite,
     loaded: vmm::Image,
     image: Arc<Image>,
     watchdog: Watchdog,
@@ -84,7 +87,8 @@ impl OurVmm {
         let loaded = vmm::Image::from_bytes(image.catalog.bytes(), MEMORY_SIZE_BYTES)
             .map_err(|source| SubjectError::Image { id, source })?;
         let version = format!("vmproof {}, {}", env!("CARGO_PKG_VERSION"), host::kvm_version());
-        Ok(Self { id, version, hypervisor, loaded, image: image.clone(), watchdog: Watchdog::start() })
+        let emulation = Suite::new(hypervisor.clone());
+        Ok(Self { id, version, hypervisor, emulation, loaded, image: image.clone(), watchdog: Watchdog::start() })
     }
 
     /// Runs a program and tells `observer` of each exit; `statistics` receives KVM's own counters of the run.
@@ -302,6 +306,11 @@ impl Subject for OurVmm {
     }
 
     fn run_host_case(&self, case: &Case, cancel: &Cancel) -> reports::model::Case {
-        emulation::cases::run(case, &self.hypervisor, cancel)
+        emulation::cases::run(case, &self.emulation, cancel)
+    }
+
+    fn coverage(&self) -> Vec<CoverageRow> {
+        let mine = |row| CoverageRow { subject: self.id.to_owned(), ..row };
+        self.emulation.coverage().into_iter().map(mine).collect()
     }
 }

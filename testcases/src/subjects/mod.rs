@@ -81,6 +81,11 @@ pub trait Subject: Send + Sync {
     fn run_host_case(&self, case: &Case, _cancel: &Cancel) -> reports::model::Case {
         crate::judge::failed_to_run(case, "the subject offers what the case needs, and cannot run it")
     }
+
+    /// Which instruction forms it handles, as far as cases of the host have found out.
+    fn coverage(&self) -> Vec<reports::CoverageRow> {
+        Vec::new()
+    }
 }
 
 /// Why a subject cannot be used.
