@@ -30,6 +30,14 @@ impl KvmExecutor {
         Ok(Self { hypervisor, flavour, machine: Some(machine), nr_batched: 0 })
     }
 
+    /// Makes the executor end executions as one whose processor keeps CPL 3 from the port.
+    #[cfg(test)]
+    pub(super) fn end_by_int3(&mut self) {
+        if let Some(machine) = &mut self.machine {
+            machine.end_by_int3();
+        }
+    }
+
     /// Whether it can execute in a mode, found out by doing so.
     ///
     /// # Errors

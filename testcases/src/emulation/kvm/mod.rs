@@ -2,9 +2,10 @@
 //!
 //! The instruction runs natively (or as KVM pleases) at the addresses that [`iced_decoder::machine::window`] says. On a
 //! flavour with a device the pages under test have no memory slot, so that KVM's emulator makes each access and asks for
-//! it with KVM_EXIT_MMIO. Behind the instruction stands an output to a port, which leaves the guest without a change to
-//! any register; exceptions go through the IDT to a handler that is one HLT. After an access to a device the rest of the
-//! instruction is done by KVM_RUN with `immediate_exit`, which completes it without an entry of the guest.
+//! it with KVM_EXIT_MMIO. On a forced one KVM's prefix stands before the instruction. Behind it stands an output to a
+//! port, which leaves the guest without a change to any register, or INT3 where a processor keeps CPL 3 from the port;
+//! exceptions go through the IDT to a handler that is one HLT. After an access to a device the rest of the instruction is
+//! done by KVM_RUN with `immediate_exit`, which completes it without an entry of the guest.
 //!
 //! **Architecture Invariant**: page tables, descriptors and handlers never change after the first entry: a KVM with
 //! shadow paging need not notice what its host edits.

@@ -2,15 +2,19 @@
 
 use super::{
     device, layout,
-    machine::{Failure, Machine},
+    machine::{Failure, INT3, Machine},
     state,
 };
 use iced_decoder::{
     Access, Registers,
-    machine::{End, Exception, Input, window::PAGE},
+    machine::{
+        End, Exception, Input,
+        window::{self, PAGE},
+    },
 };
 use kvm_bindings::kvm_regs;
 use kvm_ioctls::VcpuExit;
+use std::ops::Range;
 use vmm::reusable::TICK_MS;
 
 /// What an execution may use of a processor before it is taken for hung, in milliseconds; at most one tick more.
@@ -19,11 +23,14 @@ const LIMIT_MS: u32 = 60;
 const NR_ACCESSES_MAX: usize = 4096;
 /// Size of `out imm8, al` in bytes.
 const OUT_SIZE: u64 = 2;
+/// Size of `int3` in bytes.
+const INT3_SIZE: u64 = 1;
 /// Vectors that push an error code (Intel SDM vol. 3A, "Error Code").
 const WITH_ERROR_CODE: [u8; 10] = [8, 10, 11, 12, 13, 14, 17, 21, 29, 30];
 /// Vectors by name.
 mod vector {
     pub(super) const DEBUG: u8 = 1;
+    pub(super) const BREAKPOINT: u8 = 3;
     pub(super) const PAGE_FAULT: u8 = 14;
 }
 
@@ -137,6 +144,10 @@ impl Machine {
             Left::Halted => match self.exception(&mut regs, state.sregs.cr2) {
                 // Ring 0 may halt.
                 None => End::Completed,
+                Some(exception) if self.is_ending(&exception, &regs, &code) => {
+                    regs.rip -= INT3_SIZE;
+                    End::Completed
+                }
                 Some(exception) => {
                     self.debug_used |= exception.vector == vector::DEBUG;
                     End::Raised(exception)
@@ -160,6 +171,13 @@ impl Machine {
             }
         };
         Ended { end, registers: state::from_kvm(&regs, &state.sregs, &input.registers), is_spent }
+    }
+
+    /// Whether an exception is that of the instruction which ends executions; `regs` are those of its frame.
+    fn is_ending(&self, exception: &Exception, regs: &kvm_regs, code: &Range<u64>) -> bool {
+        let place = regs.rip.wrapping_sub(INT3_SIZE);
+        let is_code = (window::CODE..window::CODE + window::NR_CODE_PAGES * PAGE).contains(&place);
+        self.ending == INT3 && exception.vector == vector::BREAKPOINT && is_code && !code.contains(&place)
     }
 
     /// The exception whose handler has been reached; `regs` become those of its frame.

@@ -113,6 +113,25 @@ fn known_instructions_do_what_they_say_on_memory_and_on_a_device() {
 }
 
 #[test]
+fn executions_that_end_by_int3_give_what_others_give() {
+    // Only CPL 3 can be kept from the port.
+    for flavour in [Flavour::MemoryUser, Flavour::MmioUser] {
+        let (mut by_port, mut by_int3) = (executor(flavour), executor(flavour));
+        by_int3.end_by_int3();
+        let inputs: Vec<Input> = ROWS.iter().map(|row| input(Window::Plain, OFFSET, row.build)).collect();
+        for (input, Row { name, .. }) in inputs.iter().zip(ROWS) {
+            assert!(by_int3.execute(input).unwrap() == by_port.execute(input).unwrap(), "{flavour:?} {name}");
+        }
+        let expected: Vec<Output> = by_port.execute_many(&inputs).into_iter().map(Result::unwrap).collect();
+        let actual: Vec<Output> = by_int3.execute_many(&inputs).into_iter().map(Result::unwrap).collect();
+        assert!(actual == expected, "{flavour:?}");
+        // An instruction under test that is INT3 itself is an exception.
+        let own = input(Window::Plain, OFFSET, |a| a.int3());
+        assert_eq!(by_int3.execute(&own).unwrap().end, raised(3, None, None), "{flavour:?}");
+    }
+}
+
+#[test]
 fn vector_loads_and_stores_agree() {
     let mut memory = executor(Flavour::MemoryUser);
     let mut mmio = executor(Flavour::MmioUser);
