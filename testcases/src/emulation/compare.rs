@@ -211,6 +211,9 @@ fn compare_extended(
     let (mut expected, mut actual) = (expected.clone(), actual.clone());
     normalize(&mut expected, effects);
     normalize(&mut actual, effects);
+    if expected.bytes() == actual.bytes() {
+        return;
+    }
     // An executor may give a longer area than another: what lies behind is zero.
     let length = expected.bytes().len().max(actual.bytes().len());
     let byte = |area: &Extended, index: usize| area.bytes().get(index).copied().unwrap_or(0);
