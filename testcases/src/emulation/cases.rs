@@ -7,9 +7,9 @@ use super::{
     known::Known,
     kvm::Flavour,
     repro,
-    run::{self, HUNG, REFUSED},
+    run::{self, HUNG},
     source::Source,
-    suite::{Executions, Slice, Suite, encoding_id},
+    suite::{Executions, Slice, Suite, encoding_id, is_failure},
     tally::{Counts, Finding, Key, Tally},
 };
 use crate::{cancel::Cancel, catalog::Case, judge, placement};
@@ -115,7 +115,7 @@ pub fn run(case: &Case, suite: &Suite, cancel: &Cancel) -> model::Case {
         return judge::failed_to_run(case, "it is none of the host's cases");
     };
     let mut result = match suite.execute(&case.id, &row.slice, cancel) {
-        Ok(Executions::Done { source, tally, known }) => judge_tally(case, &source, &tally, &known),
+        Ok(Executions::Done(done)) => judge_tally(case, &done.source, &done.tally, &done.known),
         Ok(Executions::Impossible(why)) => model::Case {
             verdict: Verdict::Skip,
             reason: Some(why),
@@ -136,7 +136,7 @@ fn judge_tally(case: &Case, source: &dyn Source, tally: &Tally, known: &Known) -
         return judge::failed_to_run(case, &format!("the oracle is wrong about {}: {}", key.form, finding.input));
     }
     let mut differing: BTreeMap<&str, Vec<(&Key, &Finding)>> = BTreeMap::new();
-    for (key, finding) in tally.findings.iter().filter(|(key, _)| key.fields != REFUSED) {
+    for (key, finding) in tally.findings.iter().filter(|(key, _)| is_failure(key, known)) {
         differing.entry(&key.form).or_default().push((key, finding));
     }
     let mut checks = Vec::new();
@@ -208,6 +208,12 @@ fn details(finding: &Finding, text: impl Fn(&(String, String, String)) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emulation::{
+        compare::{Difference, Field},
+        known::Scope,
+        source::Expectation,
+    };
+    use iced_decoder::machine::Input;
     use std::collections::BTreeSet;
 
     #[test]
@@ -215,6 +221,82 @@ mod tests {
         let cases = all();
         assert_eq!(cases.len(), rows().len());
         assert!(cases.iter().all(|case| case.is_of_host() && case.id.starts_with("emulation::") && case.line > 0));
+    }
+
+    /// Two forms: `A` agrees and `B` does what is wanted.
+    struct Two;
+
+    impl Source for Two {
+        fn nr_forms(&self) -> usize {
+            2
+        }
+
+        fn name(&self, form: usize) -> String {
+            ["A", "B"][form].to_owned()
+        }
+
+        fn encoding(&self, _: usize) -> &'static str {
+            "legacy"
+        }
+
+        fn operand_bits(&self, _: usize) -> Option<u32> {
+            None
+        }
+
+        fn input(&self, _: usize, _: u64) -> Option<Input> {
+            None
+        }
+
+        fn expectation(&self, _: &Input) -> Expectation {
+            Expectation::default()
+        }
+    }
+
+    /// The result of two forms, of which the second has this finding.
+    fn result(fields: &str) -> model::Case {
+        const CLASSES: &str =
+            "[[class]]\nforms = [\"B\"]\nfields = \"hung\"\nkind = \"limitation\"\nreason = \"why\"\n";
+        let scope = Scope { version: String::new(), on: Flavour::MmioUser, bitness: Bitness::Bits64 };
+        let known = Known::parse(CLASSES, &scope, "known.toml".as_ref()).unwrap();
+        let mut tally = Tally::default();
+        tally.forms.insert(0, Counts { agreed: 1, ..Counts::default() });
+        tally.forms.insert(1, Counts { differed: 1, ..Counts::default() });
+        let input: Input = "mode=64 code=01c8 rip=10000800 window=plain seed=0".parse().unwrap();
+        let mut difference = Difference::default();
+        difference.add(Field::Flags, "flags", "0x1", "0x0");
+        let key = Key { form: "B".to_owned(), fields: fields.to_owned() };
+        tally.note(key, Finding { count: 1, index: 1, input, difference });
+        judge_tally(&all().remove(0), &Two, &tally, &known)
+    }
+
+    #[test]
+    fn a_difference_fails_its_check_with_instruction_and_reproducer() {
+        let result = result("flags");
+        assert_eq!((result.verdict, result.against_baseline), (Verdict::Fail, Some(Against::Regressed)));
+        let verdicts: Vec<_> = result.checks.iter().map(|check| (check.id.as_str(), check.verdict)).collect();
+        assert_eq!(verdicts, [("A", Verdict::Pass), ("B", Verdict::Fail)]);
+        assert_eq!(result.checks[1].expected, "flags 0x1");
+        let actual = &result.checks[1].actual;
+        assert!(actual.starts_with("flags 0x0 by add eax, ecx (01c8): cargo xtask run repro:"), "{actual}");
+    }
+
+    #[test]
+    fn what_is_explained_fails_as_expected() {
+        let result = result("hung");
+        assert_eq!((result.verdict, result.against_baseline), (Verdict::Fail, Some(Against::Expected)));
+        assert!(result.known.is_some());
+    }
+
+    #[test]
+    fn a_refusal_that_nothing_explains_is_a_regression() {
+        let result = result(run::REFUSED);
+        assert_eq!((result.verdict, result.against_baseline), (Verdict::Fail, Some(Against::Regressed)));
+        assert_eq!(result.checks[1].verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn an_input_that_contradicts_the_oracle_is_an_error() {
+        assert_eq!(result(run::ORACLE).verdict, Verdict::Error);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     repro,
     run::{self, Pair, Plan, REFUSED},
     source::Source as _,
-    tally::Tally,
+    tally::{Key, Tally},
 };
 use crate::{cancel::Cancel, chain::chain, host, image::workspace};
 use iced_decoder::{Bitness, Encoding, Form, generate::predicted_forms, machine::Executor};
@@ -23,6 +23,9 @@ use vmm::Hypervisor;
 
 /// The slice never changes with a run.
 const SEED: u64 = 0;
+
+/// So many findings of a case are shrunk, so that a subject with everything wrong does not take for ever.
+const MAX_SHRUNK: usize = 50;
 
 /// A part of the cross-check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +44,27 @@ pub(super) enum Executions {
     /// This host cannot execute it, with the reason.
     Impossible(String),
     /// Everything there is to judge.
-    Done { source: Generated, tally: Tally, known: Known },
+    Done(Box<Done>),
 }
 
+/// What there is to judge.
+pub(super) struct Done {
+    pub(super) source: Generated,
+    pub(super) tally: Tally,
+    pub(super) known: Known,
+}
+
+/// The forms of a mode, an encoding and a step that this processor has.
 type Offered = Result<Vec<Form>, String>;
+/// Those that were asked for so far.
+type OfferedBySlice = BTreeMap<(u32, Encoding, usize), Arc<OnceLock<Offered>>>;
 
 /// What the cases of one subject share.
 #[derive(Debug)]
 pub struct Suite {
     hypervisor: Arc<Hypervisor>,
-    /// By mode, encoding and step: asking the processor costs as much as a case does.
-    offered: Mutex<BTreeMap<(u32, Encoding, usize), Arc<OnceLock<Offered>>>>,
+    /// Asking the processor costs as much as a case does.
+    offered: Mutex<OfferedBySlice>,
     /// By case.
     coverage: Mutex<BTreeMap<String, Vec<CoverageRow>>>,
 }
@@ -94,8 +107,8 @@ impl Suite {
             coverage::add_untried(&executed, untried, &mut rows);
         }
         self.coverage.lock().unwrap_or_else(PoisonError::into_inner).insert(case.to_owned(), rows);
-        shrink(&source, &mut pair, &mut tally, on)?;
-        Ok(Executions::Done { source, tally, known })
+        shrink(&source, &mut pair, &mut tally, &known, on)?;
+        Ok(Executions::Done(Box::new(Done { source, tally, known })))
     }
 
     fn offered(&self, slice: &Slice, native: &mut dyn Executor) -> Offered {
@@ -115,13 +128,21 @@ impl Suite {
     }
 }
 
-/// Makes what differs as small as it gets, and writes it where `cargo xtask run` finds it.
-fn shrink(source: &Generated, pair: &mut Pair, tally: &mut Tally, on: Flavour) -> Result<(), String> {
-    for (key, finding) in tally.findings.iter_mut().filter(|(key, _)| key.fields != REFUSED) {
-        *finding = repro::shrink(source, pair, key, finding.clone());
+/// Makes what fails as small as it gets, and writes it where `cargo xtask run` finds it.
+fn shrink(source: &Generated, pair: &mut Pair, tally: &mut Tally, known: &Known, on: Flavour) -> Result<(), String> {
+    let failing = tally.findings.iter_mut().filter(|(key, _)| is_failure(key, known));
+    for (number, (key, finding)) in failing.enumerate() {
+        if number < MAX_SHRUNK {
+            *finding = repro::shrink(source, pair, key, finding.clone());
+        }
         repro::write(&repro_folder(), &finding.input, on).map_err(|error| format!("{error:#}"))?;
     }
     Ok(())
+}
+
+/// Whether a finding makes a check fail: a refusal does only if the subject is known to do better.
+pub(super) fn is_failure(key: &Key, known: &Known) -> bool {
+    key.fields != REFUSED || known.explain(key).is_none()
 }
 
 /// Where reproducers of the suite's findings are written.
