@@ -12,6 +12,7 @@ use iced_x86::{IcedError, code_asm::*};
 use std::sync::{Arc, LazyLock};
 use vmm::Hypervisor;
 
+mod entry;
 mod forced;
 mod isolation;
 mod modes;
