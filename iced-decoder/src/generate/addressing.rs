@@ -61,11 +61,41 @@ pub(super) fn offset(draft: &mut Draft<'_>, target: u64) {
     let bits = match draft.bitness {
         Bitness::Bits64 if !draft.random.once_in(4) => 64,
         Bitness::Bits64 => 32,
-        _ => 32,
+        _ => implied_bits(draft),
     };
-    let wanted = target.wrapping_sub(segment(draft, bits == 32, false)) & mask(bits);
+    let wanted = segment_for(draft, bits, target) & mask(bits);
     draft.instruction.set_memory_displ_size(bits / 8);
     draft.instruction.set_memory_displacement64(wanted);
+}
+
+/// Address size in bits of an operand that no ModR/M byte names: mostly that of the mode.
+pub(super) fn implied_bits(draft: &mut Draft<'_>) -> u32 {
+    match draft.bitness {
+        Bitness::Bits64 if draft.random.once_in(8) => 32,
+        Bitness::Bits64 => 64,
+        Bitness::Bits32 if draft.random.once_in(8) => 16,
+        Bitness::Bits32 => 32,
+        Bitness::Bits16 if draft.random.once_in(2) => 32,
+        Bitness::Bits16 => 16,
+    }
+}
+
+/// Chooses a segment override and returns the offset in that segment with which `target` is reached. 16 bits reach it by the
+/// base of FS or GS alone.
+pub(super) fn segment_for(draft: &mut Draft<'_>, bits: u32, target: u64) -> u64 {
+    if bits != 16 {
+        return target.wrapping_sub(segment(draft, bits == 32, false));
+    }
+    // The borders of the 64 KiB among them.
+    let offset = match draft.random.below(8) {
+        0 => draft.random.below(32),
+        1 => 0x1_0000 - draft.recipe.size.clamp(1, 0x1000) * (1 + draft.random.below(4)),
+        _ => draft.random.below(0xf000),
+    };
+    let register = if draft.random.once_in(2) { Register::FS } else { Register::GS };
+    draft.instruction.set_segment_prefix(register);
+    draft.registers.segment_bases[register.number()] = target.wrapping_sub(offset) & mask(32);
+    offset
 }
 
 /// Chooses a segment override and returns the base that comes with it. A `near` one is below the windows.

@@ -49,13 +49,11 @@ fn is_pair(draft: &Draft<'_>) -> bool {
     matches!(draft.recipe.code, Code::Cmpxchg8b_m64 | Code::Cmpxchg16b_m128)
 }
 
-/// An image of x87 or SSE state with exceptions masked; the rest of it is anything.
+/// An image of x87 or SSE state, in which an exception may be pending; the rest of it is anything.
 fn state_image(draft: &mut Draft<'_>) {
-    let control = super::extended::control_word(&mut draft.random);
+    let (control, status) = super::extended::x87_words(&mut draft.random);
     write(draft, 0, &control.to_le_bytes());
     let is_fxrstor = matches!(draft.instruction.mnemonic(), Mnemonic::Fxrstor | Mnemonic::Fxrstor64);
-    // No exception is pending.
-    let status = draft.random.bits() as u16 & 0x7f00;
     let at = if is_fxrstor || draft.recipe.size <= 14 || draft.recipe.size == 94 { 2 } else { 4 };
     write(draft, at, &status.to_le_bytes());
     if is_fxrstor {

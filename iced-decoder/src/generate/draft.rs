@@ -62,11 +62,8 @@ impl Draft<'_> {
 
     /// Gives a register of `bits` bits that is part of an address its value; what lies above it is anything.
     pub(super) fn fix_address(&mut self, number: usize, bits: u32, value: u64) {
-        let above = match bits {
-            64 => 0,
-            _ if self.bitness == Bitness::Bits64 && self.random.once_in(2) => self.random.bits() << bits,
-            _ => 0,
-        };
+        let has_more = bits < if self.bitness == Bitness::Bits64 { 64 } else { 32 };
+        let above = if has_more && self.random.once_in(2) { self.random.bits() << bits } else { 0 };
         self.fix(number, above | value & mask(bits));
     }
 }

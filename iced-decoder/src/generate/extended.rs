@@ -7,6 +7,17 @@ use super::{
 use crate::machine::{Extended, area};
 use crate::random::Random;
 
+/// Status word: C0 to C3 and the top of the stack.
+const CONDITIONS_AND_TOP: u16 = 0x7f00;
+/// Control and status word: the six exceptions.
+const EXCEPTIONS: u16 = 0x3f;
+/// Control and status word: invalid operation.
+const INVALID: u16 = 1;
+/// Status word: a register was used that is empty, or not.
+const STACK_FAULT: u16 = 1 << 6;
+/// Status word: B and ES, which tell of an exception that is not masked.
+const SUMMARY: u16 = 1 << 15 | 1 << 7;
+
 /// Offset of the status word.
 const STATUS_WORD: usize = 2;
 /// Offset of the abridged tag word: one bit a register, set for those that are not empty.
@@ -68,13 +79,29 @@ pub(super) fn control_word(random: &mut Random) -> u16 {
     masks | control | 0x40
 }
 
-fn x87(random: &mut Random, bytes: &mut [u8]) {
-    let control = control_word(random);
-    // Top of stack and condition codes; exceptions that are masked may have happened before.
-    let mut status = if random.once_in(2) { random.bits() as u16 & 0x7f00 } else { 0 };
+/// A control word and a status word: top of stack, condition codes, and exceptions that have happened before. In one of
+/// sixteen an exception is pending: one that is not masked has happened, so that ES and B are set, too.
+///
+/// Source: Intel SDM vol. 1, "x87 FPU Status Register".
+pub(super) fn x87_words(random: &mut Random) -> (u16, u16) {
+    let mut control = control_word(random);
+    let mut status = if random.once_in(2) { random.bits() as u16 & CONDITIONS_AND_TOP } else { 0 };
     if random.once_in(4) {
-        status |= random.bits() as u16 & 0x3f & control;
+        status |= random.bits() as u16 & EXCEPTIONS & control;
     }
+    if random.once_in(16) {
+        let pending = 1 << random.below(6);
+        control &= !pending;
+        status |= pending | SUMMARY;
+        if pending == INVALID && random.once_in(2) {
+            status |= STACK_FAULT;
+        }
+    }
+    (control, status)
+}
+
+fn x87(random: &mut Random, bytes: &mut [u8]) {
+    let (control, status) = x87_words(random);
     let tags = match random.below(4) {
         0 => 0xff,
         1 => 0,

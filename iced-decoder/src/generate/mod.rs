@@ -18,6 +18,7 @@ mod prefixes;
 mod recipe;
 #[cfg(any(test, feature = "proptest"))]
 mod strategy;
+mod string;
 mod values;
 
 #[cfg(any(test, feature = "proptest"))]
@@ -140,7 +141,7 @@ impl Generator {
         operands::choose(&mut draft);
         implicit::stack_pointer(&mut draft);
         operands::choose_values(&mut draft);
-        let repetitions = implicit::repetitions(&mut draft);
+        let repetitions = string::repetitions(&mut draft);
         choose_place(&mut draft, repetitions);
         implicit::register_operand(&mut draft);
         address(&mut draft, repetitions);
@@ -260,7 +261,7 @@ fn address(draft: &mut Draft<'_>, repetitions: u64) {
             addressing::explicit(draft, target);
         }
         Memory::Offset => addressing::offset(draft, target),
-        Memory::String => implicit::string(draft, repetitions),
+        Memory::String => string::string(draft, repetitions),
         Memory::Table => implicit::table(draft),
         Memory::Implicit(memory) => implicit::other(draft, memory),
     }

@@ -22,6 +22,12 @@ pub const DATA: u64 = 0x1200_0000;
 /// Distance between data windows in bytes. What lies between two windows is not mapped.
 pub const STEP: u64 = 0x10_0000;
 
+/// End of the last data window's step; above the stack window nothing but windows is mapped below it.
+pub const WINDOWS_END: u64 = DATA + Window::ALL.len() as u64 * STEP;
+
+/// Nothing is mapped below this address, which is as far as 16 bits reach.
+pub const LOW_END: u64 = 0x1_0000;
+
 /// What a page of a data window is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Page {

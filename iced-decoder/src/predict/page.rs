@@ -2,7 +2,7 @@
 
 use crate::machine::{
     Exception, Input, Mode,
-    window::{CODE, NR_CODE_PAGES, NR_STACK_PAGES, PAGE, Page, STACK},
+    window::{CODE, LOW_END, NR_CODE_PAGES, NR_STACK_PAGES, PAGE, Page, STACK, WINDOWS_END, Window},
 };
 
 /// Vector of the general-protection exception.
@@ -46,7 +46,12 @@ pub(crate) fn permission(input: &Input, address: u64) -> Permission {
     if within(STACK, NR_STACK_PAGES) {
         return Permission::ReadWrite;
     }
-    if within(CODE, NR_CODE_PAGES) { Permission::Read } else { Permission::Unknown }
+    if within(CODE, NR_CODE_PAGES) {
+        return Permission::Read;
+    }
+    let is_window = Window::ALL.iter().any(|window| within(window.address(), 2));
+    let is_gap = address < LOW_END || (STACK..WINDOWS_END).contains(&address);
+    if is_gap && !is_window { Permission::Absent } else { Permission::Unknown }
 }
 
 /// Whether an address is canonical with 48 bits.
@@ -91,8 +96,11 @@ mod tests {
         let start = Window::EndsAbsent.address();
         assert_eq!(permission(&input, start + 0xfff), Permission::ReadWrite);
         assert_eq!(permission(&input, start + 0x1000), Permission::Absent);
-        assert_eq!(permission(&input, start + 0x2000), Permission::Unknown);
-        assert_eq!(permission(&input, start - 1), Permission::Unknown);
+        assert_eq!(permission(&input, start + 0x2000), Permission::Absent);
+        assert_eq!(permission(&input, start - 1), Permission::Absent);
+        assert_eq!(permission(&input, Window::Plain.address()), Permission::Unknown);
+        assert_eq!(permission(&input, 0xffff), Permission::Absent);
+        assert_eq!(permission(&input, 0x1_0000), Permission::Unknown);
         assert_eq!(permission(&input, CODE), Permission::Read);
         assert_eq!(permission(&input, STACK + 0x1fff), Permission::ReadWrite);
         let input = Input { window: Window::EndsReadOnly, ..input };

@@ -3,6 +3,7 @@
 use super::{
     MAX_ELEMENTS, Unpredictable, content,
     operand::{Operand, linear},
+    page::{self, Permission},
 };
 use crate::{effects::DF, machine::Input, registers::Registers};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
@@ -62,7 +63,10 @@ pub(super) fn operands(instruction: &Instruction, input: &Input) -> Result<Vec<O
         for kind in by_direction(instruction) {
             operands.push(operand(instruction, kind, element, input, is_certain));
         }
-        match ends_here(instruction, input, operands.get(start..).unwrap_or_default()) {
+        let element = operands.get(start..).unwrap_or_default();
+        match ends_here(instruction, input, element) {
+            // It faults: what would follow need not be known, and may be endless.
+            _ if element.iter().any(|operand| !is_accessible(operand, input)) => break,
             Some(true) => break,
             Some(false) => {}
             // Whether there is a next element depends on memory that is not known.
@@ -70,6 +74,16 @@ pub(super) fn operands(instruction: &Instruction, input: &Input) -> Result<Vec<O
         }
     }
     Ok(operands)
+}
+
+/// Whether both its first and its last byte may be accessed.
+fn is_accessible(operand: &Operand, input: &Input) -> bool {
+    let last = operand.address.wrapping_add(u64::from(operand.size_bytes.max(1)) - 1);
+    [operand.address, last].into_iter().all(|address| match page::permission(input, address) {
+        Permission::ReadWrite => true,
+        Permission::Read => !operand.is_written,
+        Permission::Absent | Permission::Unknown => false,
+    })
 }
 
 /// Kinds of the memory operands, sources before destinations.

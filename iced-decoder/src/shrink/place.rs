@@ -54,12 +54,19 @@ fn moved(input: &Input, window: Window, shift: i64) -> Option<Input> {
     if has_code_changed { encoding::with_instruction(&moved, &instruction) } else { Some(moved) }
 }
 
+/// 16 bits reach a window by the segment's base only.
+fn shift_base(input: &mut Input, instruction: &Instruction, shift: i64) {
+    let base = &mut input.registers.segment_bases[instruction.memory_segment().number()];
+    *base = base.wrapping_add_signed(shift) & 0xffff_ffff;
+}
+
 /// Returns whether the instruction, and not only a register, was changed.
 fn shift_operands(input: &mut Input, instruction: &mut Instruction, shift: i64) -> bool {
     let mut numbers = Vec::with_capacity(2);
     let mut has_code_changed = false;
     for operand in 0..instruction.op_count() {
         match instruction.op_kind(operand) {
+            OpKind::MemorySegSI | OpKind::MemorySegDI => shift_base(input, instruction, shift),
             OpKind::MemorySegRSI | OpKind::MemorySegESI => numbers.push(6),
             OpKind::MemorySegRDI | OpKind::MemorySegEDI | OpKind::MemoryESRDI | OpKind::MemoryESEDI => numbers.push(7),
             OpKind::Register if super::is_register_address(instruction, operand) => {
@@ -69,11 +76,8 @@ fn shift_operands(input: &mut Input, instruction: &mut Instruction, shift: i64) 
                 let base = instruction.memory_base();
                 let keeps_rsp = base.full_register() == Register::RSP && instruction.is_stack_instruction();
                 let is_both = base == instruction.memory_index();
-                if base.size() == 2 {
-                    // 16 bits reach a window by the segment's base only.
-                    let segment = instruction.memory_segment().number();
-                    let moved = input.registers.segment_bases[segment].wrapping_add_signed(shift);
-                    input.registers.segment_bases[segment] = moved;
+                if base.size() == 2 || base == Register::None && instruction.memory_displ_size() == 2 {
+                    shift_base(input, instruction, shift);
                 } else if base.is_gpr() && !keeps_rsp && !is_both {
                     numbers.push(base.full_register().number());
                 } else {
