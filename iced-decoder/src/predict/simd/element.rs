@@ -167,7 +167,9 @@ fn is_single(value: f64) -> bool {
 fn to_single(value: f64, is_beside: bool) -> Raised {
     let (least, greatest) = SINGLE_NORMAL;
     let magnitude = value.abs();
-    if (least..=greatest).contains(&magnitude) && magnitude != least {
+    // Beside the greatest number may be above it, which overflows where it is rounded away from zero.
+    let is_at_end = magnitude == least || magnitude == greatest && is_beside;
+    if (least..=greatest).contains(&magnitude) && !is_at_end {
         return inexact(is_beside || !is_single(value));
     }
     if magnitude > 2.0 * greatest {
@@ -266,6 +268,15 @@ mod tests {
         ] {
             assert_eq!(raised(operation, one, other), (expected, 0), "{operation:?} {one} {other}");
         }
+    }
+
+    #[test]
+    fn what_lies_beside_the_greatest_number_may_overflow() {
+        let raised = |other| raised(Operation::Add, f32::MAX, other);
+        assert_eq!(raised(0.0), (0, 0));
+        assert_eq!(raised(-1e30), (PRECISION, 0));
+        // Rounded upwards it is infinite; so near that double precision does not show it.
+        assert_eq!(raised(f32::MIN_POSITIVE), (0, BY_RESULT));
     }
 
     #[test]
