@@ -69,6 +69,29 @@ impl Field {
     }
 }
 
+/// How much of the address of a page fault is left open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenAddress {
+    /// Nothing.
+    #[default]
+    None,
+    /// Where in its page it lies.
+    InPage,
+    /// All of it: of several operands that fault, either may be told.
+    All,
+}
+
+impl OpenAddress {
+    /// What is left to be compared.
+    fn of(self, address: u64) -> u64 {
+        match self {
+            Self::None => address,
+            Self::InPage => address / PAGE,
+            Self::All => 0,
+        }
+    }
+}
+
 /// What the manual leaves open for one input: differences in it say nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
@@ -78,8 +101,8 @@ pub struct Open {
     pub general: u16,
     /// Bits of the error code of a page fault.
     pub error_code: u32,
-    /// Where in its page the address of a page fault lies.
-    pub address: bool,
+    /// The address of a page fault.
+    pub address: OpenAddress,
     /// Parts of the window, as offsets.
     pub memory: Vec<Range<usize>>,
     /// What decides what is open in extended state.
@@ -155,7 +178,7 @@ pub fn compare(expected: &Output, actual: &Output, open: &Open) -> Difference {
 
 fn compare_ends(expected: &End, actual: &End, open: &Open, difference: &mut Difference) {
     let code = |code: Option<u32>| code.map(|code| code & !open.error_code);
-    let address = |address: Option<u64>| if open.address { address.map(|address| address / PAGE) } else { address };
+    let address = |address: Option<u64>| address.map(|address| open.address.of(address));
     match (expected, actual) {
         (End::Raised(want), End::Raised(have)) => {
             if want.vector != have.vector {
@@ -300,11 +323,15 @@ mod tests {
         assert_eq!(compare(raised(13, Some(0), None)), "vector");
         assert_eq!(compare(raised(14, Some(7), Some(0))), "error-code");
         assert_eq!(compare(raised(14, Some(6), Some(0x1001))), "fault-address");
-        let open = Open { error_code: 2, address: true, ..Open::default() };
+        let open = Open { error_code: 2, address: OpenAddress::InPage, ..Open::default() };
         let with_open = |actual| super::compare(&expected, &actual, &open).fields_text();
         assert_eq!(with_open(raised(14, Some(4), Some(0x1001))), "");
         assert_eq!(with_open(raised(14, Some(7), Some(0x1001))), "error-code");
         assert_eq!(with_open(raised(14, Some(4), Some(0x2000))), "fault-address");
+        let open = Open { address: OpenAddress::All, ..Open::default() };
+        let with_open = |actual| super::compare(&expected, &actual, &open).fields_text();
+        assert_eq!(with_open(raised(14, Some(6), Some(0x2000))), "");
+        assert_eq!(with_open(raised(14, Some(6), None)), "fault-address");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Inputs from the generator, with what the oracle says of them.
 
 use super::{
-    compare::Open,
+    compare::{Open, OpenAddress},
     judge::is_invalid_opcode,
     source::{Expectation, Source},
 };
@@ -152,15 +152,16 @@ pub fn expectation(predictor: &mut Predictor, input: &Input) -> Expectation {
     let offset = |address: u64| usize::try_from(address.saturating_sub(start)).unwrap_or(usize::MAX);
     let memory = prediction.undefined_memory.iter().map(|range| offset(range.start)..offset(range.end)).collect();
     let effects = prediction.effects;
-    let (error_code, is_address_open) = match prediction.due {
-        Due::Raises { error_code_open, is_address_open, .. } => (error_code_open, is_address_open),
-        Due::Completes => (0, false),
+    let (error_code, address) = match prediction.due {
+        Due::Raises { error_code_open, is_address_open: true, .. } => (error_code_open, OpenAddress::InPage),
+        Due::Raises { error_code_open, .. } => (error_code_open, OpenAddress::None),
+        Due::Completes => (0, OpenAddress::None),
         // Of several operands that fault, either may be told.
-        Due::Open => (u32::MAX, true),
+        Due::Open => (u32::MAX, OpenAddress::All),
     };
     let open = Open {
         error_code,
-        address: is_address_open,
+        address,
         flags: effects.flags_undefined,
         general: effects.general_undefined,
         memory,
