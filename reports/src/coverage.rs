@@ -108,6 +108,13 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table for each mode, the widest registers first: all executors in one would be too wide to read.
+    pub fn by_mode(rows: &[CoverageRow]) -> Vec<Self> {
+        let modes: BTreeSet<u32> = rows.iter().map(|row| row.mode_bits).collect();
+        let of_mode = |mode| -> Vec<CoverageRow> { rows.iter().filter(|row| row.mode_bits == mode).cloned().collect() };
+        modes.into_iter().rev().map(|mode| Self::new(&of_mode(mode))).collect()
+    }
+
     /// The table of these rows.
     pub fn new(rows: &[CoverageRow]) -> Self {
         let column =
@@ -186,6 +193,13 @@ mod tests {
         assert_eq!(titles, ["vmm mmio-supervisor 32-bit", "vmm mmio-user 64-bit"]);
         let x87 = table.lines.iter().find(|line| line.size == "80").unwrap();
         assert!(x87.cells[0].is_none() && x87.cells[1].is_some());
+    }
+
+    #[test]
+    fn modes_have_tables_of_their_own() {
+        let modes = |table: &Table| table.columns.iter().map(|column| column.mode_bits).collect::<Vec<_>>();
+        let tables: Vec<_> = Table::by_mode(&example::coverage()).iter().map(modes).collect();
+        assert_eq!(tables, [[64], [32]]);
     }
 
     #[test]

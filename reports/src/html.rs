@@ -22,7 +22,8 @@ struct Page<'a> {
     build_id: String,
     subjects: Vec<SubjectView>,
     areas: Vec<AreaView>,
-    coverage: CoverageView,
+    /// One a mode; none if nothing was cross-checked.
+    coverage: Vec<CoverageView>,
     /// Names of all verdicts, for the legend.
     verdicts: &'a [Verdict],
 }
@@ -39,7 +40,7 @@ struct SubjectView {
     cases: Vec<CaseView>,
 }
 
-/// The table of instruction emulation; empty if nothing was cross-checked.
+/// A table of instruction emulation.
 struct CoverageView {
     columns: Vec<String>,
     lines: Vec<CoverageLine>,
@@ -135,13 +136,12 @@ fn page(report: &Report) -> Page<'static> {
         build_id: shown(&report.image.build_id),
         subjects: (0..).zip(&report.subjects).map(|(number, subject)| subject_view(number, subject)).collect(),
         areas: report.areas().into_iter().map(area).collect(),
-        coverage: coverage_view(&report.coverage),
+        coverage: Table::by_mode(&report.coverage).into_iter().map(coverage_view).collect(),
         verdicts: Verdict::ALL,
     }
 }
 
-fn coverage_view(rows: &[CoverageRow]) -> CoverageView {
-    let Table { columns, lines } = Table::new(rows);
+fn coverage_view(Table { columns, lines }: Table) -> CoverageView {
     let pieces = |row: &CoverageRow| -> Vec<Piece> {
         row.results()
             .into_iter()

@@ -77,15 +77,20 @@ fn write_coverage(text: &mut String, report: &Report) {
     if report.coverage.is_empty() {
         return;
     }
-    let Table { columns, lines } = Table::new(&report.coverage);
     line!(text, "\n## Instruction emulation\n");
     line!(
         text,
         "Forms by their worst result: handled / refused / differing / hung, and in brackets those not tried. Bold: a \
-         difference or a hang. A dash: no such form.\n"
+         difference or a hang. A dash: no such form."
     );
+    for table in Table::by_mode(&report.coverage) {
+        write_coverage_table(text, &table);
+    }
+}
+
+fn write_coverage_table(text: &mut String, Table { columns, lines }: &Table) {
     let titles: String = columns.iter().map(|column| format!(" {} |", plain(&column.title()))).collect();
-    line!(text, "| encoding | operand bits |{titles}");
+    line!(text, "\n| encoding | operand bits |{titles}");
     line!(text, "|---|--:|{}", "--:|".repeat(columns.len()));
     for row in lines {
         let cells: String = row.cells.iter().map(|cell| format!(" {} |", coverage_cell(cell.as_ref()))).collect();
@@ -96,6 +101,9 @@ fn write_coverage(text: &mut String, report: &Report) {
 
 fn coverage_cell(cell: Option<&CoverageRow>) -> String {
     let Some(row) = cell else { return "—".to_owned() };
+    if row.forms() == row.untried {
+        return format!("({})", row.untried);
+    }
     let emphasis = if row.differing == 0 && row.hung == 0 { "" } else { "**" };
     let untried = if row.untried == 0 { String::new() } else { format!(" ({})", row.untried) };
     format!("{emphasis}{} / {} / {} / {}{emphasis}{untried}", row.handled, row.refused, row.differing, row.hung)

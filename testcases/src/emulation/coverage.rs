@@ -8,7 +8,7 @@ use super::{
 };
 use iced_decoder::{Bitness, Form};
 use reports::coverage::{Column, CoverageRow, Table};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What was cross-checked.
 #[derive(Clone, Debug)]
@@ -71,11 +71,9 @@ pub fn add_untried(executed: &Executed<'_>, forms: impl Iterator<Item = Form>, r
 /// The table for a terminal: of one executor with a column for each result; of several one table a mode, with a column
 /// for each executor.
 pub fn table(rows: &[CoverageRow]) -> String {
-    let modes: BTreeSet<u32> = rows.iter().map(|row| row.mode_bits).collect();
-    let is_single = Table::new(rows).columns.len() == 1;
-    let of_mode =
-        |mode: u32| -> Vec<CoverageRow> { rows.iter().filter(|row| row.mode_bits == mode).cloned().collect() };
-    let tables: String = modes.into_iter().map(|mode| table_of(&Table::new(&of_mode(mode)), is_single)).collect();
+    let tables = Table::by_mode(rows);
+    let is_single = tables.iter().map(|table| table.columns.len()).sum::<usize>() == 1;
+    let tables: String = tables.iter().map(|table| table_of(table, is_single)).collect();
     let legend = if is_single { "" } else { "forms handled/refused/differing/hung/untried\n" };
     tables + legend
 }
