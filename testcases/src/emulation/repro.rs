@@ -131,15 +131,21 @@ pub fn read(name_wanted: &str, folders: &[&Path]) -> anyhow::Result<(Input, Opti
         bail!("no reproducer `{name_wanted}` in {}; `cargo xtask fuzz mmio` writes them", folders.join(" or "));
     };
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let (line, on) = text.trim().split_once('\n').unwrap_or((text.trim(), "on=mmio-user"));
-    let input: Input = line.parse().map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let on = on.strip_prefix("on=").and_then(|name| match name {
+    let mut lines = text.trim_end().lines();
+    let at = |line: usize| format!("{}:{line}", path.display());
+    let input = lines.next().unwrap_or_default();
+    let input: Input = input.parse().map_err(|error| anyhow::anyhow!("{}: {error}", at(1)))?;
+    let on = lines.next().unwrap_or("on=mmio-user");
+    let executor = on.strip_prefix("on=").and_then(|name| match name {
         NATIVE => Some(None),
         name => Flavour::from_name(name).map(Some),
     });
-    let on = on.with_context(|| format!("{}: its second line is not `on=` and an executor", path.display()))?;
+    let executor = executor.with_context(|| format!("{}: `{on}` is not `on=` and an executor", at(2)))?;
+    if let Some(more) = lines.next() {
+        bail!("{}: `{more}` is too much", at(3));
+    }
     if name(&input) != name_wanted {
         bail!("{} holds the input {}, not the one that it is named after", path.display(), name(&input));
     }
-    Ok((input, on))
+    Ok((input, executor))
 }

@@ -188,7 +188,7 @@ impl Machine {
         if offset >= PAGE {
             return Err(format!("RIP {:#x} is not in the first page of code", input.registers.rip).into());
         }
-        if input.code.len() > INSTRUCTION_MAX {
+        if !(1..=INSTRUCTION_MAX).contains(&input.code.len()) {
             return Err(format!("{} bytes are no instruction", input.code.len()).into());
         }
         let nr_before = self.prefix.len() as u64;
