@@ -1,6 +1,6 @@
 //! Which forms are neither generated nor predicted, and why.
 
-use crate::form::{Form, is_vector_indexed};
+use crate::form::Form;
 use iced_x86::{Code, CpuidFeature, DecoderOptions, EncodingKind, FlowControl, Mnemonic, OpCodeOperandKind};
 
 /// Why a form is left out.
@@ -29,8 +29,6 @@ pub enum Reason {
     Descriptor,
     /// Format and size of the area in memory depend on XCR0.
     SaveArea,
-    /// Its addresses stand in a vector register.
-    VectorIndex,
     /// It uses AMX tiles.
     Tiles,
     /// It uses bounds registers, which an operating system has to switch on.
@@ -53,7 +51,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::AlwaysInvalid,
         Self::Extinct,
         Self::NotDecoded,
@@ -65,7 +63,6 @@ impl Reason {
         Self::SegmentLoad,
         Self::Descriptor,
         Self::SaveArea,
-        Self::VectorIndex,
         Self::Tiles,
         Self::Bounds,
         Self::ShadowStack,
@@ -199,10 +196,7 @@ fn by_op_code(code: Code) -> Option<Reason> {
     if op_code.fwait() {
         return Some(Reason::TwoInstructions);
     }
-    if op_code.decoder_option() != DecoderOptions::NONE {
-        return Some(Reason::NotDecoded);
-    }
-    op_code.op_kinds().iter().any(|&kind| is_vector_indexed(kind)).then_some(Reason::VectorIndex)
+    (op_code.decoder_option() != DecoderOptions::NONE).then_some(Reason::NotDecoded)
 }
 
 #[cfg(test)]

@@ -42,8 +42,12 @@ pub struct Effects {
     pub flags_undefined: u64,
     /// Vector registers (of any width) that may change.
     pub vector: u32,
+    /// Parts of vector registers that hold anything afterwards: the number of a register, and a bit for each of its bytes.
+    pub vector_undefined: [(u8, u64); 2],
     /// Opmask registers that may change.
     pub opmask: u8,
+    /// Bits of an opmask register that hold anything afterwards, behind its number.
+    pub opmask_undefined: (u8, u64),
     /// Whether the x87 state, of which MMX registers are a part, may change.
     pub x87: bool,
     /// Bits of the x87 status word that hold anything afterwards (among C0 to C3).

@@ -28,9 +28,17 @@ const STACK: usize = 32;
 ///   "Processor Tracking of XSAVE-Managed State": a processor may or may not notice that a component is initial);
 /// - FOP, FIP and FDP are blank: they tell addresses, and AMD processors save them only with a pending exception (AMD APM
 ///   vol. 2, "Saving Media and x87 State");
-/// - so are MXCSR_MASK, reserved fields, components beyond AVX-512, and condition codes that are undefined.
+/// - so are parts of vector and opmask registers that are undefined, MXCSR_MASK, reserved fields, components beyond AVX-512, and condition codes that are undefined.
 pub fn normalize(area: &mut Extended, effects: &Effects) {
     let components = area.components();
+    for (number, undefined) in effects.vector_undefined.into_iter().filter(|(_, undefined)| *undefined != 0) {
+        area.change_vector(number.into(), |register| {
+            let undefined = (0..u64::BITS).filter(|byte| undefined >> byte & 1 != 0);
+            undefined.for_each(|byte| register[byte as usize] = 0);
+        });
+    }
+    let (number, undefined) = effects.opmask_undefined;
+    area.change_opmask(number.into(), |value| value & !undefined);
     let bytes = area.bytes_mut();
     for component in COMPONENTS.iter().filter(|component| components >> component.bit & 1 == 0) {
         initialize(bytes, component);

@@ -1,6 +1,6 @@
 //! An input while it is being made.
 
-use super::{place::Place, recipe::Recipe};
+use super::{indices::Indices, place::Place, recipe::Recipe};
 use crate::random::Random;
 use crate::registers::{Bitness, Registers};
 use iced_x86::{Instruction, Register};
@@ -33,19 +33,6 @@ pub(super) struct Draft<'a> {
     pub(super) vectors: u32,
     /// Bytes of the window that differ from its sequence.
     pub(super) memory: Vec<(u16, u8)>,
-}
-
-/// Indices of a gather or scatter, to be put into a vector register.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Indices {
-    /// Number of the register.
-    pub(super) register: usize,
-    /// Size of an index in bytes.
-    pub(super) index_bytes: usize,
-    /// They are at least 0 and below this.
-    pub(super) end: u64,
-    /// Number of the register that masks elements, if that is a vector.
-    pub(super) mask: Option<usize>,
 }
 
 impl Draft<'_> {

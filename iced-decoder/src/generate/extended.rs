@@ -54,8 +54,8 @@ pub(super) fn choose(draft: &mut Draft<'_>, allowed: u64) -> Option<Box<Extended
             part.chunks_mut(64).for_each(|registers| Elements::any(random).fill(random, registers));
         }
     }
-    indices(draft, bytes, components);
     extended.set_components(components);
+    super::indices::fill(draft, &mut extended);
     Some(extended)
 }
 
@@ -114,32 +114,5 @@ fn x87(random: &mut Random, bytes: &mut [u8]) {
         let (exponent, significand) = values::extended_float(random);
         put(&mut register[..8], significand);
         put(&mut register[8..10], exponent.into());
-    }
-}
-
-/// Indices of a gather or scatter that stay in the window, and a mask of which half is set.
-fn indices(draft: &mut Draft<'_>, bytes: &mut [u8], components: u64) {
-    let Some(indices) = draft.indices else { return };
-    for lane in 0..64 / indices.index_bytes {
-        let index = draft.random.below(indices.end);
-        write_vector(bytes, components, indices.register, lane * indices.index_bytes, indices.index_bytes, index);
-    }
-    let Some(mask) = indices.mask else { return };
-    for lane in 0..32 / 4 {
-        let element = draft.random.bits() as u32;
-        write_vector(bytes, components, mask, lane * 4, 4, element.into());
-    }
-}
-
-/// Writes an element of ZMM register `number`, as far as the state holds it.
-fn write_vector(bytes: &mut [u8], components: u64, number: usize, offset: usize, size: usize, value: u64) {
-    let (component, at) = match (number, offset) {
-        (16.., _) => (area::HI16_ZMM, (number - 16) * 64 + offset),
-        (_, 0..16) => (area::SSE, number * 16 + offset),
-        (_, 16..32) => (area::AVX, number * 16 + offset - 16),
-        _ => (area::ZMM_HI256, number * 32 + offset - 32),
-    };
-    if components >> component.bit & 1 != 0 {
-        put(&mut bytes[component.offset + at..component.offset + at + size], value);
     }
 }

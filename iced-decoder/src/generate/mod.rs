@@ -12,6 +12,7 @@ mod content;
 mod draft;
 mod extended;
 mod implicit;
+mod indices;
 mod operands;
 mod place;
 mod prefixes;
@@ -34,7 +35,7 @@ use crate::{
     registers::{Bitness, Registers},
     unpredictable::why,
 };
-use draft::{Draft, Indices};
+use draft::Draft;
 use iced_x86::{Decoder, DecoderOptions, Encoder, EncodingKind, Instruction};
 use place::{Place, Wish};
 use recipe::{Memory, NoRecipe, Recipe};
@@ -45,8 +46,6 @@ const MAX_INSTRUCTION_BYTES: usize = 15;
 const FLAGS: u64 = 0xcd5;
 /// So often is an input begun anew when its choices cannot be encoded together.
 const MAX_ATTEMPTS: u64 = 32;
-/// Gathers and scatters access a stretch of this many bytes.
-const VECTOR_STRETCH: u64 = 256;
 
 /// Makes inputs.
 #[derive(Clone, Debug)]
@@ -169,8 +168,8 @@ impl Generator {
     }
 }
 
-/// Decodes an instruction as a processor does that raises #UD for a wrong LOCK prefix only after it has read the
-/// instruction, so that it can be told which one that is.
+/// Decodes an instruction as a processor does that raises #UD for a wrong LOCK prefix, or for registers of a gather that are
+/// the same, only after it has read the instruction, so that it can be told which one that is.
 pub(crate) fn decode(bitness: Bitness, code: &[u8], rip: u64) -> Instruction {
     let decode = |options| Decoder::with_ip(bitness.bits(), code, rip, options).decode();
     let instruction = decode(DecoderOptions::NONE);
@@ -178,7 +177,7 @@ pub(crate) fn decode(bitness: Bitness, code: &[u8], rip: u64) -> Instruction {
         return instruction;
     }
     let unchecked = decode(DecoderOptions::NO_INVALID_CHECK);
-    if unchecked.has_lock_prefix() { unchecked } else { instruction }
+    if unchecked.has_lock_prefix() || unchecked.is_vsib() { unchecked } else { instruction }
 }
 
 /// A draft with registers, flags and RIP.
@@ -232,7 +231,7 @@ fn choose_place(draft: &mut Draft<'_>, repetitions: u64) {
         }),
     };
     draft.size = match draft.recipe.memory {
-        Memory::Vector { .. } => VECTOR_STRETCH,
+        Memory::Vector { .. } => indices::STRETCH,
         _ => element * repetitions.max(1),
     };
     let alignment = element.next_power_of_two().min(64);
@@ -249,17 +248,7 @@ fn address(draft: &mut Draft<'_>, repetitions: u64) {
     let target = draft.place.address();
     match draft.recipe.memory {
         Memory::Explicit => addressing::explicit(draft, target),
-        Memory::Vector { first, index_bytes } => {
-            let register = operands::vector_index(draft, first);
-            let scale = 1 << draft.random.below(4);
-            draft.instruction.set_memory_index(register);
-            draft.instruction.set_memory_index_scale(scale);
-            let is_evex = draft.recipe.code.encoding() == EncodingKind::EVEX;
-            let mask = (!is_evex).then(|| draft.instruction.op2_register().number());
-            let end = (VECTOR_STRETCH - draft.recipe.size) / u64::from(scale) + 1;
-            draft.indices = Some(Indices { register: register.number(), index_bytes, end, mask });
-            addressing::explicit(draft, target);
-        }
+        Memory::Vector { first, index_bytes } => indices::address(draft, first, index_bytes),
         Memory::Offset => addressing::offset(draft, target),
         Memory::String => string::string(draft, repetitions),
         Memory::Table => implicit::table(draft),

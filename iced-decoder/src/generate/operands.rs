@@ -2,6 +2,7 @@
 
 use super::{
     draft::{Draft, general},
+    recipe::Memory,
     values,
 };
 use crate::registers::Bitness;
@@ -59,7 +60,11 @@ fn register(draft: &mut Draft<'_>, kind: Kind) -> Register {
 /// A vector register; a different one each time where the form asks for that.
 fn vector(draft: &mut Draft<'_>, first: Register, nr: u32, step: u32) -> Register {
     let info = draft.recipe.code.op_code();
-    let taken = if info.requires_unique_reg_nums() || info.requires_unique_dest_reg_num() { draft.vectors } else { 0 };
+    let is_unique = info.requires_unique_reg_nums() || info.requires_unique_dest_reg_num();
+    // Gathers raise #UD for the same register twice, which is tried, but rarely.
+    let is_indexed = matches!(draft.recipe.memory, Memory::Vector { .. });
+    let may_repeat = !is_unique || is_indexed && draft.random.once_in(64);
+    let taken = if may_repeat { 0 } else { draft.vectors };
     let all = u32::MAX >> (32 - nr);
     let free = if step == 4 { all & 0x1111_1111 } else { all & !taken };
     let number = draft.random.bit_of(free).unwrap_or(0);

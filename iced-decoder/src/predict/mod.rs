@@ -2,6 +2,7 @@
 
 pub(crate) mod content;
 mod due;
+mod indexed;
 mod layout;
 mod mask;
 mod operand;
@@ -75,11 +76,13 @@ pub struct Prediction {
     /// Its accesses to memory in their order, each within a page. Wide ones may come in several [`pieces`]. The manuals do
     /// not order reads among each other; here the source of a string instruction comes first.
     pub accesses: Vec<PredictedAccess>,
+    /// Whether they may come in any other order, too: those of gathers and scatters, but for stores that overlap.
+    pub is_order_open: bool,
     /// How it ends.
     pub due: Due,
     /// Why that is open, if it is.
     pub open_cause: Option<OpenCause>,
-    /// What it may change. Nothing if it raises an exception, but for repeated string instructions.
+    /// What it may change. Nothing if it raises an exception, but for repeated string instructions, gathers and scatters.
     pub effects: Effects,
     /// Linear addresses whose content is undefined afterwards.
     pub undefined_memory: Vec<Range<u64>>,
@@ -118,28 +121,39 @@ impl Predictor {
     pub fn predict(&mut self, input: &Input) -> Result<Prediction, Unpredictable> {
         let instruction = match decode(input)? {
             Decoded::Valid(instruction) => instruction,
-            Decoded::InvalidLock(instruction) => return Ok(invalid_opcode(instruction)),
+            Decoded::Invalid(instruction) => return Ok(invalid_opcode(instruction)),
         };
         if let Some(reason) = why_code(instruction.code()) {
             return Err(Unpredictable::Form(instruction.code(), reason));
         }
         let info = self.factory.info(&instruction);
         let effects = effects(&instruction, info, input);
-        let operands = if string::is_string(&instruction) {
+        let operands = if instruction.is_vsib() {
+            indexed::operands(&instruction, info, input)?
+        } else if string::is_string(&instruction) {
             string::operands(&instruction, input)?
         } else {
             operand::operands(&instruction, info, input)?
         };
         let (accesses, due, open_cause) = due::follow(&instruction, &operands, input, self.mode)?;
         let is_restarted = matches!(due, Due::Raises { .. }) && !string::is_repeated(&instruction);
-        let undefined_memory = layout::undefined(&instruction, &operands, &effects, &due);
+        let mut undefined_memory = layout::undefined(&instruction, &operands, &effects, &due);
         let mut effects = if is_restarted { Effects::of_fault(&instruction, due.is_simd()) } else { effects };
         if string::is_repeated(&instruction) && string::is_comparison(&instruction) && due != Due::Completes {
             // Intel: a fault restores the flags from before the first element (SDM vol. 2, "REP/REPE/REPZ/REPNE/REPNZ").
             // AMD leaves them as the last element set them.
             effects.flags_undefined |= STATUS_FLAGS;
         }
-        Ok(Prediction { instruction, accesses, due, open_cause, effects, undefined_memory })
+        if instruction.is_vsib() {
+            indexed::note_changes(&instruction, input, &mut effects);
+            let fault = |operand: &operand::Operand| due::fault(operand, input, self.mode).ok().flatten();
+            if let Some(index) = operands.iter().position(|operand| fault(operand).is_some()) {
+                let may_be_written = indexed::note_fault(&instruction, &operands, index, input, &mut effects);
+                undefined_memory.extend(may_be_written);
+            }
+        }
+        let is_order_open = instruction.is_vsib() && accesses.len() > 1;
+        Ok(Prediction { instruction, accesses, is_order_open, due, open_cause, effects, undefined_memory })
     }
 }
 
@@ -153,8 +167,8 @@ pub fn predict(input: &Input) -> Result<Prediction, Unpredictable> {
 
 enum Decoded {
     Valid(Instruction),
-    /// It is valid but for its LOCK prefix.
-    InvalidLock(Instruction),
+    /// It is valid but for its LOCK prefix, or for the registers of a gather or scatter.
+    Invalid(Instruction),
 }
 
 fn decode(input: &Input) -> Result<Decoded, Unpredictable> {
@@ -170,9 +184,9 @@ fn decode(input: &Input) -> Result<Decoded, Unpredictable> {
     match with_options(DecoderOptions::NO_INVALID_CHECK) {
         // AMD processors take LOCK MOV CR0 as access to CR8, hence only what is predicted without the prefix.
         (instruction, DecoderError::None)
-            if instruction.has_lock_prefix() && why_code(instruction.code()).is_none() =>
+            if (instruction.has_lock_prefix() || instruction.is_vsib()) && why_code(instruction.code()).is_none() =>
         {
-            Ok(Decoded::InvalidLock(instruction))
+            Ok(Decoded::Invalid(instruction))
         }
         _ => Err(Unpredictable::Undecodable),
     }
@@ -183,6 +197,7 @@ fn invalid_opcode(instruction: Instruction) -> Prediction {
     Prediction {
         instruction,
         accesses: Vec::new(),
+        is_order_open: false,
         due: Due::Raises { exception, error_code_open: 0, is_address_open: false },
         open_cause: None,
         effects: Effects::default(),

@@ -53,7 +53,7 @@ fn predicted_accesses_lie_within_the_memory_that_an_instruction_uses() {
             || matches!(instruction.mnemonic(), iced_x86::Mnemonic::Btr | iced_x86::Mnemonic::Bts);
         // iced-x86 takes the stack pointer of 16-bit code to be SP.
         let is_16_bit_stack = instruction.is_stack_instruction() && input.bitness == Bitness::Bits16;
-        if instruction.is_string_instruction() || is_bit_string || is_16_bit_stack {
+        if instruction.is_string_instruction() || instruction.is_vsib() || is_bit_string || is_16_bit_stack {
             return;
         }
         let registers = Registers { bitness: input.bitness, ..input.registers };

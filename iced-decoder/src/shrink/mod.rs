@@ -15,6 +15,7 @@ use crate::{
         Input,
         window::{self, CODE, CODE_OFFSET, Window},
     },
+    predict::predict,
     registers::Registers,
 };
 use iced_x86::{Instruction, Mnemonic, OpCodeOperandKind, OpKind, Register};
@@ -146,6 +147,12 @@ fn immediate_cost(instruction: &Instruction) -> u64 {
 
 /// Whether two inputs execute the same form, the second one with its operands at `shift` from those of the first one.
 fn is_alike(one: &Input, other: &Input, shift: i64) -> bool {
+    let instruction = decode(one.bitness, &one.code, one.registers.rip);
+    if instruction.is_vsib() {
+        // Each element has a place, which vector registers decide.
+        let is_same_form = decode(other.bitness, &other.code, other.registers.rip).code() == instruction.code();
+        return is_same_form && predict(other).is_ok_and(|after| after.instruction.len() == other.code.len());
+    }
     if one.registers == other.registers && one.code == other.code && one.window == other.window {
         // Memory, extended state: nothing of that moves an operand that is told here.
         return shift == 0;

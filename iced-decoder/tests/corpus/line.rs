@@ -3,7 +3,8 @@
 //! `bytes ; setup ; expected # comment`, all numbers in hexadecimal. Addresses are `W` (the window), `S` (the stack) or
 //! `C` (the code) with `+` or `-` and a distance, or plain numbers.
 //! - setup: `rax=1`, `flags=400`, `mode=32`, `window=ends-absent`, `[0]=00 01` (bytes of the window from an offset on),
-//!   `mxcsr=`, `fcw=`, `fsw=`, `xmm0=`, `xmm1=` (their lower 64 bits); RSP is S+1000 unless told, all else 0.
+//!   `mxcsr=`, `fcw=`, `fsw=`, `xmm0=`, `xmm1=` (their lower 64 bits), `k1=`, `v1=a,ffffffff`
+//!   (32-bit elements of ZMM1, the lowest first); RSP is S+1000 unless told, all else 0.
 //! - expected: `r:W+0:4` and `w:…` are accesses in their order, `?r:…` those that may be made; `none` for no access;
 //!   `#DE`, `#BR`, `#UD`, `#MF`, `#XM`, `#GP`, `#SS`, `#PF:4:W+1000` an exception, `#PF:4?2:…` with open bits, `open`; `undefined=af,of,rdx,memory`
 //!   what is undefined, and nothing else is; `refused=Privileged` a form that is left out.
@@ -12,6 +13,7 @@ use iced_decoder::{
     Bitness, Registers,
     machine::{
         Extended, Input,
+        area::size_bytes,
         window::{CODE, CODE_OFFSET, PAGE, STACK, Window},
     },
 };
@@ -49,6 +51,9 @@ pub(crate) struct Line {
     /// What is to come out.
     pub(crate) expected: Expected,
 }
+
+/// The components of x87, SSE, AVX and AVX-512.
+const ALL: u64 = 0xe7;
 
 /// Names of general registers by their numbers.
 pub(crate) const GENERAL: [&str; 16] =
@@ -132,14 +137,37 @@ fn set_up(input: &mut Input, offset: &mut Option<u16>, word: &str) -> Result<(),
         "xmm1" => set_extended(input, 176, &number(value)?.to_le_bytes()),
         "fcw" => set_extended(input, 0, &(number(value)? as u16).to_le_bytes()),
         "fsw" => set_extended(input, 2, &(number(value)? as u16).to_le_bytes()),
-        _ => return Err(LineError::Word(word.to_owned())),
+        _ => return set_register(input, name, value).ok_or_else(|| LineError::Word(word.to_owned()))?,
     }
     Ok(())
 }
 
+/// Sets an opmask or a vector register; nothing if the name is that of none.
+fn set_register(input: &mut Input, name: &str, value: &str) -> Option<Result<(), LineError>> {
+    let number = name.get(1..)?.parse().ok().filter(|number| *number < 32)?;
+    let mut bytes =
+        input.extended.as_ref().map_or_else(|| Extended::initial(0), |before| (**before).clone()).bytes().to_vec();
+    bytes.resize(size_bytes(ALL), 0);
+    let mut extended = Extended::from_bytes(bytes);
+    extended.set_components(ALL);
+    let result = match name.get(..1)? {
+        "k" => self::number(value).map(|value| extended.change_opmask(number, |_| value)),
+        "v" => value.split(',').map(self::number).collect::<Result<Vec<_>, _>>().map(|elements| {
+            extended.change_vector(number, |bytes| {
+                for (bytes, element) in bytes.chunks_exact_mut(4).zip(elements) {
+                    bytes.copy_from_slice(&(element as u32).to_le_bytes());
+                }
+            });
+        }),
+        _ => return None,
+    };
+    input.extended = Some(Box::new(extended));
+    Some(result)
+}
+
 fn set_extended(input: &mut Input, offset: usize, bytes: &[u8]) {
     let extended = input.extended.get_or_insert_with(|| Box::new(Extended::initial(0)));
-    extended.set_components(3);
+    extended.set_components(extended.components() | 3);
     extended.bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
 }
 

@@ -169,7 +169,9 @@ pub fn expectation(predictor: &mut Predictor, input: &Input) -> Expectation {
     };
     let on_device = |access: &Access| is_tested(input, access.address);
     let made = prediction.accesses.iter().filter(|predicted| on_device(&predicted.access));
-    let is_certain = matches!(prediction.due, Due::Completes) && made.clone().all(|predicted| predicted.is_certain);
+    let is_certain = matches!(prediction.due, Due::Completes)
+        && !prediction.is_order_open
+        && made.clone().all(|predicted| predicted.is_certain);
     let accesses = is_certain.then(|| made.flat_map(|predicted| pieces(&predicted.access, MAX_ACCESS_BYTES)).collect());
     Expectation { open, accesses, prediction: Some(prediction) }
 }
