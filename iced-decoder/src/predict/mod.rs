@@ -29,6 +29,8 @@ use iced_x86::{Code, Decoder, DecoderError, DecoderOptions, Instruction, Instruc
 use std::ops::Range;
 use thiserror::Error;
 
+/// The longest instruction in bytes (Intel SDM vol. 2A, "Instruction Format").
+const MAX_INSTRUCTION_BYTES: usize = 15;
 /// Vector of the invalid-opcode exception.
 const INVALID_OPCODE: u8 = 6;
 
@@ -178,7 +180,11 @@ fn decode(input: &Input) -> Result<Decoded, Unpredictable> {
     };
     match with_options(DecoderOptions::NONE) {
         (instruction, DecoderError::None) => return Ok(Decoded::Valid(instruction)),
-        (_, DecoderError::NoMoreBytes) => return Err(Unpredictable::Incomplete(input.code.len())),
+        // iced-x86 reads on behind some opcodes before it says that they are none.
+        (_, DecoderError::NoMoreBytes) if has_continuation(input) => {
+            return Err(Unpredictable::Incomplete(input.code.len()));
+        }
+        (_, DecoderError::NoMoreBytes) => return Err(Unpredictable::Undecodable),
         _ => {}
     }
     match with_options(DecoderOptions::NO_INVALID_CHECK) {
@@ -190,6 +196,13 @@ fn decode(input: &Input) -> Result<Decoded, Unpredictable> {
         }
         _ => Err(Unpredictable::Undecodable),
     }
+}
+
+/// Whether bytes that end too early could be the start of an instruction.
+fn has_continuation(input: &Input) -> bool {
+    let mut code = input.code.clone();
+    code.resize(code.len() + MAX_INSTRUCTION_BYTES, 0);
+    !Decoder::with_ip(input.bitness.bits(), &code, input.registers.rip, DecoderOptions::NONE).decode().is_invalid()
 }
 
 fn invalid_opcode(instruction: Instruction) -> Prediction {
@@ -264,6 +277,7 @@ mod tests {
         assert_eq!(result(&[0x48, 0x8b]), Unpredictable::Incomplete(2));
         assert_eq!(result(&[0x66; 16]), Unpredictable::Undecodable);
         assert_eq!(result(&[0x0f, 0x04, 0, 0, 0, 0, 0, 0]), Unpredictable::Undecodable);
+        assert_eq!(result(&[0x06]), Unpredictable::Undecodable);
         assert_eq!(result(&[0xf4]), Unpredictable::Form(Code::Hlt, Reason::Privileged));
     }
 
