@@ -254,10 +254,12 @@ mod tests {
 
     /// The result of two forms, of which the second has this finding.
     fn result(fields: &str) -> model::Case {
-        const CLASSES: &str =
-            "[[class]]\nforms = [\"B\"]\nfields = \"hung\"\nkind = \"limitation\"\nreason = \"why\"\n";
+        let class = |form: &str, fields: &str| {
+            format!("[[class]]\nforms = [\"{form}\"]\nfields = \"{fields}\"\nkind = \"limitation\"\nreason = \"why\"\n")
+        };
+        let classes = class("B", "hung") + &class("C", "refused");
         let scope = Scope { version: String::new(), on: Flavour::MmioUser, bitness: Bitness::Bits64 };
-        let known = Known::parse(CLASSES, &scope, "known.toml".as_ref()).unwrap();
+        let known = Known::parse(&classes, &scope, "known.toml".as_ref()).unwrap();
         let mut tally = Tally::default();
         tally.forms.insert(0, Counts { agreed: 1, ..Counts::default() });
         tally.forms.insert(1, Counts { differed: 1, ..Counts::default() });

@@ -119,7 +119,7 @@ pub enum KnownError {
     },
 }
 
-/// What is known of a subject that no class is about: to refuse an instruction is no wrong result, and which ones an
+/// What is known of a subject whose refusals no class is about: to refuse an instruction is no wrong result, and which ones an
 /// emulator refuses is told by the coverage.
 fn anything_refused(scope: &Scope) -> Class {
     Class {
@@ -199,7 +199,7 @@ impl Known {
         }
         let numbered = file.class.into_iter().zip(1..).map(|(class, number)| Class { number, ..class });
         let mut holding: Vec<Class> = numbered.filter(|class| class.holds(scope)).collect();
-        if holding.is_empty() {
+        if !holding.iter().any(|class| class.fields == super::run::REFUSED) {
             holding.push(anything_refused(scope));
         }
         let compiled = |class: Class| (class.forms.iter().map(|form| WildMatch::new(form)).collect(), class);
@@ -282,11 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_no_news_of_a_subject_that_no_class_is_about() {
+    fn refusals_are_no_news_of_a_subject_whose_refusals_no_class_is_about() {
         let nothing = parse(&format!("{CLASS}when = \"kvm_pvm\"\n")).unwrap();
         assert!(nothing.explain(&key("Adc_rm16_r16", "refused")).is_some());
         assert!(nothing.explain(&key("Adc_rm16_r16", "hung")).is_none());
         assert_eq!(nothing.uses([].iter(), &["Adc_rm16_r16".to_owned()]), Uses::new());
+        let differences = parse(&CLASS.replace("refused", "flags")).unwrap();
+        assert!(differences.explain(&key("Adc_rm16_r16", "refused")).is_some());
         assert!(parse(CLASS).unwrap().explain(&key("Adc_rm16_r16", "refused")).is_none());
     }
 

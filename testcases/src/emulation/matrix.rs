@@ -127,3 +127,80 @@ impl fmt::Display for Matrix {
         writeln!(f, "{nr_executed} cases in {seconds:.1} s, {:.0} cases/s", nr_executed as f64 / seconds.max(1e-9))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulation::{
+        known::{Class, Kind, Use},
+        tally::Tally,
+    };
+
+    /// A run in which a pattern of class 3, which is for two executors in 64-bit mode, explained so many findings.
+    fn run(on: Flavour, nr_explained: usize) -> Outcome {
+        let class = Class {
+            forms: vec!["Add_*".to_owned()],
+            fields: "flags".to_owned(),
+            kind: Kind::Limitation,
+            reason: "why".to_owned(),
+            on: vec!["mmio-user".to_owned(), "mmio-supervisor".to_owned()],
+            bits: Some(64),
+            when: None,
+            number: 3,
+        };
+        Outcome {
+            on,
+            bitness: Bitness::Bits64,
+            is_default: true,
+            is_thorough: true,
+            uses: [((3, "Add_*".to_owned()), Use { class, nr_explained })].into(),
+            coverage: Vec::new(),
+            tally: Tally::default(),
+            findings: Vec::new(),
+            nr_forms: 1,
+            nr_not_offered: 0,
+            nr_rejected: 0,
+            nr_executed: 100,
+            time: Duration::from_secs(1),
+            next: 100,
+            was_cancelled: false,
+        }
+    }
+
+    fn matrix(runs: impl IntoIterator<Item = Outcome>) -> Matrix {
+        Matrix { runs: runs.into_iter().collect(), missing: Vec::new() }
+    }
+
+    #[test]
+    fn a_pattern_that_explains_nothing_anywhere_is_fixed_and_fails_a_default_run() {
+        let fixed = matrix([run(Flavour::MmioUser, 0), run(Flavour::MmioSupervisor, 0)]);
+        assert_eq!(fixed.exit_status(), 1);
+        let text = fixed.to_string();
+        assert!(text.contains("fixed: `Add_*` (flags) of class 3"), "{text}");
+        assert!(text.ends_with("200 cases in 2.0 s, 100 cases/s\n"), "{text}");
+        let used = matrix([run(Flavour::MmioUser, 0), run(Flavour::MmioSupervisor, 1)]);
+        assert_eq!((used.fixed(), used.exit_status()), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn runs_of_a_part_do_not_tell_what_is_fixed() {
+        assert_eq!(matrix([run(Flavour::MmioUser, 0)]).fixed(), []);
+        let short = Outcome { is_thorough: false, ..run(Flavour::MmioSupervisor, 0) };
+        assert_eq!(matrix([run(Flavour::MmioUser, 0), short]).fixed(), []);
+    }
+
+    #[test]
+    fn only_a_default_run_fails_for_what_is_fixed() {
+        let asked = Outcome { is_default: false, ..run(Flavour::MmioSupervisor, 0) };
+        let matrix = matrix([run(Flavour::MmioUser, 0), asked]);
+        assert_eq!((matrix.fixed().len(), matrix.exit_status()), (1, 0));
+    }
+
+    #[test]
+    fn what_this_host_cannot_execute_keeps_no_pattern_alive() {
+        let missing = vec![(Flavour::MmioSupervisor, Bitness::Bits64, "no such thing".to_owned())];
+        let matrix = Matrix { runs: vec![run(Flavour::MmioUser, 0)], missing };
+        assert_eq!(matrix.fixed().len(), 1);
+        assert!(matrix.to_string().contains("mmio-supervisor 64-bit: not run: no such thing"));
+    }
+}
