@@ -63,6 +63,11 @@ pub trait Executor {
     /// Its name, such as `native` or `mmio-user`.
     fn name(&self) -> &str;
 
+    /// The components of extended state that inputs may use, as bits of XCR0.
+    fn components(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Executes one input. The next one is not influenced by it, whatever it did.
     ///
     /// # Errors

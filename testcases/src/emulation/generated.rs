@@ -60,18 +60,19 @@ impl Generated {
         is_wanted: &dyn Fn(&Form) -> bool,
         native: &mut dyn Executor,
     ) -> Result<Self, ExecutorError> {
-        let all = Generator::new(seed, predicted_forms(bitness).filter(|form| is_wanted(form)));
+        let components = native.components();
+        let all = Generator::with_components(seed, components, predicted_forms(bitness).filter(|form| is_wanted(form)));
         let rejected = all.rejected().iter().map(|one| (one.form.name(), one.reason.clone())).collect();
         let (mut offered, mut not_offered) = (Vec::new(), Vec::new());
         for (index, form) in all.forms().enumerate() {
             if is_offered(&all, index, native)? { offered.push(form) } else { not_offered.push(form.name()) }
         }
-        Ok(Self { not_offered, rejected, ..Self::of_offered(seed, offered) })
+        Ok(Self { not_offered, rejected, ..Self::of_offered(seed, components, offered) })
     }
 
-    /// Forms that the processor is known to have.
-    pub fn of_offered(seed: u64, forms: impl IntoIterator<Item = Form>) -> Self {
-        let generator = Generator::new(seed, forms);
+    /// Forms that the processor is known to have, with state of these components (bits of XCR0).
+    pub fn of_offered(seed: u64, components: u64, forms: impl IntoIterator<Item = Form>) -> Self {
+        let generator = Generator::with_components(seed, components, forms);
         let names = generator.forms().map(Form::name).collect();
         Self { generator, mode: Mode::User, names, not_offered: Vec::new(), rejected: Vec::new() }
     }
@@ -181,4 +182,57 @@ fn is_tested(input: &Input, address: u64) -> bool {
     let page = address.wrapping_sub(input.window.address()) / window::PAGE;
     let pages = input.window.pages();
     usize::try_from(page).ok().and_then(|page| pages.get(page)).is_some_and(|page| *page == window::Page::Tested)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_decoder::{
+        iced_x86::{Decoder, DecoderOptions, EncodingKind},
+        machine::{End, Exception, Output},
+    };
+
+    /// x87, SSE and AVX.
+    const WITHOUT_AVX512: u64 = 0b111;
+
+    /// A processor without AVX-512, which is never given such state.
+    struct Older;
+
+    impl Executor for Older {
+        fn name(&self) -> &str {
+            "older"
+        }
+
+        fn components(&self) -> u64 {
+            WITHOUT_AVX512
+        }
+
+        fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
+            let used = input.extended.as_ref().map_or(0, |extended| extended.components());
+            assert_eq!(used & !WITHOUT_AVX512, 0, "{:02x?}", input.code);
+            let mut decoder = Decoder::new(64, &input.code, DecoderOptions::NONE);
+            let code = decoder.decode().code();
+            let uses_masks = code.op_code().op_kinds().iter().any(|kind| format!("{kind:?}").contains("k_"));
+            let end = if code.encoding() == EncodingKind::EVEX || uses_masks {
+                End::Raised(Exception { vector: 6, error_code: None, address: None })
+            } else {
+                End::Completed
+            };
+            let (registers, memory) = (input.registers, Vec::new());
+            Ok(Output { end, registers, extended: input.extended.clone(), memory, accesses: None })
+        }
+    }
+
+    #[test]
+    fn a_processor_without_avx512_is_asked_for_nothing_of_it() {
+        let source = Generated::new(1, Bitness::Bits64, Some("*mov*"), &mut Older).unwrap();
+        assert!(source.forms().any(|form| form.encoding() == Encoding::Vex));
+        assert!(source.forms().all(|form| form.encoding() != Encoding::Evex));
+        assert!(source.not_offered.iter().any(|name| name.starts_with("EVEX_Vmovups")), "{:?}", source.not_offered);
+        for form in 0..source.nr_forms() {
+            for number in 0..50 {
+                Older.execute(&source.input(form, number).unwrap()).unwrap();
+            }
+        }
+    }
 }

@@ -93,6 +93,10 @@ impl<E: Executor> Executor for AsSupervisor<E> {
         self.0.name()
     }
 
+    fn components(&self) -> u64 {
+        self.0.components()
+    }
+
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
         self.0.execute(input).map(as_supervisor)
     }

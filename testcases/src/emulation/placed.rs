@@ -58,6 +58,10 @@ impl<E: Executor> Executor for Placed<E> {
         self.executor.name()
     }
 
+    fn components(&self) -> u64 {
+        self.executor.components()
+    }
+
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
         if input.extended.is_none() {
             return self.executor.execute(input);

@@ -95,7 +95,7 @@ impl Suite {
         let known = Known::load(SUBJECT, &scope).map_err(|error| chain(&error))?;
         let mut pair = make_pair(&self.hypervisor, on).map_err(|error| error.text)?;
         let offered = self.offered(slice, &mut *pair.reference)?;
-        let source = Generated::of_offered(SEED, offered).for_mode(on.mode());
+        let source = Generated::of_offered(SEED, pair.reference.components(), offered).for_mode(on.mode());
         let nr_inputs = slice.inputs_per_form * source.nr_forms() as u64;
         let plan = Plan { start: 0, nr_inputs, nr_workers: 1, deadline: None };
         let mut tally = run::run_with(&source, &mut pair, &plan, cancel).tally;

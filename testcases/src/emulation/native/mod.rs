@@ -72,11 +72,6 @@ impl Native {
         Ok(Self { runner, extended, child: Some(child), next_number: 1 })
     }
 
-    /// The components of the extended state that inputs may use, as bits of XCR0.
-    pub fn components(&self) -> u64 {
-        self.extended.state.components
-    }
-
     fn execute_batch(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
         let mut outputs: Outputs = inputs.iter().map(|_| None).collect();
         let mut placed = Vec::with_capacity(inputs.len());
@@ -177,6 +172,10 @@ impl Placed<'_> {
 impl Executor for Native {
     fn name(&self) -> &str {
         "native"
+    }
+
+    fn components(&self) -> u64 {
+        self.extended.state.components
     }
 
     fn execute(&mut self, input: &Input) -> Result<Output, ExecutorError> {
