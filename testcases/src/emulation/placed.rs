@@ -34,7 +34,7 @@ impl<E: Executor> Placed<E> {
 }
 
 impl<E> Placed<E> {
-    fn to_processor(&self, input: &Input) -> Input {
+    fn moved_in(&self, input: &Input) -> Input {
         let moved = input.extended.as_ref().map(|extended| {
             // All of it, because the instruction may bring components into use.
             let mut bytes = self.layout.to_processor(extended);
@@ -44,7 +44,7 @@ impl<E> Placed<E> {
         Input { extended: moved, ..input.clone() }
     }
 
-    fn from_processor(&self, output: Result<Output, ExecutorError>) -> Result<Output, ExecutorError> {
+    fn moved_out(&self, output: Result<Output, ExecutorError>) -> Result<Output, ExecutorError> {
         let mut output = output?;
         if let Some(area) = &mut output.extended {
             **area = self.layout.from_processor(area.bytes());
@@ -66,16 +66,16 @@ impl<E: Executor> Executor for Placed<E> {
         if input.extended.is_none() {
             return self.executor.execute(input);
         }
-        let output = self.executor.execute(&self.to_processor(input));
-        self.from_processor(output)
+        let output = self.executor.execute(&self.moved_in(input));
+        self.moved_out(output)
     }
 
     fn execute_many(&mut self, inputs: &[Input]) -> Vec<Result<Output, ExecutorError>> {
         if inputs.iter().all(|input| input.extended.is_none()) {
             return self.executor.execute_many(inputs);
         }
-        let moved: Vec<_> = inputs.iter().map(|input| self.to_processor(input)).collect();
+        let moved: Vec<_> = inputs.iter().map(|input| self.moved_in(input)).collect();
         let outputs = self.executor.execute_many(&moved);
-        outputs.into_iter().map(|output| self.from_processor(output)).collect()
+        outputs.into_iter().map(|output| self.moved_out(output)).collect()
     }
 }
