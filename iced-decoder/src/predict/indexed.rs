@@ -7,7 +7,7 @@
 
 use super::{
     Unpredictable,
-    mask::{Elements, low_bits, opmask, signs},
+    mask::{Elements, Others, low_bits, opmask, signs},
     operand::{Operand, linear},
 };
 use crate::{
@@ -94,7 +94,8 @@ pub(super) fn operands(
             let earlier = operands.iter_mut().filter(|earlier| earlier.address == address);
             earlier.for_each(|earlier| earlier.is_write_certain = false);
         }
-        let element = Elements { address, size_bytes, element_bytes: size_bytes, selected: 1, are_others_open: false };
+        let element =
+            Elements { address, size_bytes, element_bytes: size_bytes, selected: 1, others: Others::Suppressed };
         operands.push(Operand {
             address,
             size_bytes,
