@@ -1,6 +1,7 @@
 //! CPUID.
 
 mod basic;
+pub(crate) mod bit;
 mod control_bits;
 mod dynamic;
 mod extended;

@@ -6,6 +6,7 @@ mod mtrr;
 mod pat;
 mod segment_bases;
 mod syscall;
+mod table;
 mod tsc;
 mod tsc_aux;
 
