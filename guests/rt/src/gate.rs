@@ -55,6 +55,14 @@ impl Gate {
         Self::with_field(vector, 16, 0xffff, u64::from(value))
     }
 
+    /// Another handler. It must be one for the vector's stack frame.
+    pub(crate) fn with_offset(vector: u8, offset: u64) -> Self {
+        let previous = mmio::read_u64(address_of(vector));
+        let other = previous & 0x0000_ffff_ffff_0000 | offset & 0xffff | (offset >> 16 & 0xffff) << 48;
+        mmio::write_u64(address_of(vector), other);
+        Self { vector, previous }
+    }
+
     fn with_field(vector: u8, shift: u32, mask: u64, value: u64) -> Self {
         let previous = mmio::read_u64(address_of(vector));
         mmio::write_u64(address_of(vector), previous & !(mask << shift) | (value & mask) << shift);

@@ -90,6 +90,7 @@ pub fn invalidate(address: u64) {
     unsafe { asm!("invlpg [{}]", in(reg) address, options(nostack, preserves_flags)) };
 }
 
+pub mod five_level;
 pub mod supervisor;
 pub mod table;
 

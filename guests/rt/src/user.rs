@@ -155,18 +155,40 @@ pub fn call_with_flags(function: extern "C" fn(u64) -> u64, argument: u64, rflag
     let mut state = State::calling(function, argument);
     state.rflags = rflags;
     let exception = enter(&mut state);
-    if exception.rip == user_returned as *const () as u64 && exception.vector == 6 {
-        Ok(state.registers[register::RAX])
-    } else {
-        Err(exception)
+    if is_return(&exception) { Ok(state.registers[register::RAX]) } else { Err(exception) }
+}
+
+/// Whether the exception is the #UD behind a call of [`State::calling`], by which its function returns.
+pub fn is_return(exception: &Exception) -> bool {
+    exception.rip == user_returned as *const () as u64 && exception.vector == 6
+}
+
+/// Calls a closure at CPL 3: for bulk that ring 0 is too slow for. It may report checks, whose ports it gets by the I/O
+/// permission bitmap, because IOPL is not worth anything on every subject.
+///
+/// # Errors
+/// The exception that it raised, other than its return.
+pub fn run<F: FnMut()>(mut closure: F) -> Result<(), Exception> {
+    extern "C" fn call<F: FnMut()>(closure: u64) -> u64 {
+        // SAFETY: `run` passes the address of its closure, which lives until this returns, and uses it no further.
+        unsafe { (*(closure as *mut F))() };
+        0
     }
+    let (first_port, nr_ports) = crate::report::ports();
+    let _ports = crate::io_bitmap::allow(first_port, nr_ports);
+    self::call(call::<F>, (&raw mut closure) as u64).map(|_| ())
 }
 
 impl State {
     /// A call of `function`: if it returns, [`enter`] ends with the #UD of an UD2 behind the call, and RAX is the result.
     pub fn calling(function: extern "C" fn(u64) -> u64, argument: u64) -> Self {
+        Self::calling_address(function as usize as u64, argument)
+    }
+
+    /// The same of a function that is known by its address.
+    pub(crate) fn calling_address(function: u64, argument: u64) -> Self {
         let mut state = Self::at(user_trampoline as *const () as u64);
-        state.registers[register::RAX] = function as usize as u64;
+        state.registers[register::RAX] = function;
         state.registers[register::RDI] = argument;
         state
     }

@@ -31,6 +31,13 @@ pub const fn linear_address(indices: [usize; 4], offset: u64) -> u64 {
     ((address << 16) as i64 >> 16) as u64
 }
 
+/// The same with five levels, from the PML5 down: bits 63 to 57 repeat bit 56.
+pub const fn linear_address_5(indices: [usize; 5], offset: u64) -> u64 {
+    let [pml5, pml4, pdpt, pd, pt] = indices;
+    let low = linear_address([pml4, pdpt, pd, pt], offset) & 0xffff_ffff_ffff;
+    ((((pml5 as u64) << 48 | low) << 7) as i64 >> 7) as u64
+}
+
 /// Writes CR3 with what it holds: drops every cached translation that is not global.
 pub fn reload_cr3() {
     // Writing back what CR3 holds faults only on a subject that is broken already; the case's own checks tell that.

@@ -2,10 +2,19 @@
 
 mod accessed_dirty;
 mod canonical;
+mod combination_flags;
+mod combinations;
+mod combinations_supervisor;
+mod combinations_user;
+mod decision;
 mod execute_disable;
+mod five_level;
 mod invalidation;
 mod invpcid;
 mod large_pages;
+mod legacy;
+mod legacy_32_bit;
+mod legacy_pae;
 mod model;
 mod permissions;
 mod probe;
