@@ -69,6 +69,21 @@ const GOOD: Row = Row {
     fields: ALL,
 };
 
+macro_rules! names {
+    ($($name:ident $number:literal, $group:expr, $exists:expr, $absence:expr, $access:expr, $reset:expr, $fields:expr;)*) => {
+        [$(stringify!($name)),*]
+    };
+}
+
+#[test]
+fn names_are_those_of_the_list_and_each_stands_once() {
+    let mut names = Vec::from(rows::msrs!(names));
+    assert!(names.iter().zip(ROWS).all(|(name, row)| *name == row.name));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ROWS.len());
+}
+
 #[test]
 fn table_has_no_contradiction_and_is_large() {
     assert_eq!(contradiction(ROWS), None);

@@ -5,6 +5,7 @@ pub(crate) mod bit;
 mod control_bits;
 mod dynamic;
 mod extended;
+pub(crate) mod features;
 mod instructions;
 mod msr_bits;
 mod topology;
