@@ -101,6 +101,11 @@ impl Drop for FiveLevel {
     }
 }
 
+/// Clears CR0.PG and sets it again, by way of protected mode.
+pub fn toggle_paging() {
+    switch(crate::cpu::control::read_cr3(), read_cr4());
+}
+
 fn switch(root: u64, cr4: u64) {
     // SAFETY: 1. either root maps the runtime where it is. 2. frames and CR4 fit 32 bits.
     unsafe { paging_switch(root as u32, cr4 as u32) };

@@ -6,6 +6,8 @@ mod combination_flags;
 mod combinations;
 mod combinations_supervisor;
 mod combinations_user;
+mod consistency;
+mod consistency_cases;
 mod decision;
 mod execute_disable;
 mod five_level;
