@@ -46,6 +46,9 @@ pub struct Class {
     pub bits: Option<u32>,
     /// Part of the version of the subjects that it holds for.
     pub when: Option<String>,
+    /// So few inputs lead to it that a run may well see none: that it explains nothing says nothing.
+    #[serde(default)]
+    pub rare: bool,
     /// Which of its file it is, from 1.
     #[serde(skip)]
     pub number: usize,
@@ -130,6 +133,7 @@ fn anything_refused(scope: &Scope) -> Class {
         on: vec![scope.on.name().to_owned()],
         bits: Some(scope.bitness.bits()),
         when: None,
+        rare: false,
         number: 0,
     }
 }
@@ -215,10 +219,10 @@ impl Known {
     }
 
     /// How often each pattern explained one of the findings. Patterns that match none of the forms that were tried say
-    /// nothing, and are left out.
+    /// nothing, and are left out, as are those of rare classes.
     pub fn uses<'a>(&self, findings: impl Iterator<Item = &'a Key> + Clone, tried: &[String]) -> Uses {
         let mut uses = Uses::new();
-        for (patterns, class) in self.classes.iter().filter(|(_, class)| class.number != 0) {
+        for (patterns, class) in self.classes.iter().filter(|(_, class)| class.number != 0 && !class.rare) {
             for pattern in patterns.iter().filter(|pattern| tried.iter().any(|form| pattern.matches(form))) {
                 uses.insert((class.number, pattern.to_string()), Use { class: class.clone(), nr_explained: 0 });
             }
@@ -269,6 +273,7 @@ mod tests {
         let uses = parse(&text).unwrap().uses(findings.iter(), &tried);
         let uses: Vec<_> = uses.iter().map(|((_, pattern), found)| (pattern.as_str(), found.nr_explained)).collect();
         assert_eq!(uses, [("Adc_*", 1), ("Adc_rm8_r8", 1), ("V*", 0)]);
+        assert_eq!(parse(&format!("{text}rare = true\n")).unwrap().uses(findings.iter(), &tried), Uses::new());
     }
 
     #[test]

@@ -146,6 +146,7 @@ mod tests {
             on: vec!["mmio-user".to_owned(), "mmio-supervisor".to_owned()],
             bits: Some(64),
             when: None,
+            rare: false,
             number: 3,
         };
         Outcome {
