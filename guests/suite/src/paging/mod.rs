@@ -17,6 +17,7 @@ mod large_pages;
 mod legacy;
 mod legacy_32_bit;
 mod legacy_pae;
+mod mode_switches;
 mod model;
 mod permissions;
 mod probe;
