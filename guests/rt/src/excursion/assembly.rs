@@ -122,14 +122,15 @@ global_asm!(
 
     excursion_to_real:
         lidtl {BLOCK} + {REAL_IDTR}
+        movl ${DATA_16}, %ecx
+        movl %ecx, %ss
         cmpl ${BIG_REAL}, %eax
         je 1f
-        movl ${DATA_16}, %eax
+        movl %ecx, %eax
         movl %eax, %ds
         movl %eax, %es
         movl %eax, %fs
         movl %eax, %gs
-        movl %eax, %ss
     1:
         ljmpl ${CODE_16}, $(1f - excursion_blob + {BLOB})
     .code16

@@ -20,7 +20,7 @@ pub mod paging;
 pub mod tables;
 
 pub use block::{ARENA, ARENA_SEGMENT, Arrival, Registers, register};
-pub use code::Code;
+pub use code::{Code, CodeTable};
 
 use crate::{boot, mmio};
 use block::{Block, at, kind};
@@ -136,7 +136,7 @@ impl Program {
     };
     /// Real mode in the arena.
     pub const REAL: Self = Self::new(kind::REAL, Ending::FarJumpReal, 0, ARENA_SEGMENT, ARENA_SEGMENT);
-    /// Real mode in the arena with data segments of 4 GiB.
+    /// Real mode in the arena with DS, ES, FS and GS of 4 GiB; SS has 64 KiB, as CS has.
     pub const BIG_REAL: Self = Self::new(kind::BIG_REAL, Ending::FarJumpReal, 0, ARENA_SEGMENT, ARENA_SEGMENT);
 
     /// The same entered by IRET instead of a far return, with whatever privilege its CS has.

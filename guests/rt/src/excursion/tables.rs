@@ -6,7 +6,7 @@ use super::{block::ARENA, layout};
 use crate::mmio;
 
 /// Number of descriptors of the GDT.
-pub const NR_DESCRIPTORS: u16 = 64;
+pub const NR_DESCRIPTORS: u16 = 256;
 /// Number of vectors that lead to an arrival; the others have no gate.
 pub const NR_VECTORS: u32 = 36;
 

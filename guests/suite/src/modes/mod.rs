@@ -1,3 +1,13 @@
 //! Modes outside of long mode: what each computes, and the ways between them.
 
+#[macro_use]
+mod runner;
+
+mod big_real;
 mod entering;
+mod model;
+mod protected_16;
+mod protected_32;
+mod real;
+mod tables;
+mod virtual_8086;

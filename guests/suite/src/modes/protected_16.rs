@@ -1,0 +1,102 @@
+//! Tables of instructions in 16-bit protected mode.
+
+use super::{
+    model::Mode,
+    runner::Runner,
+    tables::{branches, data, decimal, stack},
+};
+use rt::case;
+
+/// Sums and differences of each size, with flags, in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("ADD—Add"), sdm2("SUB—Subtract")])]
+fn protected_16_sums() {
+    Runner::new(Mode::Protected16).run(&data::SUMS, &data::INPUTS[..2]);
+}
+
+/// Logic, moves and extensions of each size in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("AND—Logical AND"), sdm2("MOV—Move")])]
+fn protected_16_logic() {
+    Runner::new(Mode::Protected16).run(&data::LOGIC, &data::INPUTS[..2]);
+}
+
+/// Shifts, rotations and bit instructions of each size in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("SAL/SAR/SHL/SHR—Shift"), sdm2("RCL/RCR/ROL/ROR—Rotate")])]
+fn protected_16_shifts() {
+    Runner::new(Mode::Protected16).run(&data::SHIFTS, &data::INPUTS[..2]);
+}
+
+/// Products and quotients, with #DE where one does not fit, in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("MUL—Unsigned Multiply"), sdm2("DIV—Unsigned Divide")])]
+fn protected_16_products() {
+    Runner::new(Mode::Protected16).run(&data::PRODUCTS, &data::INPUTS);
+}
+
+/// DAA and DAS in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("DAA—Decimal Adjust AL After Addition"),
+       sdm2("DAS—Decimal Adjust AL After Subtraction")])]
+fn protected_16_packed_decimal() {
+    Runner::new(Mode::Protected16).run(&decimal::PACKED, &decimal::INPUTS);
+}
+
+/// AAA and AAS in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("AAA—ASCII Adjust After Addition"),
+       sdm2("AAS—ASCII Adjust AL After Subtraction")])]
+fn protected_16_unpacked_decimal() {
+    Runner::new(Mode::Protected16).run(&decimal::UNPACKED, &decimal::INPUTS);
+}
+
+/// AAM and AAD with any base in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("AAM—ASCII Adjust AX After Multiply"),
+       sdm2("AAD—ASCII Adjust AX Before Division")])]
+fn protected_16_decimal_digits() {
+    Runner::new(Mode::Protected16).run(&decimal::DIGITS, &decimal::INPUTS[4..12]);
+}
+
+/// AAM with base 0 raises #DE in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("AAM—ASCII Adjust AX After Multiply"))]
+fn protected_16_zero_base() {
+    Runner::new(Mode::Protected16).run(&decimal::ZERO_BASE, &decimal::INPUTS[..2]);
+}
+
+/// PUSH, POP, PUSHA and POPA of both sizes in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("PUSH—Push Word, Doubleword, or Quadword Onto the Stack"),
+       sdm1("Address-Size Attributes for Stack")])]
+fn protected_16_stack() {
+    Runner::new(Mode::Protected16).run(&stack::STACK, &stack::INPUTS_NARROW);
+}
+
+/// ENTER of both sizes in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("ENTER—Make Stack Frame for Procedure Parameters"))]
+fn protected_16_enter() {
+    Runner::new(Mode::Protected16).run(&stack::ENTER, &stack::INPUTS_FRAME);
+}
+
+/// ENTER with a nesting level pushes the frame pointer in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("ENTER—Make Stack Frame for Procedure Parameters"))]
+fn protected_16_nested_enter() {
+    Runner::new(Mode::Protected16).run(&stack::NESTED, &stack::INPUTS_FRAME);
+}
+
+/// LEAVE of both sizes in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("LEAVE—High Level Procedure Exit"))]
+fn protected_16_leave() {
+    Runner::new(Mode::Protected16).run(&stack::LEAVE, &stack::INPUTS_FRAME);
+}
+
+/// Each condition of Jcc in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("Jcc—Jump if Condition Is Met"))]
+fn protected_16_conditions() {
+    Runner::new(Mode::Protected16).run(&branches::CONDITIONS, &branches::INPUTS[1..4]);
+}
+
+/// LOOP and JCXZ with CX and with ECX in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("LOOP/LOOPcc—Loop According to ECX Counter"))]
+fn protected_16_loops() {
+    Runner::new(Mode::Protected16).run(&branches::LOOPS, &branches::INPUTS);
+}
+
+/// Calls and returns, near and far, in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
+fn protected_16_calls() {
+    Runner::new(Mode::Protected16).run(&branches::CALLS, &branches::INPUTS_ONE);
+}

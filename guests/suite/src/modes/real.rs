@@ -1,0 +1,102 @@
+//! Tables of instructions in real mode.
+
+use super::{
+    model::Mode,
+    runner::Runner,
+    tables::{branches, data, decimal, stack},
+};
+use rt::case;
+
+/// Sums and differences of each size, with flags, in real mode.
+#[case(feature = RealMode, spec = [sdm2("ADD—Add"), sdm2("SUB—Subtract")])]
+fn real_sums() {
+    Runner::new(Mode::Real).run(&data::SUMS, &data::INPUTS);
+}
+
+/// Logic, moves and extensions of each size in real mode.
+#[case(feature = RealMode, spec = [sdm2("AND—Logical AND"), sdm2("MOV—Move")])]
+fn real_logic() {
+    Runner::new(Mode::Real).run(&data::LOGIC, &data::INPUTS);
+}
+
+/// Shifts, rotations and bit instructions of each size in real mode.
+#[case(feature = RealMode, spec = [sdm2("SAL/SAR/SHL/SHR—Shift"), sdm2("RCL/RCR/ROL/ROR—Rotate")])]
+fn real_shifts() {
+    Runner::new(Mode::Real).run(&data::SHIFTS, &data::INPUTS);
+}
+
+/// Products and quotients, with #DE where one does not fit, in real mode.
+#[case(feature = RealMode, spec = [sdm2("MUL—Unsigned Multiply"), sdm2("DIV—Unsigned Divide")])]
+fn real_products() {
+    Runner::new(Mode::Real).run(&data::PRODUCTS, &data::INPUTS);
+}
+
+/// DAA and DAS in real mode.
+#[case(feature = RealMode, spec = [sdm2("DAA—Decimal Adjust AL After Addition"),
+       sdm2("DAS—Decimal Adjust AL After Subtraction")])]
+fn real_packed_decimal() {
+    Runner::new(Mode::Real).run(&decimal::PACKED, &decimal::INPUTS);
+}
+
+/// AAA and AAS in real mode.
+#[case(feature = RealMode, spec = [sdm2("AAA—ASCII Adjust After Addition"),
+       sdm2("AAS—ASCII Adjust AL After Subtraction")])]
+fn real_unpacked_decimal() {
+    Runner::new(Mode::Real).run(&decimal::UNPACKED, &decimal::INPUTS);
+}
+
+/// AAM and AAD with any base in real mode.
+#[case(feature = RealMode, spec = [sdm2("AAM—ASCII Adjust AX After Multiply"),
+       sdm2("AAD—ASCII Adjust AX Before Division")])]
+fn real_decimal_digits() {
+    Runner::new(Mode::Real).run(&decimal::DIGITS, &decimal::INPUTS);
+}
+
+/// AAM with base 0 raises #DE in real mode.
+#[case(feature = RealMode, spec = sdm2("AAM—ASCII Adjust AX After Multiply"))]
+fn real_zero_base() {
+    Runner::new(Mode::Real).run(&decimal::ZERO_BASE, &decimal::INPUTS[..2]);
+}
+
+/// PUSH, POP, PUSHA and POPA of both sizes in real mode.
+#[case(feature = RealMode, spec = [sdm2("PUSH—Push Word, Doubleword, or Quadword Onto the Stack"),
+       sdm1("Address-Size Attributes for Stack")])]
+fn real_stack() {
+    Runner::new(Mode::Real).run(&stack::STACK, &stack::INPUTS_NARROW);
+}
+
+/// ENTER of both sizes in real mode.
+#[case(feature = RealMode, spec = sdm2("ENTER—Make Stack Frame for Procedure Parameters"))]
+fn real_enter() {
+    Runner::new(Mode::Real).run(&stack::ENTER, &stack::INPUTS_FRAME);
+}
+
+/// ENTER with a nesting level pushes the frame pointer in real mode.
+#[case(feature = RealMode, spec = sdm2("ENTER—Make Stack Frame for Procedure Parameters"))]
+fn real_nested_enter() {
+    Runner::new(Mode::Real).run(&stack::NESTED, &stack::INPUTS_FRAME);
+}
+
+/// LEAVE of both sizes in real mode.
+#[case(feature = RealMode, spec = sdm2("LEAVE—High Level Procedure Exit"))]
+fn real_leave() {
+    Runner::new(Mode::Real).run(&stack::LEAVE, &stack::INPUTS_FRAME);
+}
+
+/// Each condition of Jcc in real mode.
+#[case(feature = RealMode, spec = sdm2("Jcc—Jump if Condition Is Met"))]
+fn real_conditions() {
+    Runner::new(Mode::Real).run(&branches::CONDITIONS, &branches::INPUTS);
+}
+
+/// LOOP and JCXZ with CX and with ECX in real mode.
+#[case(feature = RealMode, spec = sdm2("LOOP/LOOPcc—Loop According to ECX Counter"))]
+fn real_loops() {
+    Runner::new(Mode::Real).run(&branches::LOOPS, &branches::INPUTS);
+}
+
+/// Calls and returns, near and far, in real mode.
+#[case(feature = RealMode, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
+fn real_calls() {
+    Runner::new(Mode::Real).run(&branches::CALLS, &branches::INPUTS_ONE);
+}

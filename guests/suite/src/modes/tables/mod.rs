@@ -1,0 +1,6 @@
+//! Tables of instructions: a row is assembly, assembled for 16 and for 32-bit code, and what it does to the model.
+
+pub(crate) mod branches;
+pub(crate) mod data;
+pub(crate) mod decimal;
+pub(crate) mod stack;
