@@ -2,6 +2,7 @@
 
 mod basic;
 pub(crate) mod bit;
+mod consistency;
 mod control_bits;
 mod dynamic;
 mod extended;

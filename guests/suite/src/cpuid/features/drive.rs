@@ -75,7 +75,7 @@ fn place(row: &Row, end: [u8; 2]) -> u64 {
     code
 }
 
-/// Executes a row at CPL 3. What does not end at the UD2 behind it ended in the instruction itself.
+/// Executes a row at CPL 3. It ends at the UD2 behind it, or with an exception of the instruction itself.
 pub(super) fn execute_user(row: &Row) -> Outcome {
     let code = place(row, UD2);
     let mut state = Registers::at(code);
@@ -85,6 +85,9 @@ pub(super) fn execute_user(row: &Row) -> Outcome {
     let exception = user::enter(&mut state);
     if exception.vector == 6 && exception.rip == code + row.bytes.len() as u64 {
         Outcome::COMPLETED
+    } else if exception.rip != code {
+        // It ran on to somewhere else: no outcome that a check expects.
+        Outcome(1)
     } else {
         exception.into()
     }

@@ -112,6 +112,9 @@ const fn row(name: &'static str, bytes: &'static [u8], features: &'static [Bit])
     Row { name, bytes, features, state: None, absent: Ud, levels: Both }
 }
 
+// The operands of XOP encodings are such that a processor which takes them for POP still comes to an end: what follows is
+// CLC and NOP, INT3, or IN.
+
 /// The table. RDI and RSI point to memory of their own, and RAX, RCX and RDX are 0; RAX is the address that CLZERO clears.
 pub(crate) const ROWS: &[Row] = &[
     row("FNOP", &[0xd9, 0xd0], &[FPU]),
@@ -168,8 +171,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row { absent: Other, ..row("ENDBR64", &[0xf3, 0x0f, 0x1e, 0xfa], &[CET_IBT]) },
     Row { absent: Other, ..row("RDSSPQ RAX", &[0xf3, 0x48, 0x0f, 0x1e, 0xc8], &[CET_SS]) },
     Row { absent: Other, ..row("PAUSE", &[0xf3, 0x90], &[SSE2]) },
-    row("BLCFILL EAX, ECX", &[0x8f, 0xe9, 0x78, 0x01, 0xc9], &[TBM]),
-    row("TZMSK EAX, ECX", &[0x8f, 0xe9, 0x78, 0x01, 0xe1], &[TBM]),
+    row("BLCFILL EAX, ESP", &[0x8f, 0xe9, 0x78, 0x01, 0xcc], &[TBM]),
+    row("TZMSK EAX, ESP", &[0x8f, 0xe9, 0x78, 0x01, 0xe4], &[TBM]),
     Row { state: Xsave, ..row("XGETBV", &[0x0f, 0x01, 0xd0], &[XSAVE]) },
     Row { state: Xsave, ..row("XSAVE [RDI]", &[0x0f, 0xae, 0x27], &[XSAVE]) },
     Row { state: Xsave, ..row("XSAVEOPT [RDI]", &[0x0f, 0xae, 0x37], &[XSAVE, XSAVEOPT]) },
@@ -252,8 +255,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row { state: Avx, ..row("VGF2P8MULB YMM0, YMM1, YMM2", &[0xc4, 0xe2, 0x75, 0xcf, 0xc2], &[AVX, GFNI]) },
     Row { state: Avx, ..row("VPDPBUSD XMM0, XMM1, XMM2 (VEX)", &[0xc4, 0xe2, 0x71, 0x50, 0xc2], &[AVX_VNNI]) },
     Row { state: Avx, ..row("VFMADDPS XMM0, XMM1, XMM2, XMM3", &[0xc4, 0xe3, 0xf1, 0x68, 0xc3, 0x20], &[FMA4]) },
-    Row { state: Avx, ..row("VPCMOV XMM0, XMM1, XMM2, XMM3", &[0x8f, 0xe8, 0x70, 0xa2, 0xc2, 0x30], &[XOP]) },
-    Row { state: Avx, ..row("VPROTB XMM0, XMM1, 1", &[0x8f, 0xe8, 0x78, 0xc0, 0xc1, 0x01], &[XOP]) },
+    Row { state: Avx, ..row("VPCMOV XMM7, XMM1, XMM0, XMM9", &[0x8f, 0xe8, 0x70, 0xa2, 0xf8, 0x90], &[XOP]) },
+    Row { state: Avx, ..row("VPROTB XMM7, XMM0, 0X90", &[0x8f, 0xe8, 0x78, 0xc0, 0xf8, 0x90], &[XOP]) },
     Row { state: Avx, ..row("VSHA512MSG1 YMM1, XMM2", &[0xc4, 0xe2, 0x7f, 0xcc, 0xca], &[AVX, SHA512]) },
     Row { state: Avx, ..row("VSM3MSG1 XMM1, XMM2, XMM3", &[0xc4, 0xe2, 0x68, 0xda, 0xcb], &[AVX, SM3]) },
     Row { state: Avx, ..row("VSM4KEY4 XMM1, XMM2, XMM3", &[0xc4, 0xe2, 0x6a, 0xda, 0xcb], &[AVX, SM4]) },

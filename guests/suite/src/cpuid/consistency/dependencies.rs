@@ -1,0 +1,243 @@
+//! Features that take others: whoever is told of the first is told of the second.
+//!
+//! Sources: SDM vol. 1, "Programming with Intel Advanced Vector Extensions (Intel AVX)", "Detection of Intel AVX Instructions",
+//! "Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"; APM vol. 3, "Instruction Subsets and
+//! CPUID Feature Flags"; APM vol. 2, "Long Mode" and "SVM Related CPUID".
+
+use super::model::Dependency;
+use crate::cpuid::bit::{
+    Bit,
+    Output::{Eax, Ebx, Ecx, Edx},
+    bit,
+};
+
+const APIC: Bit = bit(0x1, 0, Edx, 9);
+const MMX: Bit = bit(0x1, 0, Edx, 23);
+const SSE: Bit = bit(0x1, 0, Edx, 25);
+const SSE2: Bit = bit(0x1, 0, Edx, 26);
+const FXSR: Bit = bit(0x1, 0, Edx, 24);
+const FPU: Bit = bit(0x1, 0, Edx, 0);
+const CX8: Bit = bit(0x1, 0, Edx, 8);
+const MSR: Bit = bit(0x1, 0, Edx, 5);
+const MCE: Bit = bit(0x1, 0, Edx, 7);
+const MCA: Bit = bit(0x1, 0, Edx, 14);
+const CMOV: Bit = bit(0x1, 0, Edx, 15);
+const PAE: Bit = bit(0x1, 0, Edx, 6);
+const TSC: Bit = bit(0x1, 0, Edx, 4);
+const DS: Bit = bit(0x1, 0, Edx, 21);
+const CLFSH: Bit = bit(0x1, 0, Edx, 19);
+const SSE3: Bit = bit(0x1, 0, Ecx, 0);
+const PCLMULQDQ: Bit = bit(0x1, 0, Ecx, 1);
+const DTES64: Bit = bit(0x1, 0, Ecx, 2);
+const DS_CPL: Bit = bit(0x1, 0, Ecx, 4);
+const SSSE3: Bit = bit(0x1, 0, Ecx, 9);
+const FMA: Bit = bit(0x1, 0, Ecx, 12);
+const CX16: Bit = bit(0x1, 0, Ecx, 13);
+const SSE4_1: Bit = bit(0x1, 0, Ecx, 19);
+const SSE4_2: Bit = bit(0x1, 0, Ecx, 20);
+const X2APIC: Bit = bit(0x1, 0, Ecx, 21);
+const TSC_DEADLINE: Bit = bit(0x1, 0, Ecx, 24);
+const AES: Bit = bit(0x1, 0, Ecx, 25);
+const XSAVE: Bit = bit(0x1, 0, Ecx, 26);
+const AVX: Bit = bit(0x1, 0, Ecx, 28);
+const F16C: Bit = bit(0x1, 0, Ecx, 29);
+const PCID: Bit = bit(0x1, 0, Ecx, 17);
+const TSC_ADJUST: Bit = bit(0x7, 0, Ebx, 1);
+const AVX2: Bit = bit(0x7, 0, Ebx, 5);
+const AVX512F: Bit = bit(0x7, 0, Ebx, 16);
+const AVX512DQ: Bit = bit(0x7, 0, Ebx, 17);
+const AVX512_IFMA: Bit = bit(0x7, 0, Ebx, 21);
+const AVX512PF: Bit = bit(0x7, 0, Ebx, 26);
+const AVX512ER: Bit = bit(0x7, 0, Ebx, 27);
+const AVX512CD: Bit = bit(0x7, 0, Ebx, 28);
+const SHA: Bit = bit(0x7, 0, Ebx, 29);
+const AVX512BW: Bit = bit(0x7, 0, Ebx, 30);
+const AVX512VL: Bit = bit(0x7, 0, Ebx, 31);
+const MPX: Bit = bit(0x7, 0, Ebx, 14);
+const AVX512_VBMI: Bit = bit(0x7, 0, Ecx, 1);
+const AVX512_VBMI2: Bit = bit(0x7, 0, Ecx, 6);
+const GFNI: Bit = bit(0x7, 0, Ecx, 8);
+const VAES: Bit = bit(0x7, 0, Ecx, 9);
+const VPCLMULQDQ: Bit = bit(0x7, 0, Ecx, 10);
+const AVX512_VNNI: Bit = bit(0x7, 0, Ecx, 11);
+const AVX512_BITALG: Bit = bit(0x7, 0, Ecx, 12);
+const AVX512_VPOPCNTDQ: Bit = bit(0x7, 0, Ecx, 14);
+const PKU: Bit = bit(0x7, 0, Ecx, 3);
+const AVX512_4VNNIW: Bit = bit(0x7, 0, Edx, 2);
+const AVX512_4FMAPS: Bit = bit(0x7, 0, Edx, 3);
+const AVX512_VP2INTERSECT: Bit = bit(0x7, 0, Edx, 8);
+const AMX_BF16: Bit = bit(0x7, 0, Edx, 22);
+const AVX512_FP16: Bit = bit(0x7, 0, Edx, 23);
+const AMX_TILE: Bit = bit(0x7, 0, Edx, 24);
+const AMX_INT8: Bit = bit(0x7, 0, Edx, 25);
+const AVX_VNNI: Bit = bit(0x7, 1, Eax, 4);
+const AVX512_BF16: Bit = bit(0x7, 1, Eax, 5);
+const AVX_IFMA: Bit = bit(0x7, 1, Eax, 23);
+const AMX_FP16: Bit = bit(0x7, 1, Eax, 21);
+const SHA512: Bit = bit(0x7, 1, Eax, 0);
+const SM3: Bit = bit(0x7, 1, Eax, 1);
+const SM4: Bit = bit(0x7, 1, Eax, 2);
+const AVX_VNNI_INT8: Bit = bit(0x7, 1, Edx, 4);
+const AVX_NE_CONVERT: Bit = bit(0x7, 1, Edx, 5);
+const AVX_VNNI_INT16: Bit = bit(0x7, 1, Edx, 10);
+const XSAVEOPT: Bit = bit(0xd, 1, Eax, 0);
+const XSAVEC: Bit = bit(0xd, 1, Eax, 1);
+const XGETBV1: Bit = bit(0xd, 1, Eax, 2);
+const XSAVES: Bit = bit(0xd, 1, Eax, 3);
+const XFD: Bit = bit(0xd, 1, Eax, 4);
+const XCR0_SSE: Bit = bit(0xd, 0, Eax, 1);
+const XCR0_X87: Bit = bit(0xd, 0, Eax, 0);
+const XCR0_AVX: Bit = bit(0xd, 0, Eax, 2);
+const XCR0_BNDREGS: Bit = bit(0xd, 0, Eax, 3);
+const XCR0_BNDCSR: Bit = bit(0xd, 0, Eax, 4);
+const XCR0_OPMASK: Bit = bit(0xd, 0, Eax, 5);
+const XCR0_ZMM_HI256: Bit = bit(0xd, 0, Eax, 6);
+const XCR0_HI16_ZMM: Bit = bit(0xd, 0, Eax, 7);
+const XCR0_PKRU: Bit = bit(0xd, 0, Eax, 9);
+const XCR0_TILECFG: Bit = bit(0xd, 0, Eax, 17);
+const XCR0_TILEDATA: Bit = bit(0xd, 0, Eax, 18);
+const SVM: Bit = bit(0x8000_0001, 0, Ecx, 2);
+const SSE4A: Bit = bit(0x8000_0001, 0, Ecx, 6);
+const MISALIGNSSE: Bit = bit(0x8000_0001, 0, Ecx, 7);
+const XOP: Bit = bit(0x8000_0001, 0, Ecx, 11);
+const FMA4: Bit = bit(0x8000_0001, 0, Ecx, 16);
+const LM: Bit = bit(0x8000_0001, 0, Edx, 29);
+const PAGE_1G: Bit = bit(0x8000_0001, 0, Edx, 26);
+const FFXSR: Bit = bit(0x8000_0001, 0, Edx, 25);
+const D3NOW: Bit = bit(0x8000_0001, 0, Edx, 31);
+const D3NOWEXT: Bit = bit(0x8000_0001, 0, Edx, 30);
+const MMXEXT: Bit = bit(0x8000_0001, 0, Edx, 22);
+const NX: Bit = bit(0x8000_0001, 0, Edx, 20);
+const NPT: Bit = bit(0x8000_000a, 0, Edx, 0);
+const LBRV: Bit = bit(0x8000_000a, 0, Edx, 1);
+const AVIC: Bit = bit(0x8000_000a, 0, Edx, 13);
+const VGIF: Bit = bit(0x8000_000a, 0, Edx, 16);
+
+macro_rules! dependencies {
+    ($($feature:ident $required:ident;)*) => {
+        /// The table.
+        pub(crate) const DEPENDENCIES: &[Dependency] = &[$(Dependency {
+            name: concat!(stringify!($feature), " takes ", stringify!($required)),
+            feature: $feature,
+            required: $required,
+        }),*];
+    };
+}
+
+dependencies! {
+    SSE FXSR;
+    SSE2 SSE;
+    SSE3 SSE2;
+    SSSE3 SSE3;
+    SSE4_1 SSSE3;
+    SSE4_2 SSE4_1;
+    AES SSE2;
+    PCLMULQDQ SSE2;
+    SHA SSE2;
+    GFNI SSE2;
+    SSE4A SSE3;
+    MISALIGNSSE SSE;
+    AVX XSAVE;
+    AVX XCR0_AVX;
+    AVX SSE4_2;
+    AVX2 AVX;
+    FMA AVX;
+    F16C AVX;
+    XOP AVX;
+    FMA4 AVX;
+    VAES AVX;
+    VAES AES;
+    VPCLMULQDQ AVX;
+    VPCLMULQDQ PCLMULQDQ;
+    AVX_VNNI AVX2;
+    AVX_IFMA AVX2;
+    AVX_VNNI_INT8 AVX2;
+    AVX_VNNI_INT16 AVX2;
+    AVX_NE_CONVERT AVX2;
+    SHA512 AVX;
+    SM3 AVX;
+    SM4 AVX;
+    AVX512F AVX2;
+    AVX512F FMA;
+    AVX512F F16C;
+    AVX512F XCR0_OPMASK;
+    AVX512F XCR0_ZMM_HI256;
+    AVX512F XCR0_HI16_ZMM;
+    AVX512DQ AVX512F;
+    AVX512_IFMA AVX512F;
+    AVX512PF AVX512F;
+    AVX512ER AVX512F;
+    AVX512CD AVX512F;
+    AVX512BW AVX512F;
+    AVX512VL AVX512F;
+    AVX512_VBMI AVX512F;
+    AVX512_VNNI AVX512F;
+    AVX512_VPOPCNTDQ AVX512F;
+    AVX512_4VNNIW AVX512F;
+    AVX512_4FMAPS AVX512F;
+    AVX512_VP2INTERSECT AVX512F;
+    AVX512_BF16 AVX512F;
+    AVX512_FP16 AVX512F;
+    AVX512_BITALG AVX512F;
+    AVX512_VBMI2 AVX512F;
+    AVX512_VBMI2 AVX512BW;
+    AVX512_BITALG AVX512BW;
+    AVX512_BF16 AVX512BW;
+    AVX512_FP16 AVX512BW;
+    AVX512_VBMI AVX512BW;
+    XCR0_SSE XCR0_X87;
+    XSAVE XCR0_X87;
+    XSAVE XCR0_SSE;
+    XCR0_AVX AVX;
+    XCR0_OPMASK AVX512F;
+    XCR0_ZMM_HI256 AVX512F;
+    XCR0_HI16_ZMM AVX512F;
+    XCR0_PKRU PKU;
+    XCR0_BNDREGS MPX;
+    XCR0_BNDCSR MPX;
+    MPX XCR0_BNDREGS;
+    MPX XCR0_BNDCSR;
+    XCR0_TILECFG AMX_TILE;
+    XCR0_TILEDATA AMX_TILE;
+    AMX_TILE XCR0_TILECFG;
+    AMX_TILE XCR0_TILEDATA;
+    AMX_BF16 AMX_TILE;
+    AMX_INT8 AMX_TILE;
+    AMX_FP16 AMX_TILE;
+    XSAVEOPT XSAVE;
+    XSAVEC XSAVE;
+    XGETBV1 XSAVE;
+    XSAVES XSAVE;
+    XFD XSAVE;
+    PKU XSAVE;
+    PKU XCR0_PKRU;
+    X2APIC APIC;
+    TSC_DEADLINE APIC;
+    TSC_DEADLINE TSC;
+    TSC_ADJUST TSC;
+    TSC_ADJUST MSR;
+    MCA MCE;
+    CX16 CX8;
+    DTES64 DS;
+    DS_CPL DS;
+    FXSR FPU;
+    MMX FPU;
+    LM PAE;
+    LM SSE2;
+    LM CMOV;
+    LM MSR;
+    LM CX8;
+    LM FXSR;
+    PAGE_1G LM;
+    PCID LM;
+    FFXSR FXSR;
+    D3NOWEXT D3NOW;
+    D3NOW MMX;
+    MMXEXT MMX;
+    NPT SVM;
+    LBRV SVM;
+    AVIC SVM;
+    VGIF SVM;
+    NX PAE;
+    SSE2 CLFSH;
+}
