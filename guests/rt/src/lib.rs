@@ -17,6 +17,7 @@ pub mod attempts;
 pub mod boot;
 pub mod catch;
 pub mod cpu;
+pub mod descriptors;
 pub mod excursion;
 pub mod gate;
 pub mod io_bitmap;

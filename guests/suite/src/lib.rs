@@ -15,5 +15,6 @@ mod msr;
 mod paging;
 mod pio;
 mod ring3;
+mod segments;
 mod string;
 mod syscall;
