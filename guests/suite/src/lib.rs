@@ -16,5 +16,6 @@ mod paging;
 mod pio;
 mod ring3;
 mod segments;
+mod state;
 mod string;
 mod syscall;

@@ -1,0 +1,22 @@
+//! x87, vector and extended state, and the instructions and control registers that manage it.
+
+mod component;
+mod header;
+mod memory;
+mod registers;
+mod survival;
+mod survival_vector;
+mod sweep;
+mod xcr0;
+mod xsave;
+mod xsaves;
+
+use rt::{Exception, instruction};
+
+/// Writes XCR0. CR4.OSXSAVE must be set.
+///
+/// # Errors
+/// The exception that XSETBV raises.
+fn xsetbv(value: u64) -> Result<(), Exception> {
+    instruction!("xsetbv", in("ecx") 0, in("eax") value as u32, in("edx") (value >> 32) as u32)
+}

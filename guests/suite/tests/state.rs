@@ -1,0 +1,98 @@
+//! The models of processor state give known answers, and each of their inputs counts.
+
+#[expect(dead_code, reason = "the cases use the rest")]
+#[path = "../src/state/component.rs"]
+mod component;
+
+use component::{
+    Layout, NR_COMPONENTS,
+    Restored::{Initialised, Kept, Loaded},
+    Save, bit, header_faults, is_legal_xcr0, restored, restored_mxcsr,
+};
+
+const EVERYTHING: u64 = bit::X87 | bit::SSE | bit::AVX | bit::MPX | bit::AVX512 | bit::PKRU | bit::AMX;
+
+#[test]
+fn legal_values_of_xcr0() {
+    let legal: Vec<u64> = (0..256).filter(|&value| is_legal_xcr0(value, EVERYTHING)).collect();
+    assert_eq!(legal, [0x01, 0x03, 0x07, 0x19, 0x1b, 0x1f, 0xe7, 0xff]);
+    for (value, expected) in [(0x201, true), (0x200, false), (1 << 17 | 1, false), (3 << 17 | 1, true), (0x401, false)]
+    {
+        assert_eq!(is_legal_xcr0(value, EVERYTHING), expected, "{value:#x}");
+    }
+}
+
+#[test]
+fn a_bit_that_is_not_supported_is_illegal() {
+    for missing in [bit::SSE, bit::AVX, bit::MPX, bit::AVX512, bit::PKRU, bit::AMX] {
+        assert!(!is_legal_xcr0(EVERYTHING, EVERYTHING & !missing), "{missing:#x}");
+    }
+}
+
+#[test]
+fn every_bit_that_goes_with_another_counts() {
+    for bit in 0..20 {
+        let alone = EVERYTHING & !(1 << bit);
+        let goes_alone = [9, 8, 10, 11, 12, 13, 14, 15, 16, 19].contains(&bit);
+        assert_eq!(is_legal_xcr0(alone, EVERYTHING), goes_alone, "without bit {bit}");
+    }
+}
+
+#[test]
+fn xstate_bv_keeps_what_is_not_requested_unless_compacting() {
+    assert_eq!(Save::Xsave.xstate_bv(0b110, 0b011, 0b001), (0b101, 0b010));
+    assert_eq!(Save::Xsaveopt.xstate_bv(0b110, 0b011, 0b001), (0b101, 0b010));
+    assert_eq!(Save::Xsavec.xstate_bv(0b110, 0b011, 0b001), (0b001, 0b010));
+    assert_eq!(Save::Xsaves.xstate_bv(0b110, 0b011, 0b111), (0b011, 0));
+    assert_eq!((Save::Xsave.xcomp_bv(5, 3), Save::Xsavec.xcomp_bv(5, 3)), (5, 3 | 1 << 63));
+}
+
+#[test]
+fn what_is_written() {
+    for save in [Save::Xsave, Save::Xsaveopt, Save::Xsavec, Save::Xsaves] {
+        assert!(!save.writes(1, 0b101, true) && save.writes(2, 0b101, true), "{save:?}");
+        assert_eq!(save.writes(2, 0b101, false), save == Save::Xsave);
+    }
+}
+
+#[test]
+fn what_is_restored() {
+    let all = [(0, 0), (0, 4), (4, 0), (4, 4)].map(|(rfbm, xstate_bv)| restored(2, rfbm, xstate_bv));
+    assert_eq!(all, [Kept, Kept, Initialised, Loaded]);
+    let mxcsr = |compacted| {
+        [(1, 7), (2, 0), (2, 2), (4, 0), (4, 7), (6, 0)].map(|(rfbm, bv)| restored_mxcsr(compacted, rfbm, bv))
+    };
+    assert_eq!(mxcsr(false), [Kept, Loaded, Loaded, Loaded, Loaded, Loaded]);
+    assert_eq!(mxcsr(true), [Kept, Initialised, Loaded, Kept, Kept, Initialised]);
+}
+
+#[test]
+fn every_field_of_the_header_counts() {
+    let faults = |header| header_faults(&header, 7, true);
+    assert!(!faults([7, 0, 0, 1, 1, 1, 1, 1]) && !faults([3, 1 << 63 | 7, 0, 0, 0, 0, 0, 0]));
+    assert!(faults([8, 0, 0, 0, 0, 0, 0, 0]), "XSTATE_BV beyond XCR0");
+    assert!(faults([0, 1, 0, 0, 0, 0, 0, 0]), "XCOMP_BV of the standard form");
+    assert!(faults([0, 0, 1 << 56, 0, 0, 0, 0, 0]), "byte 23");
+    assert!(faults([0, 1 << 63 | 8, 0, 0, 0, 0, 0, 0]), "XCOMP_BV beyond XCR0");
+    assert!(faults([4, 1 << 63 | 3, 0, 0, 0, 0, 0, 0]), "XSTATE_BV beyond XCOMP_BV");
+    assert!(header_faults(&[0, 1 << 63, 0, 0, 0, 0, 0, 0], 7, false), "no compacted form");
+    for index in 2..8 {
+        let mut header = [3, 1 << 63 | 7, 0, 0, 0, 0, 0, 0];
+        header[index] = 1 << 63;
+        assert!(faults(header), "quadword {index} of the compacted form");
+    }
+}
+
+#[test]
+fn compacted_offsets_follow_presence_size_and_alignment() {
+    let mut layout = Layout { size: [0; NR_COMPONENTS], offset: [0; NR_COMPONENTS], aligned: [false; NR_COMPONENTS] };
+    (layout.size[2], layout.size[5], layout.size[9], layout.size[18]) = (256, 64, 8, 8192);
+    layout.aligned[18] = true;
+    let all = 1 << 2 | 1 << 5 | 1 << 9 | 1 << 18;
+    let offsets = [2, 5, 9, 18, NR_COMPONENTS].map(|component| layout.compacted_offset(component, all));
+    assert_eq!(offsets, [576, 832, 896, 960, 9152]);
+    assert_eq!(layout.compacted_offset(9, 1 << 9), 576);
+    assert_eq!(layout.compacted_offset(18, 1 << 9 | 1 << 18), 640);
+    layout.aligned[18] = false;
+    assert_eq!(layout.compacted_offset(18, 1 << 9 | 1 << 18), 584);
+}
