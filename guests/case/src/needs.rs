@@ -76,6 +76,8 @@ bitflags::bitflags! {
         const KVM = 1 << 32;
         /// MOVBE.
         const MOVBE = 1 << 41;
+        /// Protection keys for supervisor pages.
+        const PKS = 1 << 47;
 
         // Properties of the board, told by the subject.
         /// The image was entered by PVH, so the entry state is the loader's.

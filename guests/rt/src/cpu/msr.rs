@@ -36,6 +36,7 @@ pub mod number {
     pub const IA32_MTRR_FIX64K_00000: u32 = 0x250;
     pub const IA32_MTRR_FIX4K_F8000: u32 = 0x26f;
     pub const IA32_TSC_DEADLINE: u32 = 0x6e0;
+    pub const IA32_PKRS: u32 = 0x6e1;
     pub const IA32_XSS: u32 = 0xda0;
 }
 
