@@ -6,11 +6,7 @@ use crate::interrupt;
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValue};
 use iced_decoder::Bitness;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
-use testcases::emulation::{
-    kvm::Flavour,
-    matrix,
-    mmio::Options,
-};
+use testcases::emulation::{kvm::Flavour, matrix, mmio::Options};
 
 /// Search for differences between a hypervisor and the processor
 #[derive(Debug, Args)]
