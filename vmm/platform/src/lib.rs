@@ -1,0 +1,10 @@
+//! The interrupt controllers and timers of a PC as state machines.
+//!
+//! Each is told the guest's accesses with the time, and asked for its outputs and for when the next of them changes. None
+//! of them waits, reads a clock, has a thread or knows of a hypervisor: whoever owns one does that, and tests say what time
+//! it is. Nothing that a guest writes makes one panic, grow without bound or ask to be woken more often than every
+//! [`time::MIN_PERIOD`].
+
+#![forbid(unsafe_code)]
+
+pub mod time;
