@@ -96,3 +96,88 @@ fn compacted_offsets_follow_presence_size_and_alignment() {
     layout.aligned[18] = false;
     assert_eq!(layout.compacted_offset(18, 1 << 9 | 1 << 18), 584);
 }
+
+#[expect(dead_code, reason = "the cases use the rest")]
+#[path = "../src/state/numeric.rs"]
+mod numeric;
+
+use case::message::outcome::{COMPLETED, exception};
+use numeric::{Class, Control, Leads, Meets, flag, leads, outcome};
+
+const UD: u64 = exception(6, 0);
+const NM: u64 = exception(7, 0);
+
+#[test]
+fn known_outcomes_of_control_bits() {
+    // Without any bit, with EM, MP, TS, MP and TS, EM and TS; all of them with OSFXSR.
+    let numbers = [8, 9, 10, 12, 14, 13];
+    let row = |class| numbers.map(|number| outcome(class, Control::numbered(number)));
+    assert_eq!(row(Class::X87), [COMPLETED, NM, COMPLETED, NM, NM, NM]);
+    assert_eq!(row(Class::Fxsave), [COMPLETED, NM, COMPLETED, NM, NM, NM]);
+    assert_eq!(row(Class::Wait), [COMPLETED, COMPLETED, COMPLETED, COMPLETED, NM, COMPLETED]);
+    assert_eq!(row(Class::Mmx), [COMPLETED, UD, COMPLETED, NM, NM, UD]);
+    assert_eq!(row(Class::Sse), [COMPLETED, UD, COMPLETED, NM, NM, UD]);
+    assert_eq!(row(Class::Extended), [COMPLETED, COMPLETED, COMPLETED, NM, NM, NM]);
+    assert_eq!(row(Class::Unaffected), [COMPLETED; 6]);
+}
+
+#[test]
+fn osfxsr_decides_on_sse_alone() {
+    for class in [Class::X87, Class::Wait, Class::Mmx, Class::Sse, Class::Fxsave, Class::Extended, Class::Unaffected] {
+        let differs =
+            (0..8).any(|bits| outcome(class, Control::numbered(bits)) != outcome(class, Control::numbered(bits | 8)));
+        assert_eq!(differs, class == Class::Sse, "{class:?}");
+    }
+}
+
+const NOTHING: Meets = Meets { before: 0, overflow: false, tiny: false, inexact: false };
+const ALL_MASKED: u64 = 0x3f;
+
+#[test]
+fn masked_exceptions_set_flags_and_fault_never() {
+    let table = [
+        (Meets { before: flag::IE, ..NOTHING }, flag::IE),
+        (Meets { before: flag::DE, inexact: true, ..NOTHING }, flag::DE | flag::PE),
+        (Meets { before: flag::ZE, ..NOTHING }, flag::ZE),
+        (Meets { overflow: true, inexact: true, ..NOTHING }, flag::OE | flag::PE),
+        (Meets { tiny: true, ..NOTHING }, 0),
+        (Meets { tiny: true, inexact: true, ..NOTHING }, flag::UE | flag::PE),
+        (Meets { inexact: true, ..NOTHING }, flag::PE),
+        (NOTHING, 0),
+    ];
+    for (meets, flags) in table {
+        assert_eq!(leads(meets, ALL_MASKED), Leads { faults: false, flags, open: 0 }, "{meets:?}");
+    }
+}
+
+#[test]
+fn an_unmasked_exception_faults_and_ends_what_comes_behind_it() {
+    let fault = |flags, open| Leads { faults: true, flags, open };
+    let denormal = Meets { before: flag::DE, inexact: true, ..NOTHING };
+    assert_eq!(leads(denormal, ALL_MASKED & !flag::DE), fault(flag::DE, 0));
+    assert_eq!(leads(denormal, ALL_MASKED & !flag::PE), fault(flag::DE | flag::PE, 0));
+    let tiny = Meets { tiny: true, ..NOTHING };
+    assert_eq!(leads(tiny, ALL_MASKED & !flag::UE), fault(flag::UE, flag::PE));
+    let large = Meets { overflow: true, inexact: true, ..NOTHING };
+    assert_eq!(leads(large, ALL_MASKED & !flag::OE), fault(flag::OE, flag::PE));
+    assert_eq!(leads(large, ALL_MASKED & !flag::PE), fault(flag::OE | flag::PE, 0));
+    assert_eq!(leads(large, ALL_MASKED & !flag::IE), Leads { faults: false, flags: flag::OE | flag::PE, open: 0 });
+}
+
+/// Each mask and each part of what an operation meets changes what it leads to, for some other of them.
+#[test]
+fn every_input_of_the_exceptions_counts() {
+    let all: Vec<Meets> = (0..64)
+        .map(|bits| Meets { before: bits & 7, overflow: bits & 8 != 0, tiny: bits & 16 != 0, inexact: bits & 32 != 0 })
+        .collect();
+    for bit in 0..6 {
+        assert!(
+            all.iter().any(|&meets| leads(meets, ALL_MASKED) != leads(meets, ALL_MASKED & !(1 << bit))),
+            "mask {bit}"
+        );
+    }
+    for bit in 0..6_usize {
+        let differs = (0..64).any(|bits| leads(all[bits], ALL_MASKED) != leads(all[bits ^ 1 << bit], ALL_MASKED));
+        assert!(differs, "input {bit}");
+    }
+}

@@ -1,8 +1,11 @@
 //! x87, vector and extended state, and the instructions and control registers that manage it.
 
 mod component;
+mod control_bits;
+mod exceptions;
 mod header;
 mod memory;
+mod numeric;
 mod registers;
 mod survival;
 mod survival_vector;
