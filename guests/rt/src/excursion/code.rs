@@ -37,19 +37,18 @@ impl Code {
 /// Machine code for 16 or 32-bit mode, as statics of type [`Code`](crate::excursion::Code):
 /// `machine_code! { /// Doc. 32 ADD = "add eax, ecx"; }`.
 ///
-/// The code may stand anywhere: it must name no address of itself but by relative jumps. A name may be used once in an
-/// image.
+/// The code may stand anywhere: it must name no address of itself but by relative jumps.
 #[macro_export]
 macro_rules! machine_code {
     ($($(#[$doc:meta])* $bits:literal $visible:vis $name:ident = $($line:literal),+ $(,)?;)+) => {$(
         ::core::arch::global_asm!(
             ".pushsection .rodata.machine_code, \"a\", @progbits",
             concat!(".code", $bits),
-            concat!(".global machine_code_", stringify!($name)),
-            concat!("machine_code_", stringify!($name), ":"),
+            concat!(".global \"machine_code ", module_path!(), "::", stringify!($name), "\""),
+            concat!("\"machine_code ", module_path!(), "::", stringify!($name), "\":"),
             $($line,)+
-            concat!(".global machine_code_end_", stringify!($name)),
-            concat!("machine_code_end_", stringify!($name), ":"),
+            concat!(".global \"machine_code_end ", module_path!(), "::", stringify!($name), "\""),
+            concat!("\"machine_code_end ", module_path!(), "::", stringify!($name), "\":"),
             ".code64",
             ".popsection",
         );
@@ -58,9 +57,9 @@ macro_rules! machine_code {
             #[expect(unsafe_code, reason = "the assembler's symbols")]
             // SAFETY: the two symbols stand in the assembly above.
             unsafe extern "C" {
-                #[link_name = concat!("machine_code_", stringify!($name))]
+                #[link_name = concat!("machine_code ", module_path!(), "::", stringify!($name))]
                 safe static START: u8;
-                #[link_name = concat!("machine_code_end_", stringify!($name))]
+                #[link_name = concat!("machine_code_end ", module_path!(), "::", stringify!($name))]
                 safe static END: u8;
             }
             $crate::excursion::Code::new(&raw const START, &raw const END)
@@ -101,10 +100,10 @@ impl CodeTable {
 /// prefixes: `machine_code_table! { code NAME: "add ax, cx", "add eax, ecx" }` at the level of a module puts them into the
 /// image, and `machine_code_table! { table NAME: "add ax, cx", "add eax, ecx" }` is the [`CodeTable`] of them.
 ///
-/// As with [`machine_code!`](crate::machine_code!), a name may be used once in an image. Labels 71 to 74 are taken.
+/// `(att_syntax)` behind the name changes the syntax. As with [`machine_code!`](crate::machine_code!), a name may be used once in an image. Labels 71 to 74 are taken.
 #[macro_export]
 macro_rules! machine_code_table {
-    (code $name:ident: $($line:literal),+ $(,)?) => {
+    (code $name:ident $(($option:ident))?: $($line:literal),+ $(,)?) => {
         ::core::arch::global_asm!(
             ".pushsection .rodata.machine_code_tables, \"a\", @progbits",
             ".balign 8",
@@ -125,6 +124,7 @@ macro_rules! machine_code_table {
                 ".quad 71b, 72b, 73b, 74b",
             )+
             ".popsection",
+            $(options($option),)?
         );
     };
     (table $name:ident: $($line:literal),+ $(,)?) => {{
