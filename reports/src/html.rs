@@ -5,7 +5,7 @@
 
 use crate::{
     coverage::{CoverageRow, Table},
-    model::{Case, FeatureRow, Report, Subject, Verdict},
+    model::{Case, Check, FeatureRow, Report, Subject, Verdict},
     standing::{Standing, or_nothing},
     tally::Tally,
     text::{duration, lines, one_line},
@@ -94,9 +94,16 @@ struct CaseView {
     why: String,
     facts: Vec<(&'static str, String)>,
     checks: Vec<CheckView>,
+    /// Checks that are not listed.
+    more: String,
     repeat: String,
     duration: String,
 }
+
+/// How many passing checks of a case are listed.
+const MOST_PASSING: usize = 20;
+/// How many others are.
+const MOST_FAILING: usize = 200;
 
 struct CheckView {
     id: String,
@@ -201,6 +208,7 @@ fn case_view(subject_number: usize, number: usize, case: &Case, subject: &Subjec
         Standing::Known => "known",
         Standing::Unexpected | Standing::Broken => "unexpected",
     };
+    let (checks, more) = check_views(&case.checks);
     CaseView {
         id: one_line(&case.id).into_owned(),
         // Numbers, because an id may hold what an address may not.
@@ -211,19 +219,39 @@ fn case_view(subject_number: usize, number: usize, case: &Case, subject: &Subjec
         is_open: case.standing().needs_attention(),
         why: one_line(&case.why()).into_owned(),
         facts,
-        checks: case
-            .checks
-            .iter()
-            .map(|check| CheckView {
-                id: one_line(&check.id).into_owned(),
-                verdict: check.verdict.name(),
-                expected: shown(&check.expected),
-                actual: shown(&check.actual),
-            })
-            .collect(),
+        checks,
+        more,
         repeat: case.repeat_command(&subject.id),
         duration: duration(case.duration_us),
     }
+}
+
+/// The checks that are listed, and what to say of the others: a table of thousands is one case.
+fn check_views(checks: &[Check]) -> (Vec<CheckView>, String) {
+    let (mut nr_passing, mut nr_failing) = (0, 0);
+    let is_listed = |check: &&Check| {
+        let (count, most) = match check.verdict {
+            Verdict::Pass => (&mut nr_passing, MOST_PASSING),
+            _ => (&mut nr_failing, MOST_FAILING),
+        };
+        *count += 1;
+        *count <= most
+    };
+    let view = |check: &Check| CheckView {
+        id: one_line(&check.id).into_owned(),
+        verdict: check.verdict.name(),
+        expected: shown(&check.expected),
+        actual: shown(&check.actual),
+    };
+    let views = checks.iter().filter(is_listed).map(view).collect();
+    let (passing, failing) = (checks.len() - nr_failing, nr_failing);
+    let more: Vec<_> = [(failing, MOST_FAILING, "fail"), (passing, MOST_PASSING, "pass")]
+        .into_iter()
+        .filter(|(count, most, _)| count > most)
+        .map(|(count, most, word)| format!("{} more that {word}", count - most))
+        .collect();
+    let more = if more.is_empty() { String::new() } else { format!("… and {}: see report.json", more.join(" and ")) };
+    (views, more)
 }
 
 fn segments(tally: Tally) -> Vec<Segment> {
@@ -244,8 +272,11 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::write;
-    use crate::{example, hostile};
+    use super::{MOST_FAILING, MOST_PASSING, check_views, write};
+    use crate::{
+        example, hostile,
+        model::{Check, Verdict},
+    };
 
     /// The tags of a page in their order, with their attributes' values left out.
     fn tags(html: &str) -> Vec<String> {
@@ -283,6 +314,21 @@ mod tests {
         }
         let nr_cases: usize = report.subjects.iter().map(|subject| subject.cases.len()).sum();
         assert_eq!(html.matches("<details class=\"case").count(), nr_cases);
+    }
+
+    #[test]
+    fn of_thousands_of_checks_the_failing_ones_are_listed() {
+        let check = |index: usize| Check {
+            id: format!("row {index}"),
+            verdict: if index % 10 == 0 { Verdict::Fail } else { Verdict::Pass },
+            expected: String::new(),
+            actual: String::new(),
+        };
+        let (views, more) = check_views(&(0..3_000).map(check).collect::<Vec<_>>());
+        let nr_failing = views.iter().filter(|view| view.verdict == "fail").count();
+        assert_eq!((views.len(), nr_failing), (MOST_PASSING + MOST_FAILING, MOST_FAILING));
+        assert_eq!(more, "… and 100 more that fail and 2680 more that pass: see report.json");
+        assert_eq!(check_views(&(0..20).map(check).collect::<Vec<_>>()).1, "");
     }
 
     #[test]
