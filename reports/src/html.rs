@@ -320,7 +320,7 @@ mod tests {
     fn of_thousands_of_checks_the_failing_ones_are_listed() {
         let check = |index: usize| Check {
             id: format!("row {index}"),
-            verdict: if index % 10 == 0 { Verdict::Fail } else { Verdict::Pass },
+            verdict: if index.is_multiple_of(10) { Verdict::Fail } else { Verdict::Pass },
             expected: String::new(),
             actual: String::new(),
         };
