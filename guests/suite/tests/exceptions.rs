@@ -1,5 +1,12 @@
 //! The tables of exceptions hold what they claim, and each column of what they judge counts.
 
+#[path = "../src/exceptions/alignment_model.rs"]
+mod alignment_model;
+#[path = "../src/exceptions/breakpoint_model.rs"]
+mod breakpoint_model;
+#[expect(dead_code, reason = "the cases use the rest")]
+#[path = "../src/exceptions/delivery_model.rs"]
+mod delivery_model;
 #[path = "../src/exceptions/mode.rs"]
 mod mode;
 #[expect(dead_code, reason = "the cases use the rest")]
@@ -124,4 +131,75 @@ fn steps_apply_by_privilege() {
     assert!(Mode::ALL.iter().all(|&mode| PLAIN.iter().chain(&STACK_LOADS).all(|row| applies(row, mode))));
     let count = |mode| SYSTEM.iter().filter(|row| applies(row, mode)).count();
     assert_eq!((count(Mode::Long0), count(Mode::Long3), count(Mode::Virtual8086)), (13, 5, 3));
+}
+
+#[test]
+fn double_faults_are_those_of_the_manuals_table() {
+    use delivery_model::{Class, is_double_fault};
+    let classes = [Class::Benign, Class::Contributory, Class::PageFault];
+    let table = classes.map(|first| classes.map(|second| is_double_fault(first, second)));
+    assert_eq!(table, [[false, false, false], [false, true, false], [false, true, true]]);
+}
+
+#[test]
+fn every_column_of_every_pair_of_exceptions_counts() {
+    use delivery_model::{First, Observed, Obstacle, PROTECTED, PROTECTED_BENIGN, SUPERVISOR, USER, columns};
+    let obstacles = [
+        Obstacle::GateNotPresent,
+        Obstacle::GateType,
+        Obstacle::NullSegment,
+        Obstacle::WrongSegment(0x10),
+        Obstacle::SegmentNotPresent(0x68),
+        Obstacle::StackNotCanonical,
+        Obstacle::StackNotMapped,
+    ];
+    static ALL: [&[First]; 4] = [&USER, &SUPERVISOR, &PROTECTED, &PROTECTED_BENIGN];
+    for first in ALL.iter().flat_map(|rows| rows.iter()) {
+        for obstacle in obstacles {
+            let judge = |seen: &Observed| columns(first, obstacle, seen);
+            let [outcome, ip] = judge(&Observed { outcome: 0, ip: 0 });
+            let outcome = outcome.expect("the outcome is always judged").1;
+            let right = Observed { outcome, ip: 0 };
+            assert!(passes(&judge(&right)), "{} {obstacle:?}", first.name);
+            let mut wrong = vec![
+                Observed { outcome: outcome ^ 1 << 33, ..right },
+                Observed { outcome: outcome ^ 1 << 1, ..right },
+                Observed { outcome: 0, ..right },
+            ];
+            if ip.is_some() {
+                wrong.push(Observed { ip: 1, ..right });
+            }
+            if first.is_software {
+                wrong.push(Observed { outcome: outcome | 1, ..right });
+            }
+            assert!(wrong.iter().all(|seen| !passes(&judge(seen))), "{} {obstacle:?}", first.name);
+        }
+    }
+}
+
+#[test]
+fn breakpoints_match_by_overlap_and_kind() {
+    use breakpoint_model::{SIZES, borders, expected, overlaps};
+    for length in SIZES {
+        for size in SIZES {
+            let by_bytes = |offset: i64| (offset..offset + size as i64).any(|byte| (0..length as i64).contains(&byte));
+            assert!((-10..10).all(|offset| overlaps(length, offset, size) == by_bytes(offset)), "{length} {size}");
+            let [below, .., above] = borders(length, size);
+            assert!(!by_bytes(below) && by_bytes(below + 1) && !by_bytes(above) && by_bytes(above - 1));
+            assert_eq!(expected(length, size, false, true), 0b01110);
+            assert_eq!(expected(length, size, true, false), 0b01110);
+            assert_eq!(expected(length, size, true, true), 0b01110);
+            assert_eq!(expected(length, size, false, false), 0);
+        }
+    }
+}
+
+#[test]
+fn each_condition_of_an_alignment_check_counts() {
+    use alignment_model::{Enabled, expected};
+    let all = Enabled { mask: true, flag: true, is_user: true };
+    assert_eq!([1, 2, 4, 8].map(|size| expected(all, size)), [0, 0b0_1010_1010, 0b0_1110_1110, 0b0_1111_1110]);
+    for less in [Enabled { mask: false, ..all }, Enabled { flag: false, ..all }, Enabled { is_user: false, ..all }] {
+        assert!([1, 2, 4, 8].into_iter().all(|size| expected(less, size) == 0), "{less:?}");
+    }
 }

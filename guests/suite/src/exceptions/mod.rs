@@ -1,8 +1,15 @@
 //! Exceptions.
 
+mod alignment;
+mod alignment_model;
+mod breakpoint_model;
+mod breakpoints;
 mod control_registers;
 mod debug;
+mod debug_registers;
 mod delivery;
+mod delivery_model;
+mod double_fault;
 mod floating_point;
 mod frames;
 mod invalid_opcodes;

@@ -103,6 +103,11 @@ impl Machine {
         if self.mode.is_long() { frame(0) } else { u64::from(ARENA + CODE) }
     }
 
+    /// The offset of a vector's handler in the flat code segment of protected mode; 0 in long mode.
+    pub(crate) fn handler(&self, vector: u8) -> u32 {
+        self.arena.as_ref().map_or(0, |arena| arena.handler(vector))
+    }
+
     /// Distance between addresses of the program and those of the arena.
     fn base(&self) -> u32 {
         if matches!(self.mode, Mode::Protected32 | Mode::User32) { ARENA } else { 0 }
