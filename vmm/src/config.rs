@@ -22,7 +22,8 @@ pub struct VmConfig {
     pub irqchip: Irqchip,
     /// Whether KVM emulates the PIT; needs [`Irqchip::Kernel`].
     pub pit: bool,
-    /// How many vCPUs there are; all but the first wait for a start-up IPI, so that more than one need local APICs.
+    /// How many vCPUs there are, at most [`crate::layout::NR_VCPUS_MAX`]; all but the first wait for a start-up IPI, so
+    /// that more than one need local APICs.
     pub nr_vcpus: u8,
     /// Command line in the PVH start info, of at most [`crate::layout::COMMAND_LINE_MAX_BYTES`], without NUL.
     pub command_line: String,

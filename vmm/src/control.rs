@@ -85,8 +85,10 @@ impl Control {
 
     /// Ends the run on all vCPUs.
     pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        self.interrupt();
+        // Every thread calls this when it leaves, and the first has told all: who registers later looks at the flag.
+        if !self.ended.swap(true, Ordering::SeqCst) {
+            self.interrupt();
+        }
     }
 
     /// Gets all vCPUs out of KVM_RUN once.

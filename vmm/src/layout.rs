@@ -35,6 +35,9 @@ pub const IDENTITY_MAP: u64 = 0xfffb_c000;
 /// place of the BIOS, as in every other VMM.
 pub const KVM_TSS: u64 = 0xfffb_d000;
 
+/// The most vCPUs of a VM. Each is a thread; guests that test a hypervisor need no more, and all ids fit into xAPIC mode.
+pub const NR_VCPUS_MAX: u8 = 64;
+
 /// Ports that the PC architecture fixes.
 pub mod pc {
     /// First of the eight ports of the first UART.

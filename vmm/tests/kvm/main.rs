@@ -5,5 +5,6 @@ mod exits;
 mod gdb;
 mod guest;
 mod long_mode;
+mod processors;
 mod reusable;
 mod stops;

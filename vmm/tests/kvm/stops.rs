@@ -200,6 +200,7 @@ fn shapes_that_make_no_sense_are_refused() {
     let refused = |config| Vm::new(&hypervisor, &image, config).unwrap_err();
     assert!(matches!(refused(VmConfig { nr_vcpus: 0, ..config() }), VmError::Shape(_)));
     assert!(matches!(refused(VmConfig { nr_vcpus: 2, ..config() }), VmError::Shape(_)));
+    assert!(matches!(refused(VmConfig { nr_vcpus: 65, irqchip: Irqchip::Split, ..config() }), VmError::Shape(_)));
     assert!(matches!(refused(VmConfig { pit: true, ..config() }), VmError::Shape(_)));
     for command_line in ["a\0b".to_owned(), "x".repeat(vmm::layout::COMMAND_LINE_MAX_BYTES + 1)] {
         assert!(matches!(refused(VmConfig { command_line, ..config() }), VmError::CommandLine { .. }));

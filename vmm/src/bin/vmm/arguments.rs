@@ -45,7 +45,8 @@ pub(crate) struct Run {
           value_parser = clap::value_parser!(u64).range(1..=layout::MEMORY_END >> 20))]
     pub(crate) mem: u64,
     /// Number of vCPUs; more than one needs --irqchip split or kernel.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(layout::NR_VCPUS_MAX)))]
     pub(crate) cpus: u8,
     /// Interrupt controllers that KVM emulates; kernel brings the PIT along.
     #[arg(long, value_enum, default_value_t)]
