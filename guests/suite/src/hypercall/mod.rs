@@ -4,4 +4,5 @@ mod clock;
 mod kvm;
 mod leaves;
 mod privilege;
+mod sweeps;
 mod virtualization_off;
