@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod chain;
 pub mod emulation;
 pub mod host;
+pub mod host_cases;
 pub mod image;
 pub mod image_rules;
 pub mod judge;

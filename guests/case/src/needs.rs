@@ -94,6 +94,8 @@ bitflags::bitflags! {
         const UNCLAIMED = 1 << 53;
         /// The harness can have single instructions executed on MMIO, with any state.
         const SINGLE_INSTRUCTIONS = 1 << 54;
+        /// The harness can read and write the registers of a virtual processor that has not run.
+        const PROCESSOR_STATE = 1 << 55;
     }
 }
 

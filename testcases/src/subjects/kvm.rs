@@ -12,7 +12,7 @@ use crate::{
     catalog::Case,
     chain::chain,
     emulation::{self, suite::Suite},
-    host,
+    host, host_cases,
     judge::{Ending, Run, Transcript},
     messages::page,
     placement,
@@ -295,6 +295,7 @@ impl Subject for OurVmm {
             | Needs::LOCAL_APIC
             | Needs::UNCLAIMED
             | Needs::SINGLE_INSTRUCTIONS
+            | Needs::PROCESSOR_STATE
     }
 
     fn time_limit(&self) -> Duration {
@@ -306,6 +307,9 @@ impl Subject for OurVmm {
     }
 
     fn run_host_case(&self, case: &Case, cancel: &Cancel) -> reports::model::Case {
+        if case.needs.contains(Needs::PROCESSOR_STATE) {
+            return host_cases::run(case, &self.hypervisor);
+        }
         emulation::cases::run(case, &self.emulation, cancel)
     }
 

@@ -47,7 +47,11 @@ impl Image {
     /// [`CatalogError`], which says what is wrong with the file.
     pub fn open_suite(path: &Path) -> Result<Self, CatalogError> {
         let Self { path, catalog } = Self::open(path)?;
-        Ok(Self { path, catalog: catalog.with_host_cases(crate::emulation::cases::all()) })
+        Ok(Self {
+            path,
+            catalog: catalog
+                .with_host_cases(crate::emulation::cases::all().into_iter().chain(crate::host_cases::all())),
+        })
     }
 }
 

@@ -1,0 +1,186 @@
+//! Cases that the host runs by itself, by looking at a virtual processor from outside.
+
+mod reset;
+
+use crate::{catalog::Case, chain::chain, judge};
+use case::{Feature, Needs, Setup, spec};
+use reports::model::{self, Check, Verdict};
+use reset::Row;
+use std::{collections::HashMap, time::Instant};
+use vmm::{Fields, FreshVcpu, Hypervisor, VmError};
+
+/// The state before, where there was one, and the state that is judged.
+type Observation = Result<(Option<Fields>, Fields), VmError>;
+
+/// A case: what is done to the processor, and the table that it is compared with.
+struct HostCase {
+    name: &'static str,
+    rule: &'static str,
+    specs: &'static [spec::Spec],
+    observe: fn(&Hypervisor) -> Observation,
+    rows: fn() -> Vec<Row>,
+}
+
+const RESET: &[spec::Spec] =
+    &[spec::sdm3a("Processor State After Reset"), spec::apm2("Processor Initialization State")];
+const APIC_RESET: &[spec::Spec] = &[spec::sdm3a("Local APIC State After Power-Up or Reset")];
+const APIC_INIT: &[spec::Spec] = &[spec::sdm3a("Local APIC State After an INIT Reset (“Wait-for-SIPI” State)")];
+const START_UP: &[spec::Spec] = &[spec::sdm3a("Multiple-Processor (MP) Initialization"), spec::apm2("Startup IPI")];
+
+fn observe_reset(hypervisor: &Hypervisor) -> Observation {
+    Ok((None, FreshVcpu::new(hypervisor)?.read()?))
+}
+
+fn observe_init(hypervisor: &Hypervisor) -> Observation {
+    let vcpu = FreshVcpu::new(hypervisor)?;
+    vcpu.disturb()?;
+    let before = vcpu.read()?;
+    vcpu.send_init()?;
+    // The first read delivers it.
+    vcpu.read()?;
+    Ok((Some(before), vcpu.read()?))
+}
+
+/// CS, its base and RIP for each vector, in fields that are named by the vector.
+fn observe_start_up(hypervisor: &Hypervisor) -> Observation {
+    let mut fields = Fields::new();
+    for vector in reset::START_UP_VECTORS {
+        let vcpu = FreshVcpu::new(hypervisor)?;
+        vcpu.send_start_up(vector)?;
+        vcpu.read()?;
+        let read = vcpu.read()?;
+        for name in reset::START_UP_FIELDS {
+            if let Some((_, value)) = read.iter().find(|(other, _)| other == name) {
+                fields.push((format!("{name}, vector {vector:02X}H"), *value));
+            }
+        }
+    }
+    Ok((None, fields))
+}
+
+const CASES: &[HostCase] = &[
+    HostCase {
+        name: "processor_behind_reset",
+        rule: "A processor that has not run holds the state after reset.",
+        specs: RESET,
+        observe: observe_reset,
+        rows: reset::processor_behind_reset,
+    },
+    HostCase {
+        name: "extended_state_behind_reset",
+        rule: "x87, SSE and extended state of a processor that has not run is the state after reset.",
+        specs: RESET,
+        observe: observe_reset,
+        rows: reset::extended_behind_reset,
+    },
+    HostCase {
+        name: "apic_behind_reset",
+        rule: "The local APIC of a processor that has not run holds the state after reset.",
+        specs: APIC_RESET,
+        observe: observe_reset,
+        rows: reset::apic,
+    },
+    HostCase {
+        name: "processor_behind_init",
+        rule: "INIT brings a processor into the state after INIT, whatever it held.",
+        specs: RESET,
+        observe: observe_init,
+        rows: reset::processor_behind_init,
+    },
+    HostCase {
+        name: "extended_state_behind_init",
+        rule: "INIT leaves x87, SSE and extended state, memory types and other MSRs as they are.",
+        specs: RESET,
+        observe: observe_init,
+        rows: reset::extended_behind_init,
+    },
+    HostCase {
+        name: "apic_behind_init",
+        rule: "INIT resets the local APIC.",
+        specs: APIC_INIT,
+        observe: observe_init,
+        rows: reset::apic,
+    },
+    HostCase {
+        name: "start_up_vectors",
+        rule: "A start-up IPI lets a processor begin at the page that its vector names.",
+        specs: START_UP,
+        observe: observe_start_up,
+        rows: reset::start_up,
+    },
+];
+
+/// The cases, for the catalog.
+pub fn all() -> Vec<Case> {
+    let feature = Feature::StateReset;
+    let one = |host_case: &HostCase| Case {
+        id: format!("{}::{}", feature.area(), host_case.name),
+        area: feature.area().to_owned(),
+        name: host_case.name.to_owned(),
+        module: module_path!().to_owned(),
+        feature,
+        rule: host_case.rule.to_owned(),
+        specs: host_case
+            .specs
+            .iter()
+            .map(|spec| format!("{} ({}), \"{}\"", spec.document.get(), spec.edition.get(), spec.title.get()))
+            .collect(),
+        file: file!().to_owned(),
+        line: line!(),
+        setup: Setup::DEFAULT,
+        needs: Needs::PROCESSOR_STATE,
+        record_address: 0,
+        entry: 0,
+    };
+    CASES.iter().map(one).collect()
+}
+
+/// Runs a case.
+pub fn run(case: &Case, hypervisor: &Hypervisor) -> model::Case {
+    let start = Instant::now();
+    let Some(host_case) = CASES.iter().find(|host_case| host_case.name == case.name) else {
+        return judge::failed_to_run(case, "it is none of the host's cases");
+    };
+    let mut result = match (host_case.observe)(hypervisor) {
+        Ok((before, after)) => judge(case, &(host_case.rows)(), before.as_deref(), &after),
+        Err(error) => judge::failed_to_run(case, &chain(&error)),
+    };
+    result.duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    result
+}
+
+/// Makes a check of each row. A field that is not there is an error of the harness.
+fn judge(case: &Case, rows: &[Row], before: Option<&[(String, u64)]>, after: &[(String, u64)]) -> model::Case {
+    let by_name = |fields: &[(String, u64)]| fields.iter().cloned().collect::<HashMap<_, _>>();
+    let (before, after) = (before.map(by_name).unwrap_or_default(), by_name(after));
+    let signature = after.get("signature").copied().unwrap_or(0);
+    let mut checks = Vec::new();
+    for row in rows {
+        let Some(&actual) = after.get(&row.field) else {
+            return judge::failed_to_run(case, &format!("the field {} was not read", row.field));
+        };
+        let is_right = row.accepts(actual, before.get(&row.field).copied(), signature);
+        checks.push(Check {
+            id: row.id(),
+            verdict: if is_right { Verdict::Pass } else { Verdict::Fail },
+            expected: row.expected(before.get(&row.field).copied(), signature),
+            actual: format!("{:#x}", actual & row.mask),
+        });
+    }
+    let failing: Vec<_> = checks.iter().filter(|check| check.verdict == Verdict::Fail).collect();
+    let reason = failing.first().map(|first| {
+        let count = failing.len();
+        format!(
+            "{}: expected {}, but it is {}; {count} of {} checks fail",
+            first.id,
+            first.expected,
+            first.actual,
+            checks.len()
+        )
+    });
+    let verdict = if reason.is_some() { Verdict::Fail } else { Verdict::Pass };
+    model::Case { verdict, reason, checks, ..judge::failed_to_run(case, "") }
+}
+
+#[cfg(test)]
+mod tests;
