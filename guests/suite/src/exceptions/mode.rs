@@ -28,21 +28,6 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// Every mode.
-    #[cfg_attr(guest, expect(dead_code, reason = "the tables' tests walk it"))]
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Long0,
-        Self::Long3,
-        Self::Compatible0,
-        Self::Compatible3,
-        Self::Protected32,
-        Self::User32,
-        Self::Protected16,
-        Self::User16,
-        Self::Real,
-        Self::Virtual8086,
-    ];
-
     /// Whether it is 64-bit mode.
     pub(crate) const fn is_64_bit(self) -> bool {
         matches!(self, Self::Long0 | Self::Long3)
