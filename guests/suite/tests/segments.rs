@@ -6,8 +6,9 @@ mod model;
 mod rows;
 
 use model::{
-    DONE, Descriptor, GP, NP, SS, Selector, Systems, TS, Through, branch, fault, gate_target, inner_stack, lar, lldt,
-    load_data, load_stack, lsl, ltr, return_stack, return_to, verr, verw,
+    DONE, Descriptor, GP, NP, SS, Selector, Systems, TS, Through, branch, fault, gate_target, inner_stack,
+    is_canonical, is_within, lar, lldt, load_data, load_stack, lsl, ltr, prevented, return_stack, return_to, verr,
+    verw,
 };
 use rows::{NR_DESCRIPTORS, NR_ROWS, descriptor, extent, name, row_descriptor, row_selector};
 
@@ -169,4 +170,35 @@ fn rows_are_all_different_and_named_after_what_they_are() {
     assert_eq!(descriptors.len(), NR_DESCRIPTORS);
     assert_eq!(extent(segment(9, 0)), (0x28, false));
     assert_eq!(extent(segment(WRITABLE, 0)), (0xf_ffff, true));
+}
+
+#[test]
+fn limits_of_every_shape() {
+    // Up: the last byte counts, whatever B is.
+    for is_big in [false, true] {
+        let answers = [(0xfff, 1), (0x1000, 1), (0xfff, 2), (0xffe, 2), (0xffd, 4), (0xffc, 4)]
+            .map(|(offset, size)| is_within(0xfff, false, is_big, offset, size));
+        assert_eq!(answers, [true, false, false, true, false, true]);
+    }
+    // Down: from behind the limit to FFFFH or to the end.
+    let down = |is_big, offset, size| is_within(0xfff, true, is_big, offset, size);
+    assert_eq!([down(false, 0xfff, 1), down(false, 0x1000, 1), down(true, 0xfff, 4)], [false, true, false]);
+    assert_eq!([down(false, 0xfffc, 4), down(false, 0xfffd, 4), down(false, 0x1_0000, 1)], [true, false, false]);
+    assert_eq!([down(true, 0xfffd, 4), down(true, 0x1_0000, 1)], [true, true]);
+}
+
+#[test]
+fn canonical_addresses_and_prevention() {
+    for (address, bits, expected) in [
+        (0x7fff_ffff_ffff, 48, true),
+        (0x8000_0000_0000, 48, false),
+        (0xffff_7fff_ffff_ffff, 48, false),
+        (0xffff_8000_0000_0000, 48, true),
+        (0x8000_0000_0000, 57, true),
+        (1 << 63, 57, false),
+    ] {
+        assert_eq!(is_canonical(address, bits), expected, "{address:#x} with {bits} bits");
+    }
+    let answers = [(false, 0), (false, 3), (true, 0), (true, 1), (true, 3)].map(|(set, cpl)| prevented(set, cpl));
+    assert_eq!(answers, [false, false, false, true, true]);
 }

@@ -23,7 +23,7 @@ const STEP: usize = 3;
 /// L: 64-bit code.
 const FLAG_L: u32 = 1 << 21;
 const STACK_RING_1: u16 = FREE | 1;
-const STACK_RING_2: u16 = FREE + 8 | 2;
+const STACK_RING_2: u16 = (FREE + 8) | 2;
 
 const DATA_0: &[u32; NR_ROWS] = expected!(16, |selector, d| load_data(selector, Some(d), 0));
 const DATA_3: &[u32; NR_ROWS] = expected!(16, |selector, d| load_data(selector, Some(d), 3));

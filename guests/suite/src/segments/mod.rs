@@ -4,8 +4,14 @@ mod model;
 mod rows;
 mod walk;
 
+mod branch_targets;
+mod limits;
+mod long_gates;
 mod long_rows;
 mod protected_branches;
 mod protected_gates;
 mod protected_loads;
 mod protected_returns;
+mod system_registers;
+mod tasks;
+mod user_mode_prevention;

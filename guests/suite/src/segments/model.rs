@@ -261,3 +261,22 @@ const fn system_load(selector: Selector, descriptor: Option<Descriptor>, takes_n
         selector.error(NP)
     }
 }
+
+/// Whether CR4.UMIP keeps SGDT, SIDT, SLDT, STR and SMSW from this CPL.
+pub(crate) const fn prevented(is_set: bool, cpl: u8) -> bool {
+    is_set && cpl > 0
+}
+
+/// Whether a linear address of `bits` bits, 48 or 57, is canonical.
+pub(crate) const fn is_canonical(address: u64, bits: u32) -> bool {
+    let upper = address as i64 >> (bits - 1);
+    upper == 0 || upper == -1
+}
+
+/// Whether all bytes of an access lie in a segment; `limit` is in bytes, `is_big` is B.
+///
+/// What wraps around is not asked for: it depends on the processor (SDM vol. 3A, "Limit Checking").
+pub(crate) const fn is_within(limit: u32, expands_down: bool, is_big: bool, offset: u32, size: u32) -> bool {
+    let last = offset.wrapping_add(size - 1);
+    if expands_down { offset > limit && last <= if is_big { u32::MAX } else { 0xffff } } else { last <= limit }
+}

@@ -23,7 +23,7 @@ use rt::{
 /// Data for the stack of ring 1.
 pub(super) const STACK_RING_1: u16 = selector::FREE | 1;
 /// Data for the stack of ring 2.
-pub(super) const STACK_RING_2: u16 = selector::FREE + 8 | 2;
+pub(super) const STACK_RING_2: u16 = (selector::FREE + 8) | 2;
 /// The LDT with the rows' descriptors.
 const ROWS_LDT: u16 = selector::FREE + 16;
 /// A call gate whose selector the program writes; named in [`CALL_GATE`] and [`JUMP_GATE`] by its address.
