@@ -76,6 +76,8 @@ bitflags::bitflags! {
         const KVM = 1 << 32;
         /// MOVBE.
         const MOVBE = 1 << 41;
+        /// Virtual interrupts and the interrupt redirection bitmap (CR4.VME, CR4.PVI).
+        const VME = 1 << 46;
         /// Protection keys for supervisor pages.
         const PKS = 1 << 47;
 

@@ -45,6 +45,7 @@ const BITS: &[(u32, u32, Output, u32, Needs)] = &[
     (1, 0, Ecx, 17, Needs::PCID),
     (1, 0, Ecx, 21, Needs::X2APIC),
     (1, 0, Ecx, 22, Needs::MOVBE),
+    (1, 0, Edx, 1, Needs::VME),
     (1, 0, Ecx, 23, Needs::POPCNT),
     (1, 0, Ecx, 24, Needs::TSC_DEADLINE),
     (1, 0, Ecx, 26, Needs::XSAVE),

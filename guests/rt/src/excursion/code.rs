@@ -100,15 +100,15 @@ impl CodeTable {
 /// prefixes: `machine_code_table! { code NAME: "add ax, cx", "add eax, ecx" }` at the level of a module puts them into the
 /// image, and `machine_code_table! { table NAME: "add ax, cx", "add eax, ecx" }` is the [`CodeTable`] of them.
 ///
-/// `(att_syntax)` behind the name changes the syntax. As with [`machine_code!`](crate::machine_code!), a name may be used once in an image. Labels 71 to 74 are taken.
+/// `(att_syntax)` behind the name changes the syntax. As with [`machine_code!`](crate::machine_code!), a name may be used once in a module. Labels 71 to 74 are taken.
 #[macro_export]
 macro_rules! machine_code_table {
     (code $name:ident $(($option:ident))?: $($line:literal),+ $(,)?) => {
         ::core::arch::global_asm!(
             ".pushsection .rodata.machine_code_tables, \"a\", @progbits",
             ".balign 8",
-            concat!(".global machine_code_table_", stringify!($name)),
-            concat!("machine_code_table_", stringify!($name), ":"),
+            concat!(".global \"machine_code_table_", module_path!(), "_", stringify!($name), "\""),
+            concat!("\"machine_code_table_", module_path!(), "_", stringify!($name), "\":"),
             $(
                 ".pushsection .rodata.machine_code, \"a\", @progbits",
                 ".code16",
@@ -131,7 +131,7 @@ macro_rules! machine_code_table {
         #[expect(unsafe_code, reason = "the assembler's symbol")]
         // SAFETY: the symbol stands in the assembly of the other arm.
         unsafe extern "C" {
-            #[link_name = concat!("machine_code_table_", stringify!($name))]
+            #[link_name = concat!("machine_code_table_", module_path!(), "_", stringify!($name))]
             safe static TABLE: u8;
         }
         $crate::excursion::CodeTable::new(&raw const TABLE, [$($line),+].len())

@@ -5,9 +5,13 @@ mod runner;
 
 mod big_real;
 mod entering;
+mod limits;
 mod model;
 mod protected_16;
 mod protected_32;
 mod real;
+mod redirection;
+mod strings;
+mod switching;
 mod tables;
 mod virtual_8086;

@@ -3,7 +3,7 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack},
+    tables::{branches, data, decimal, stack, system},
 };
 use rt::case;
 
@@ -99,4 +99,52 @@ fn protected_16_loops() {
 #[case(feature = ProtectedMode16, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
 fn protected_16_calls() {
     Runner::new(Mode::Protected16).run(&branches::CALLS, &branches::INPUTS_ONE);
+}
+
+/// Encodings that are no instruction raise #UD in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = [sdm2("UD—Undefined Instruction"), sdm3a("Interrupt 6—Invalid Opcode Exception (#UD)")])]
+fn protected_16_undefined() {
+    Runner::new(Mode::Protected16).run(&system::UNDEFINED, &system::INPUTS[..1]);
+}
+
+/// INT3 is a trap behind the instruction in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn protected_16_breakpoint() {
+    Runner::new(Mode::Protected16).run(&system::BREAKPOINT, &system::INPUTS);
+}
+
+/// BOUND raises #BR for an index outside of the bounds in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("BOUND—Check Array Index Against Bounds"))]
+fn protected_16_bounds() {
+    Runner::new(Mode::Protected16).run(&system::BOUNDS, &system::INPUTS);
+}
+
+/// INTO is a trap behind the instruction with OF set, and does nothing with OF clear, in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn protected_16_overflow() {
+    Runner::new(Mode::Protected16).run(&system::OVERFLOW, &system::INPUTS);
+}
+
+/// UD2 and UD1 raise #UD in 16-bit protected mode.
+#[case(feature = ProtectedMode16, spec = sdm2("UD—Undefined Instruction"))]
+fn protected_16_ud() {
+    Runner::new(Mode::Protected16).run(&system::UD, &system::INPUTS[..1]);
+}
+
+/// PUSH and POP of 16-bit code use ESP where the stack segment has flag B.
+#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+fn protected_16_wide_stack_stack() {
+    Runner::new(Mode::Protected16WideStack).run(&stack::STACK, &stack::INPUTS_WIDE);
+}
+
+/// ENTER of 16-bit code use ESP where the stack segment has flag B.
+#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+fn protected_16_wide_stack_enter() {
+    Runner::new(Mode::Protected16WideStack).run(&stack::ENTER, &stack::INPUTS_FRAME);
+}
+
+/// LEAVE of 16-bit code use ESP where the stack segment has flag B.
+#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+fn protected_16_wide_stack_leave() {
+    Runner::new(Mode::Protected16WideStack).run(&stack::LEAVE, &stack::INPUTS_FRAME);
 }

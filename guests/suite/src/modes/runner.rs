@@ -22,13 +22,14 @@ pub(super) struct Table {
     pub(super) code: CodeTable,
 }
 
-/// Defines a [`Table`]: assembly and what it does; with `"name" = ` in front of the assembly where that says little.
+/// Defines a [`Table`]: assembly and what it does; with `"name" = ` in front of the assembly where that says little,
+/// and `(att_syntax)` behind the table's name for that syntax.
 macro_rules! table {
     ($name:ident: $($assembly:literal => $effect:expr,)+) => {
         table! { $name: $($assembly = $assembly => $effect,)+ }
     };
-    ($name:ident: $($title:literal = $assembly:literal => $effect:expr,)+) => {
-        rt::machine_code_table! { code $name: $($assembly),+ }
+    ($name:ident $(($option:ident))?: $($title:literal = $assembly:literal => $effect:expr,)+) => {
+        rt::machine_code_table! { code $name $(($option))?: $($assembly),+ }
         pub(crate) static $name: crate::modes::runner::Table = crate::modes::runner::Table {
             rows: &[$($effect),+],
             sites: &[$([
@@ -94,7 +95,7 @@ impl Runner {
 
     fn report(&self, table: &Table, row: usize, number: usize, input: &Input, arrival: &Arrival) {
         let mut observed = Observed {
-            vector: arrival.vector,
+            vector: arrival.vector | arrival.error_code << 16,
             eip: arrival.registers.eip.wrapping_sub(self.program.registers.eip),
             general: arrival.registers.general,
             flags: arrival.registers.eflags,
@@ -115,7 +116,7 @@ impl Runner {
 }
 
 fn outcome(vector: u32) -> u64 {
-    if vector == Observed::END { Outcome::COMPLETED.0 } else { Outcome::exception(vector as u8, 0).0 }
+    if vector == Observed::END { Outcome::COMPLETED.0 } else { Outcome::exception(vector as u8, vector >> 16).0 }
 }
 
 /// A program whose segments all have the arena as their base.

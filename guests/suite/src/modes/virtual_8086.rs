@@ -3,9 +3,9 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack},
+    tables::{branches, data, decimal, stack, system},
 };
-use rt::case;
+use rt::{case, excursion::EFLAGS_IOPL_3};
 
 /// Sums and differences of each size, with flags, in virtual-8086 mode.
 #[case(feature = Virtual8086, spec = [sdm2("ADD—Add"), sdm2("SUB—Subtract")])]
@@ -99,4 +99,108 @@ fn virtual_8086_loops() {
 #[case(feature = Virtual8086, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
 fn virtual_8086_calls() {
     Runner::new(Mode::Virtual8086).run(&branches::CALLS, &branches::INPUTS_ONE);
+}
+
+/// Encodings that are no instruction raise #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = [sdm2("UD—Undefined Instruction"), sdm3a("Interrupt 6—Invalid Opcode Exception (#UD)")])]
+fn virtual_8086_undefined() {
+    Runner::new(Mode::Virtual8086).run(&system::UNDEFINED, &system::INPUTS[..1]);
+}
+
+/// INT3 is a trap behind the instruction in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn virtual_8086_breakpoint() {
+    Runner::new(Mode::Virtual8086).run(&system::BREAKPOINT, &system::INPUTS);
+}
+
+/// BOUND raises #BR for an index outside of the bounds in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("BOUND—Check Array Index Against Bounds"))]
+fn virtual_8086_bounds() {
+    Runner::new(Mode::Virtual8086).run(&system::BOUNDS, &system::INPUTS);
+}
+
+/// Loads and stores of LDTR and TR raise #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = [sdm3a("Instruction Set Supported"), sdm2("ARPL—Adjust RPL Field of Segment Selector")])]
+fn virtual_8086_lacks_protected_mode_instructions() {
+    Runner::new(Mode::Virtual8086).run(&system::PROTECTED_ONLY, &system::INPUTS[..1]);
+}
+
+/// Privileged instructions raise #GP(0) in virtual-8086 mode, whatever IOPL is.
+#[case(feature = Virtual8086, spec = [sdm3a("Virtual-8086 Mode"), sdm3a("Privileged Instructions")])]
+fn virtual_8086_privileged() {
+    let mut runner = Runner::new(Mode::Virtual8086);
+    runner.program.registers.eflags |= EFLAGS_IOPL_3;
+    runner.run(&system::PRIVILEGED, &system::INPUTS[..1]);
+}
+
+/// CLI, STI, PUSHF, POPF, INT n and IRET raise #GP(0) in virtual-8086 mode with an IOPL of 0.
+#[case(feature = Virtual8086, spec = [sdm3a("Sensitive Instructions"), sdm3a("Virtual-8086 Mode")])]
+fn virtual_8086_sensitive_iopl_0() {
+    Runner::new(Mode::Virtual8086).run(&system::SENSITIVE, &system::INPUTS);
+}
+
+/// The same with an IOPL of 1.
+#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+fn virtual_8086_sensitive_iopl_1() {
+    let mut runner = Runner::new(Mode::Virtual8086);
+    runner.program.registers.eflags |= 1 << 12;
+    runner.run(&system::SENSITIVE, &system::INPUTS);
+}
+
+/// The same with an IOPL of 2.
+#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+fn virtual_8086_sensitive_iopl_2() {
+    let mut runner = Runner::new(Mode::Virtual8086);
+    runner.program.registers.eflags |= 2 << 12;
+    runner.run(&system::SENSITIVE, &system::INPUTS);
+}
+
+/// With an IOPL of 3 they execute: PUSHF tells IOPL, POPF does not change it, INT goes through the IDT.
+#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+fn virtual_8086_sensitive_iopl_3() {
+    let mut runner = Runner::new(Mode::Virtual8086);
+    runner.program.registers.eflags |= EFLAGS_IOPL_3;
+    runner.run(&system::WITH_IOPL_3, &system::INPUTS_IOPL);
+}
+
+/// Other instructions do not depend on IOPL in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+fn virtual_8086_not_sensitive() {
+    Runner::new(Mode::Virtual8086).run(&system::NOT_SENSITIVE, &system::INPUTS);
+}
+
+/// INTO is a trap behind the instruction with OF set, and does nothing with OF clear, in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"))]
+fn virtual_8086_overflow() {
+    Runner::new(Mode::Virtual8086).run(&system::OVERFLOW, &system::INPUTS);
+}
+
+/// UD2 and UD1 raise #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("UD—Undefined Instruction"))]
+fn virtual_8086_ud() {
+    Runner::new(Mode::Virtual8086).run(&system::UD, &system::INPUTS[..1]);
+}
+
+/// VERR and VERW raise #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("VERR/VERW—Verify a Segment for Reading or Writing"))]
+fn virtual_8086_verify() {
+    Runner::new(Mode::Virtual8086).run(&system::VERIFY, &system::INPUTS[..1]);
+}
+
+/// LAR and LSL raise #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("LAR—Load Access Rights"))]
+fn virtual_8086_rights() {
+    Runner::new(Mode::Virtual8086).run(&system::RIGHTS, &system::INPUTS[..1]);
+}
+
+/// ARPL raises #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("ARPL—Adjust RPL Field of Segment Selector"))]
+fn virtual_8086_arpl() {
+    Runner::new(Mode::Virtual8086).run(&system::ARPL, &system::INPUTS[..1]);
+}
+
+/// LES, LDS and BOUND of a register raise #UD in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
+fn virtual_8086_pointers() {
+    Runner::new(Mode::Virtual8086).run(&system::POINTERS, &system::INPUTS[..1]);
 }

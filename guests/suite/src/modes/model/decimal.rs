@@ -36,14 +36,13 @@ impl Machine {
     pub(crate) const fn ascii_adjust(&mut self, subtract: bool) {
         let adjust = self.get(1, AL) & 0xf > 9 || self.flag(AF);
         if adjust {
-            let (ax, ah) = (self.get(2, EAX), self.get(1, AH));
+            let ax = self.get(2, EAX);
             if subtract {
                 self.set(2, EAX, ax.wrapping_sub(6));
                 let ah = self.get(1, AH);
                 self.set(1, AH, ah.wrapping_sub(1));
             } else {
                 // AX + 106H, not AH + 1 beside AL + 6: a carry out of AL goes on into AH.
-                let _ = ah;
                 self.set(2, EAX, ax.wrapping_add(0x106));
             }
         }

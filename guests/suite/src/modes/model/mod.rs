@@ -9,8 +9,10 @@ mod branch;
 mod decimal;
 mod shift;
 mod stack;
+mod string;
 
 pub(crate) use branch::Condition;
+pub(crate) use string::{Repeat, StringOperation};
 
 /// Indices of registers in the order of their encoding.
 pub(crate) mod register {
@@ -94,7 +96,7 @@ pub(crate) const MEMORY: [u32; NR_WORDS] = {
     let mut index = 0;
     while index < NR_WORDS {
         memory[index] =
-            if index < NR_DATA { DATA_VALUES[index] } else { 0x0101_0101 * (0x40 + index as u32) ^ 0x0302_0100 };
+            if index < NR_DATA { DATA_VALUES[index] } else { (0x0101_0101 * (0x40 + index as u32)) ^ 0x0302_0100 };
         index += 1;
     }
     memory
@@ -123,6 +125,8 @@ pub(crate) struct Machine {
     pub(crate) is_address: bool,
     /// Vector of the exception that the snippet's first instruction raises.
     pub(crate) fault: Option<u8>,
+    /// The instruction pointer that the exception saves, from the start of the snippet: 0 but for traps.
+    pub(crate) fault_eip: u32,
 }
 
 impl Machine {
@@ -136,6 +140,7 @@ impl Machine {
             open_memory: 0,
             is_address: false,
             fault: None,
+            fault_eip: 0,
         }
     }
 
@@ -194,6 +199,12 @@ impl Machine {
     /// The exception of the first instruction, which leaves everything as it was.
     pub(crate) const fn raise(&mut self, vector: u8) {
         self.fault = Some(vector);
+    }
+
+    /// An exception that is delivered behind an instruction of this length.
+    pub(crate) const fn trap(&mut self, vector: u8, length: u32) {
+        self.fault = Some(vector);
+        self.fault_eip = length;
     }
 
     const fn byte_index(offset: u32) -> usize {
@@ -256,7 +267,7 @@ pub(crate) const fn mask(size: u32) -> u32 {
 /// What the processor did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// Vector, or [`Observed::END`].
+    /// Vector, or [`Observed::END`]; the error code is in the upper half.
     pub(crate) vector: u32,
     /// EIP behind the start of the snippet, at an exception.
     pub(crate) eip: u32,
@@ -281,7 +292,7 @@ pub(crate) const fn judge(expected: &Machine, observed: &Observed) -> [(u32, u32
     };
     let flags = COMPARED & !expected.open_flags;
     // The instruction pointer is one of the other registers, with the bit behind theirs.
-    let mut others = if expected.fault.is_some() && observed.eip != 0 { 1 << 8 } else { 0 };
+    let mut others = if expected.fault.is_some() && observed.eip != expected.fault_eip { 1 << 8 } else { 0 };
     let mut index = 3;
     while index < 8 {
         if index != ESP && observed.general[index] != expected.general[index] {

@@ -40,53 +40,53 @@ table! { CONDITIONS:
 table! { LOOPS:
     "loop 2f; mov dl, 1; 2:" => |m| if !m.count_down(m.size()) { m.set(1, DL, 1) },
     ".byte 0x67; loop 2f; mov dl, 1; 2:" => |m| if !m.count_down(m.other_size()) { m.set(1, DL, 1) },
-    "loope 2f; mov dl, 1; 2:" => |m| if !(m.count_down(m.size()) && m.flag(ZF)) { m.set(1, DL, 1) },
-    ".byte 0x67; loope 2f; mov dl, 1; 2:" => |m| if !(m.count_down(m.other_size()) && m.flag(ZF)) { m.set(1, DL, 1) },
-    "loopne 2f; mov dl, 1; 2:" => |m| if !(m.count_down(m.size()) && !m.flag(ZF)) { m.set(1, DL, 1) },
-    ".byte 0x67; loopne 2f; mov dl, 1; 2:" => |m| if !(m.count_down(m.other_size()) && !m.flag(ZF)) { m.set(1, DL, 1) },
+    "loope 2f; mov dl, 1; 2:" => |m| if !m.count_down(m.size()) || !m.flag(ZF) { m.set(1, DL, 1) },
+    ".byte 0x67; loope 2f; mov dl, 1; 2:" => |m| if !m.count_down(m.other_size()) || !m.flag(ZF) { m.set(1, DL, 1) },
+    "loopne 2f; mov dl, 1; 2:" => |m| if !m.count_down(m.size()) || m.flag(ZF) { m.set(1, DL, 1) },
+    ".byte 0x67; loopne 2f; mov dl, 1; 2:" => |m| if !m.count_down(m.other_size()) || m.flag(ZF) { m.set(1, DL, 1) },
     "jcxz 2f; mov dl, 1; 2:" => |m| if m.get(2, ECX) != 0 { m.set(1, DL, 1) },
     "jecxz 2f; mov dl, 1; 2:" => |m| if m.get(4, ECX) != 0 { m.set(1, DL, 1) },
 }
 
-table! { CALLS:
-    "JMP short" = "jmp 2f; mov dl, 1; 2:" => |_| (),
+table! { CALLS (att_syntax):
+    "JMP short" = "jmp 2f; movb $1, %dl; 2:" => |_| (),
     "CALL and RET of 16 bits" =
-        ".att_syntax; callw 2f; movb $1, %dh; jmp 3f; 2: movw %sp, %bx; retw; 3: .intel_syntax noprefix" =>
+        "callw 2f; movb $1, %dh; jmp 3f; 2: movw %sp, %bx; retw; 3:" =>
         |m| { m.open_stack(); m.set(1, DH, 1); m.set(2, EBX, m.get(2, ESP).wrapping_sub(2)) },
     "CALL and RET of 32 bits" =
-        ".att_syntax; calll 2f; movb $1, %dh; jmp 3f; 2: movw %sp, %bx; retl; 3: .intel_syntax noprefix" =>
+        "calll 2f; movb $1, %dh; jmp 3f; 2: movw %sp, %bx; retl; 3:" =>
         |m| { m.open_stack(); m.set(1, DH, 1); m.set(2, EBX, m.get(2, ESP).wrapping_sub(4)) },
     "RET of 16 bits that frees two bytes" =
-        ".att_syntax; pushw %cx; callw 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; retw $2; 3: .intel_syntax noprefix" =>
+        "pushw %cx; callw 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; retw $2; 3:" =>
         |m| { m.open_stack(); m.set(2, EDX, 0x0101) },
     "RET of 32 bits that frees two bytes" =
-        ".att_syntax; pushw %cx; calll 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; retl $2; 3: .intel_syntax noprefix" =>
+        "pushw %cx; calll 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; retl $2; 3:" =>
         |m| { m.open_stack(); m.set(2, EDX, 0x0101) },
     "far RET of 16 bits" =
-        ".att_syntax; pushw %cs; callw 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretw; 3: .intel_syntax noprefix" =>
+        "pushw %cs; callw 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretw; 3:" =>
         |m| { m.open_stack(); m.set(2, EDX, 0x0101) },
     "far RET of 32 bits" =
-        ".att_syntax; pushl %cs; calll 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretl; 3: .intel_syntax noprefix" =>
+        "pushl %cs; calll 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretl; 3:" =>
         |m| { m.open_stack(); m.set(2, EDX, 0x0101) },
     "far RET of 16 bits that frees four bytes" =
-        ".att_syntax; pushl %ecx; pushw %cs; callw 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretw $4; 3: .intel_syntax noprefix" =>
+        "pushl %ecx; pushw %cs; callw 2f; movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretw $4; 3:" =>
         |m| { m.open_stack(); m.set(2, EDX, 0x0101) },
     "far CALL of 16 bits through memory" =
-        ".att_syntax; callw 1f; 1: popw %ax; addw $2f - 1b, %ax; movw %ax, (%si); movw %cs, 2(%si); lcallw *(%si); movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretw; 3: movl $0x81828384, (%si); .intel_syntax noprefix" =>
+        "callw 1f; 1: popw %ax; addw $2f - 1b, %ax; movw %ax, (%si); movw %cs, 2(%si); lcallw *(%si); movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretw; 3: movl $0x81828384, (%si)" =>
         |m| { m.open_stack(); m.open_code_address(); m.set(2, EDX, 0x0101) },
     "far CALL of 32 bits through memory" =
-        ".att_syntax; calll 1f; 1: popl %eax; addl $2f - 1b, %eax; movl %eax, (%si); movw %cs, 4(%si); lcalll *(%si); movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretl; 3: movl $0x81828384, (%si); movl $0x11223344, 4(%si); .intel_syntax noprefix" =>
+        "calll 1f; 1: popl %eax; addl $2f - 1b, %eax; movl %eax, (%si); movw %cs, 4(%si); lcalll *(%si); movb $1, %dh; jmp 3f; 2: movb $1, %dl; lretl; 3: movl $0x81828384, (%si); movl $0x11223344, 4(%si)" =>
         |m| { m.open_stack(); m.open_code_address(); m.set(2, EDX, 0x0101) },
     "far JMP of 16 bits through memory" =
-        ".att_syntax; callw 1f; 1: popw %ax; addw $2f - 1b, %ax; movw %ax, (%si); movw %cs, 2(%si); ljmpw *(%si); movb $1, %dh; 2: movb $1, %dl; movl $0x81828384, (%si); .intel_syntax noprefix" =>
+        "callw 1f; 1: popw %ax; addw $2f - 1b, %ax; movw %ax, (%si); movw %cs, 2(%si); ljmpw *(%si); movb $1, %dh; 2: movb $1, %dl; movl $0x81828384, (%si)" =>
         |m| { m.open_stack(); m.open_code_address(); m.set(1, DL, 1) },
     "far JMP of 32 bits through memory" =
-        ".att_syntax; calll 1f; 1: popl %eax; addl $2f - 1b, %eax; movl %eax, (%si); movw %cs, 4(%si); ljmpl *(%si); movb $1, %dh; 2: movb $1, %dl; movl $0x81828384, (%si); movl $0x11223344, 4(%si); .intel_syntax noprefix" =>
+        "calll 1f; 1: popl %eax; addl $2f - 1b, %eax; movl %eax, (%si); movw %cs, 4(%si); ljmpl *(%si); movb $1, %dh; 2: movb $1, %dl; movl $0x81828384, (%si); movl $0x11223344, 4(%si)" =>
         |m| { m.open_stack(); m.open_code_address(); m.set(1, DL, 1) },
     "near JMP through a register, 16 bits" =
-        ".att_syntax; callw 1f; 1: popw %ax; addw $2f - 1b, %ax; jmpw *%ax; movb $1, %dh; 2: movb $1, %dl; .intel_syntax noprefix" =>
+        "callw 1f; 1: popw %ax; addw $2f - 1b, %ax; jmpw *%ax; movb $1, %dh; 2: movb $1, %dl" =>
         |m| { m.open_stack(); m.open_code_address(); m.set(1, DL, 1) },
     "near CALL through memory, 32 bits" =
-        ".att_syntax; calll 1f; 1: popl %eax; addl $2f - 1b, %eax; movl %eax, (%si); calll *(%si); movb $1, %dh; jmp 3f; 2: movb $1, %dl; retl; 3: movl $0x81828384, (%si); .intel_syntax noprefix" =>
+        "calll 1f; 1: popl %eax; addl $2f - 1b, %eax; movl %eax, (%si); calll *(%si); movb $1, %dh; jmp 3f; 2: movb $1, %dl; retl; 3: movl $0x81828384, (%si)" =>
         |m| { m.open_stack(); m.open_code_address(); m.set(2, EDX, 0x0101) },
 }

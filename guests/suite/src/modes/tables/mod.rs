@@ -4,3 +4,5 @@ pub(crate) mod branches;
 pub(crate) mod data;
 pub(crate) mod decimal;
 pub(crate) mod stack;
+pub(crate) mod strings;
+pub(crate) mod system;
