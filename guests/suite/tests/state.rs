@@ -181,3 +181,24 @@ fn every_input_of_the_exceptions_counts() {
         assert!(differs, "input {bit}");
     }
 }
+
+#[path = "../src/state/tags.rs"]
+mod tags;
+
+#[test]
+fn tags_tell_each_class_of_values() {
+    let all = [(0x3fff, 1 << 63), (0, 0), (0x8000, 0), (0x7fff, 1 << 63), (0, 1), (0x3fff, 1), (0x7ffe, u64::MAX)]
+        .map(tags::tag);
+    assert_eq!(all, [0, 1, 1, 2, 2, 2, 0]);
+}
+
+#[test]
+fn a_tag_word_follows_every_bit_and_the_top() {
+    let stack = [(0, 0), (0, 1), (1, 1 << 63), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0)];
+    assert_eq!(tags::tag_word(0, 0, &stack), 0xffff);
+    assert_eq!(tags::tag_word(0b111, 0, &stack), 0xffc9);
+    assert_eq!(tags::tag_word(0b1000_0011, 7, &stack), 0x7ff2);
+    for bit in 0..8 {
+        assert_ne!(tags::tag_word(0xff, 3, &stack), tags::tag_word(0xff ^ 1 << bit, 3, &stack), "bit {bit}");
+    }
+}

@@ -3,6 +3,7 @@
 mod component;
 mod control_bits;
 mod exceptions;
+mod fxsave;
 mod header;
 mod memory;
 mod numeric;
@@ -10,6 +11,7 @@ mod registers;
 mod survival;
 mod survival_vector;
 mod sweep;
+mod tags;
 mod xcr0;
 mod xsave;
 mod xsaves;
