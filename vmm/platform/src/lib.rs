@@ -7,4 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod hostile;
+pub mod model;
 pub mod time;

@@ -1,0 +1,110 @@
+//! What every model is put through: random accesses, sizes, values and times.
+
+use crate::{
+    model::Model,
+    time::{MIN_PERIOD, Nanoseconds},
+};
+use proptest::{collection::vec, prelude::*};
+use std::fmt::Debug;
+
+/// One thing that happens to a model.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The guest reads.
+    Read { offset: u64, size: u8 },
+    /// The guest writes.
+    Write { offset: u64, size: u8, value: u64 },
+    /// Time passes, in which the owner keeps every appointment that [`Model::next_change`] makes, up to a number.
+    Pass(Nanoseconds),
+    /// The owner's clock is behind.
+    Back(Nanoseconds),
+}
+
+/// Random steps whose accesses lie in the first `range` bytes, now and then anywhere.
+pub(crate) fn steps(range: u64) -> impl Strategy<Value = Vec<Step>> {
+    let offset = move || prop_oneof![20 => 0..range, 1 => any::<u64>()];
+    let size = || prop_oneof![10 => prop::sample::select(vec![1_u8, 2, 4, 8]), 1 => any::<u8>()];
+    let value = || {
+        prop_oneof![
+            3 => any::<u64>(),
+            3 => 0_u64..0x100,
+            2 => (0_u32..64).prop_map(|bit| 1 << bit),
+            1 => Just(0),
+            1 => Just(u64::MAX),
+        ]
+    };
+    let time = prop_oneof![
+        4 => 0_u64..5_000,
+        4 => 0_u64..5_000_000,
+        2 => 0_u64..5_000_000_000,
+        1 => 0_u64..10_000_000_000_000_000,
+    ];
+    let step = prop_oneof![
+        6 => (offset(), size(), value()).prop_map(|(offset, size, value)| Step::Write { offset, size, value }),
+        3 => (offset(), size()).prop_map(|(offset, size)| Step::Read { offset, size }),
+        3 => time.prop_map(Step::Pass),
+        1 => (0_u64..1_000_000).prop_map(Step::Back),
+    ];
+    vec(step, 1..60)
+}
+
+/// Appointments that are kept within one [`Step::Pass`].
+const APPOINTMENTS: usize = 50;
+/// More than any model has pins and places.
+const OUTPUTS: usize = 2_048;
+
+/// Takes all outputs, of which there must be an end.
+fn drain<M: Model>(model: &mut M) -> Vec<M::Output> {
+    let outputs: Vec<_> = std::iter::from_fn(|| model.take()).take(OUTPUTS).collect();
+    assert!(outputs.len() < OUTPUTS, "outputs have no end");
+    outputs
+}
+
+/// Does the steps, and panics if a wake-up is in the past or sooner than allowed, or has no end of outputs, or if a clone
+/// goes on differently.
+pub(crate) fn survive<M: Model + Clone + PartialEq + Debug>(mut model: M, steps: &[Step]) {
+    let mut now = 0;
+    let mut copy = None;
+    for (number, step) in steps.iter().enumerate() {
+        if number == steps.len() / 2 {
+            copy = Some(model.clone());
+        }
+        one(&mut model, step, &mut now.clone());
+        if let Some(copy) = &mut copy {
+            one(copy, step, &mut now.clone());
+            assert_eq!(*copy, model);
+        }
+        if let Step::Pass(time) = step {
+            now += time;
+        }
+    }
+}
+
+fn one<M: Model>(model: &mut M, step: &Step, now: &mut Nanoseconds) {
+    match *step {
+        Step::Read { offset, size } => {
+            model.read(*now, offset, size);
+        }
+        Step::Write { offset, size, value } => model.write(*now, offset, size, value),
+        Step::Back(by) => model.advance(now.saturating_sub(by)),
+        Step::Pass(time) => {
+            let end = *now + time;
+            let mut last = None;
+            for _ in 0..APPOINTMENTS {
+                let Some(wake) = model.next_change(*now) else { break };
+                if let Some(last) = last {
+                    assert!(wake >= last + MIN_PERIOD, "woken at {last} and then at {wake}");
+                }
+                if wake > end {
+                    break;
+                }
+                *now = wake.max(*now);
+                last = Some(*now);
+                model.advance(*now);
+                drain(model);
+            }
+            model.advance(end);
+        }
+    }
+    drain(model);
+}
