@@ -5,6 +5,7 @@ mod rows;
 mod walk;
 
 mod branch_targets;
+mod call_gate_parameters;
 mod limits;
 mod long_gates;
 mod long_rows;
