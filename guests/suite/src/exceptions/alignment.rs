@@ -89,28 +89,32 @@ fn walk(enabled: Enabled) {
 
 /// With CR0.AM and EFLAGS.AC set at CPL 3, an access that is not aligned to its size raises #AC(0).
 #[case(feature = ExceptionAlignment, spec = [sdm3a("Interrupt 17—Alignment Check Exception (#AC)"),
-       apm2("#AC—Alignment-Check Exception (Vector 17)")])]
+       apm2("#AC—Alignment-Check Exception (Vector 17)")],
+       time = 2)]
 fn every_size_and_kind() {
     walk(Enabled { mask: true, flag: true, is_user: true });
 }
 
 /// With EFLAGS.AC clear nothing raises #AC.
 #[case(feature = ExceptionAlignment, spec = [sdm3a("Interrupt 17—Alignment Check Exception (#AC)"),
-       apm2("#AC—Alignment-Check Exception (Vector 17)")])]
+       apm2("#AC—Alignment-Check Exception (Vector 17)")],
+       time = 2)]
 fn flag_clear() {
     walk(Enabled { mask: true, flag: false, is_user: true });
 }
 
 /// With CR0.AM clear nothing raises #AC.
 #[case(feature = ExceptionAlignment, spec = [sdm3a("Interrupt 17—Alignment Check Exception (#AC)"),
-       apm2("#AC—Alignment-Check Exception (Vector 17)")])]
+       apm2("#AC—Alignment-Check Exception (Vector 17)")],
+       time = 2)]
 fn mask_clear() {
     walk(Enabled { mask: false, flag: true, is_user: true });
 }
 
 /// At CPL 0 nothing raises #AC.
 #[case(feature = ExceptionAlignment, spec = [sdm3a("Interrupt 17—Alignment Check Exception (#AC)"),
-       apm2("#AC—Alignment-Check Exception (Vector 17)")])]
+       apm2("#AC—Alignment-Check Exception (Vector 17)")],
+       time = 2)]
 fn supervisor_accesses() {
     walk(Enabled { mask: true, flag: true, is_user: false });
 }

@@ -80,31 +80,36 @@ fn walk(mode: Mode, accesses: [&[u8]; 4], writes: bool, reads_too: bool) {
 }
 
 /// At CPL 3 a breakpoint on writes breaks behind stores that touch it, whatever their size.
-#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")],
+       time = 2)]
 fn stores_and_write_breakpoints_at_cpl_3() {
     walk(Mode::Long3, STORES, true, false);
 }
 
 /// At CPL 0 a breakpoint on writes breaks behind stores that touch it, whatever their size.
-#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")],
+       time = 2)]
 fn stores_and_write_breakpoints_at_cpl_0() {
     walk(Mode::Long0, STORES, true, false);
 }
 
 /// A breakpoint on reads and writes breaks behind loads that touch it.
-#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")],
+       time = 2)]
 fn loads_and_access_breakpoints() {
     walk(Mode::Long3, LOADS, false, true);
 }
 
 /// A breakpoint on writes does not break behind loads.
-#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")],
+       time = 2)]
 fn loads_and_write_breakpoints() {
     walk(Mode::Long3, LOADS, false, false);
 }
 
 /// A breakpoint on reads and writes breaks behind a read-modify-write that touches it.
-#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Breakpoint Field Recognition"), apm2("Data-Access Breakpoints")],
+       time = 2)]
 fn updates_and_access_breakpoints() {
     walk(Mode::Long3, ADDITIONS, true, true);
 }
