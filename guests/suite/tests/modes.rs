@@ -19,7 +19,7 @@ mod tables;
 use model::{
     AF, CF, COMPARED, DF, IF, Input, MEMORY, Machine, Mode, OF, Observed, PF, SF, STATUS, ZF, judge, register::*,
 };
-use tables::{branches, data, decimal, stack, strings, system};
+use tables::{branches, data, decimal, memory, stack, strings, system};
 
 const MODES: [Mode; 7] = [
     Mode::Real,
@@ -75,6 +75,9 @@ fn tables() -> Vec<(Rows, Vec<Input>)> {
         (strings::LODS_32, strings::INPUTS_32.to_vec()),
         (strings::CMPS_32, strings::INPUTS_32.to_vec()),
         (strings::SCAS_32, strings::INPUTS_32.to_vec()),
+        (memory::FORMS_16, memory::INPUTS_16.to_vec()),
+        (memory::FORMS_32, memory::INPUTS_32.to_vec()),
+        (memory::FAR_POINTERS, memory::INPUTS_32.to_vec()),
         (branches::CALLS, branches::INPUTS_ONE.to_vec()),
     ]
 }

@@ -3,7 +3,7 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, stack},
+    tables::{branches, memory, stack},
 };
 use rt::case;
 
@@ -36,4 +36,22 @@ fn big_real_loops() {
 #[case(feature = BigRealMode, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
 fn big_real_calls() {
     Runner::new(Mode::BigReal).run(&branches::CALLS, &branches::INPUTS_ONE);
+}
+
+/// Addresses of 16 bits: each form, with sums that wrap, in big real mode.
+#[case(feature = BigRealMode, spec = sdm2("ModR/M and SIB Bytes"))]
+fn big_real_forms_16() {
+    Runner::new(Mode::BigReal).run(&memory::FORMS_16, &memory::INPUTS_16);
+}
+
+/// Addresses of 32 bits: base, index, scale and displacement, in big real mode.
+#[case(feature = BigRealMode, spec = sdm2("ModR/M and SIB Bytes"))]
+fn big_real_forms_32() {
+    Runner::new(Mode::BigReal).run(&memory::FORMS_32, &memory::INPUTS_32);
+}
+
+/// LES, LDS, LFS and LGS load offset and segment in big real mode.
+#[case(feature = BigRealMode, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
+fn big_real_far_pointers() {
+    Runner::new(Mode::BigReal).run(&memory::FAR_POINTERS, &memory::INPUTS_32);
 }

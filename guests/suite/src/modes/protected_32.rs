@@ -3,7 +3,7 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack, system},
+    tables::{branches, data, decimal, memory, stack, system},
 };
 use rt::case;
 
@@ -147,4 +147,22 @@ fn protected_32_narrow_stack_enter() {
 #[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_32_narrow_stack_leave() {
     Runner::new(Mode::Protected32NarrowStack).run(&stack::LEAVE, &stack::INPUTS_FRAME);
+}
+
+/// Addresses of 16 bits: each form, with sums that wrap, in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("ModR/M and SIB Bytes"))]
+fn protected_32_forms_16() {
+    Runner::new(Mode::Protected32).run(&memory::FORMS_16, &memory::INPUTS_16);
+}
+
+/// Addresses of 32 bits: base, index, scale and displacement, in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("ModR/M and SIB Bytes"))]
+fn protected_32_forms_32() {
+    Runner::new(Mode::Protected32).run(&memory::FORMS_32, &memory::INPUTS_32);
+}
+
+/// LES, LDS, LFS and LGS load offset and segment in 32-bit protected mode.
+#[case(feature = ProtectedMode32, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
+fn protected_32_far_pointers() {
+    Runner::new(Mode::Protected32).run(&memory::FAR_POINTERS, &memory::INPUTS_32);
 }

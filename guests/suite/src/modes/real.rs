@@ -3,7 +3,7 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack, system},
+    tables::{branches, data, decimal, memory, stack, system},
 };
 use rt::case;
 
@@ -159,4 +159,22 @@ fn real_arpl() {
 #[case(feature = RealMode, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
 fn real_pointers() {
     Runner::new(Mode::Real).run(&system::POINTERS, &system::INPUTS[..1]);
+}
+
+/// Addresses of 16 bits: each form, with sums that wrap, in real mode.
+#[case(feature = RealMode, spec = sdm2("ModR/M and SIB Bytes"))]
+fn real_forms_16() {
+    Runner::new(Mode::Real).run(&memory::FORMS_16, &memory::INPUTS_16);
+}
+
+/// Addresses of 32 bits: base, index, scale and displacement, in real mode.
+#[case(feature = RealMode, spec = sdm2("ModR/M and SIB Bytes"))]
+fn real_forms_32() {
+    Runner::new(Mode::Real).run(&memory::FORMS_32, &memory::INPUTS_32);
+}
+
+/// LES, LDS, LFS and LGS load offset and segment in real mode.
+#[case(feature = RealMode, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
+fn real_far_pointers() {
+    Runner::new(Mode::Real).run(&memory::FAR_POINTERS, &memory::INPUTS_32);
 }

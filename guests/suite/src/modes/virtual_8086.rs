@@ -3,7 +3,7 @@
 use super::{
     model::Mode,
     runner::Runner,
-    tables::{branches, data, decimal, stack, system},
+    tables::{branches, data, decimal, memory, stack, system},
 };
 use rt::{case, excursion::EFLAGS_IOPL_3};
 
@@ -203,4 +203,22 @@ fn virtual_8086_arpl() {
 #[case(feature = Virtual8086, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
 fn virtual_8086_pointers() {
     Runner::new(Mode::Virtual8086).run(&system::POINTERS, &system::INPUTS[..1]);
+}
+
+/// Addresses of 16 bits: each form, with sums that wrap, in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("ModR/M and SIB Bytes"))]
+fn virtual_8086_forms_16() {
+    Runner::new(Mode::Virtual8086).run(&memory::FORMS_16, &memory::INPUTS_16);
+}
+
+/// Addresses of 32 bits: base, index, scale and displacement, in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("ModR/M and SIB Bytes"))]
+fn virtual_8086_forms_32() {
+    Runner::new(Mode::Virtual8086).run(&memory::FORMS_32, &memory::INPUTS_32);
+}
+
+/// LES, LDS, LFS and LGS load offset and segment in virtual-8086 mode.
+#[case(feature = Virtual8086, spec = sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"))]
+fn virtual_8086_far_pointers() {
+    Runner::new(Mode::Virtual8086).run(&memory::FAR_POINTERS, &memory::INPUTS_32);
 }

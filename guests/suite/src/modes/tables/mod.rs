@@ -3,6 +3,7 @@
 pub(crate) mod branches;
 pub(crate) mod data;
 pub(crate) mod decimal;
+pub(crate) mod memory;
 pub(crate) mod stack;
 pub(crate) mod strings;
 pub(crate) mod system;
