@@ -97,7 +97,6 @@ fn compacted_offsets_follow_presence_size_and_alignment() {
     assert_eq!(layout.compacted_offset(18, 1 << 9 | 1 << 18), 584);
 }
 
-#[expect(dead_code, reason = "the cases use the rest")]
 #[path = "../src/state/numeric.rs"]
 mod numeric;
 
