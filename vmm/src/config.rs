@@ -12,6 +12,8 @@ pub enum Irqchip {
     Split,
     /// Local APICs, I/O APIC and PICs.
     Kernel,
+    /// None, as with [`Self::None`]; but there are local APICs all the same, which this VMM emulates.
+    User,
 }
 
 /// Shape of a VM and what it starts with.
@@ -25,6 +27,9 @@ pub struct VmConfig {
     /// How many vCPUs there are, at most [`crate::layout::NR_VCPUS_MAX`]; all but the first wait for a start-up IPI, so
     /// that more than one need local APICs.
     pub nr_vcpus: u8,
+    /// Whether the guest finds ACPI tables and an MP configuration table, at [`crate::layout::FIRMWARE_TABLES`]; the start
+    /// info leads to the former. They tell of what the VM has.
+    pub acpi: bool,
     /// Command line in the PVH start info, of at most [`crate::layout::COMMAND_LINE_MAX_BYTES`], without NUL.
     pub command_line: String,
     /// Devices; one vCPU at a time calls them.
@@ -39,6 +44,7 @@ impl VmConfig {
             irqchip: Irqchip::None,
             pit: false,
             nr_vcpus: 1,
+            acpi: false,
             command_line: String::new(),
             devices: Vec::new(),
         }

@@ -9,8 +9,10 @@ use crate::{
     config::{Irqchip, VmConfig},
     control::Control,
     cpuid::{self, Machine},
+    firmware,
     host::Hypervisor,
     image::{Image, ImageError},
+    interrupts::{InterruptError, Interrupts},
     layout,
     memory::{GuestMemory, MemoryError, OutsideMemory},
     start_info,
@@ -37,6 +39,12 @@ pub enum VmError {
     /// The start info could not be written.
     #[error("failed to write the PVH start info")]
     StartInfo(#[from] OutsideMemory),
+    /// The firmware tables could not be written: they need a mebibyte of memory.
+    #[error("failed to write the ACPI and MP tables")]
+    FirmwareTables(#[source] OutsideMemory),
+    /// The PIT's interrupt could not be led to where the firmware tables tell.
+    #[error(transparent)]
+    Interrupts(#[from] InterruptError),
     /// The devices do not fit together.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -79,7 +87,11 @@ impl Vm {
         check_shape(&config)?;
         let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
         let memory = image.instantiate()?;
-        start_info::write(&memory, &config.command_line)?;
+        let rsdp = match config.acpi {
+            true => firmware::write(&memory, &tables(&config)).map_err(VmError::FirmwareTables)?,
+            false => 0,
+        };
+        start_info::write(&memory, &config.command_line, rsdp)?;
         // Before the interrupt controllers: see the invariant in lib.rs.
         set_memory(&fd, &memory)?;
         fd.set_identity_map_address(layout::IDENTITY_MAP).map_err(refused("KVM_SET_IDENTITY_MAP_ADDR"))?;
@@ -103,7 +115,12 @@ impl Vm {
             set_entry(first, &config.entry, image)?;
         }
         let bus = Bus::new(config.devices, memory.size_bytes())?;
-        Ok(Self { vcpus, fd, memory, bus, control: Arc::new(Control::default()) })
+        let fd = Arc::new(fd);
+        let interrupts = Interrupts::new(fd.clone(), config.irqchip);
+        if config.acpi && config.irqchip == Irqchip::Kernel {
+            interrupts.override_pit()?;
+        }
+        Ok(Self { vcpus, fd, interrupts, memory, bus, control: Arc::new(Control::default()) })
     }
 }
 
@@ -118,8 +135,22 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
         (2.., Irqchip::None) => {
             Err(VmError::Shape("more than one vCPU needs local APICs: a split or in-kernel irqchip"))
         }
-        (_, Irqchip::None | Irqchip::Split) if config.pit => Err(VmError::Shape("the PIT needs the in-kernel irqchip")),
+        (_, Irqchip::None | Irqchip::Split | Irqchip::User) if config.pit => {
+            Err(VmError::Shape("the PIT needs the in-kernel irqchip"))
+        }
         _ => Ok(()),
+    }
+}
+
+/// What the firmware tables tell.
+fn tables(config: &VmConfig) -> firmware::Machine {
+    let kernel = config.irqchip == Irqchip::Kernel;
+    firmware::Machine {
+        nr_vcpus: config.nr_vcpus.into(),
+        has_io_apic: kernel,
+        has_pics: kernel,
+        hpet: None,
+        has_rtc: false,
     }
 }
 
@@ -131,8 +162,8 @@ fn set_memory(fd: &VmFd, memory: &GuestMemory) -> Result<(), VmError> {
         memory_size: memory.size_bytes(),
         userspace_addr: memory.host_address(),
     };
-    // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns both and drops
-    // the vCPUs and the VM first.
+    // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns it and the vCPUs,
+    // and drops those first. What others keep of the VM, for interrupts, runs no guest.
     unsafe { fd.set_user_memory_region(region) }.map_err(refused("KVM_SET_USER_MEMORY_REGION"))
 }
 
@@ -142,7 +173,7 @@ fn create_irqchip(fd: &VmFd, config: &VmConfig) -> Result<(), VmError> {
         false => Err(VmError::MissingCapability { name }),
     };
     match config.irqchip {
-        Irqchip::None => {}
+        Irqchip::None | Irqchip::User => {}
         Irqchip::Split => {
             need(Cap::SplitIrqchip, "KVM_CAP_SPLIT_IRQCHIP")?;
             let mut split = kvm_enable_cap { cap: KVM_CAP_SPLIT_IRQCHIP, ..Default::default() };

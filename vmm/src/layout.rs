@@ -35,10 +35,14 @@ pub const IDENTITY_MAP: u64 = 0xfffb_c000;
 /// place of the BIOS, as in every other VMM.
 pub const KVM_TSS: u64 = 0xfffb_d000;
 
+/// Page with the ACPI and MP tables of a VM that asks for them: the start of the place of the BIOS, where guests that were
+/// told nothing search for both. Images that have something there cannot have the tables.
+pub const FIRMWARE_TABLES: u64 = 0xf_0000;
+
 /// The most vCPUs of a VM. Each is a thread; guests that test a hypervisor need no more, and all ids fit into xAPIC mode.
 pub const NR_VCPUS_MAX: u8 = 64;
 
-/// Ports that the PC architecture fixes.
+/// Ports and addresses that the PC architecture fixes, and those that its firmware tables tell.
 pub mod pc {
     /// First of the eight ports of the first UART.
     pub const COM1: u16 = 0x3f8;
@@ -48,6 +52,29 @@ pub mod pc {
     pub const I8042: u16 = 0x60;
     /// Ports from the data port to the command port, both included.
     pub const NR_I8042_PORTS: u16 = 5;
+    /// The command that resets the machine, written to the last of these ports.
+    pub const I8042_RESET: u8 = 0xfe;
+    /// ACPI's PM1a event block: status and enable register. The place of the block is the chipset's choice; it is that of
+    /// QEMU's PIIX4, and nothing of a PC stands there.
+    pub const PM1_EVENT: u16 = 0x600;
+    /// Size of that block in bytes.
+    pub const PM1_EVENT_SIZE_BYTES: u8 = 4;
+    /// ACPI's PM1a control register.
+    pub const PM1_CONTROL: u16 = 0x604;
+    /// Its size in bytes.
+    pub const PM1_CONTROL_SIZE_BYTES: u8 = 2;
+    /// ACPI's PM timer.
+    pub const PM_TIMER: u16 = 0x608;
+    /// Its size in bytes.
+    pub const PM_TIMER_SIZE_BYTES: u8 = 4;
+    /// Registers of the I/O APIC.
+    pub const IO_APIC: u32 = 0xfec0_0000;
+    /// Its id, which the guest may change.
+    pub const IO_APIC_ID: u8 = 0;
+    /// Registers of the HPET.
+    pub const HPET: u32 = 0xfed0_0000;
+    /// Registers of the local APICs after reset.
+    pub const LOCAL_APIC: u32 = 0xfee0_0000;
 }
 
 const _: () = assert!(START_INFO.is_multiple_of(PAGE_SIZE) && MEMORY_MIN <= LEGACY_HOLE);

@@ -20,7 +20,9 @@ const RAM: u32 = 1;
 const RESERVED: u32 = 2;
 
 /// Writes the page at [`layout::START_INFO`]; the command line has been checked to fit.
-pub(crate) fn write(memory: &GuestMemory, command_line: &str) -> Result<(), OutsideMemory> {
+///
+/// `rsdp` is the address of ACPI's root pointer, or 0.
+pub(crate) fn write(memory: &GuestMemory, command_line: &str, rsdp: u64) -> Result<(), OutsideMemory> {
     let map = memory_map(memory.size_bytes());
     let map_address = layout::START_INFO + layout::MEMORY_MAP_OFFSET;
     let info = hvm_start_info {
@@ -29,6 +31,7 @@ pub(crate) fn write(memory: &GuestMemory, command_line: &str) -> Result<(), Outs
         cmdline_paddr: layout::START_INFO + layout::COMMAND_LINE_OFFSET,
         memmap_paddr: map_address,
         memmap_entries: map.len() as u32,
+        rsdp_paddr: rsdp,
         ..Default::default()
     };
     memory.write(layout::START_INFO, info.as_slice())?;
@@ -66,13 +69,14 @@ mod tests {
     fn start_info_leads_to_the_command_line_and_the_memory_map() {
         let size = 0x20_0000;
         let memory = Template::new::<MemoryError>(size, |_| Ok(())).unwrap().instantiate().unwrap();
-        write(&memory, "a=1 b").unwrap();
+        write(&memory, "a=1 b", 0xf_0010).unwrap();
         let at = layout::START_INFO;
         assert_eq!(memory.read_u32(at).unwrap(), MAGIC);
         assert_eq!(memory.read_u32(at + 4).unwrap(), 1);
         let mut line = [0xff; 6];
         memory.read(memory.read_u64(at + 24).unwrap(), &mut line).unwrap();
         assert_eq!(&line, b"a=1 b\0");
+        assert_eq!(memory.read_u64(at + 32), Ok(0xf_0010));
         let map = memory.read_u64(at + 40).unwrap();
         assert_eq!(memory.read_u32(at + 48).unwrap(), 3);
         let entries = [[0, 0xa_0000, 1], [0xa_0000, 0x6_0000, 2], [0x10_0000, size - 0x10_0000, 1]];

@@ -3,6 +3,7 @@
 use crate::{
     bus::Bus,
     control::{Control, VmHandle},
+    interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
     state::CpuState,
     statistics,
@@ -14,7 +15,8 @@ use std::{fmt, io, sync::Arc};
 pub struct Vm {
     // The order matters: vCPUs and VM go before the memory they use.
     pub(crate) vcpus: Vec<VcpuFd>,
-    pub(crate) fd: VmFd,
+    pub(crate) fd: Arc<VmFd>,
+    pub(crate) interrupts: Interrupts,
     pub(crate) memory: GuestMemory,
     pub(crate) bus: Bus,
     pub(crate) control: Arc<Control>,
@@ -29,6 +31,19 @@ impl Vm {
     /// A handle to end the run from another thread.
     pub fn handle(&self) -> VmHandle {
         VmHandle { control: self.control.clone() }
+    }
+
+    /// Ways into the interrupt controllers that KVM emulates.
+    pub fn interrupts(&self) -> &Interrupts {
+        &self.interrupts
+    }
+
+    /// Makes the guest's writes at `address` an event instead of an exit.
+    ///
+    /// # Errors
+    /// Those of KVM_IOEVENTFD.
+    pub fn ioeventfd(&self, address: IoEventAddress, matching: IoEventMatch) -> Result<IoEventFd, InterruptError> {
+        IoEventFd::new(self.fd.clone(), address, matching)
     }
 
     /// Registers of vCPU `index`, or `None` if there is no such vCPU.

@@ -4,6 +4,7 @@ mod command;
 mod exits;
 mod gdb;
 mod guest;
+mod interrupts;
 mod long_mode;
 mod processors;
 mod reusable;

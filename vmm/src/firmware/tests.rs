@@ -1,0 +1,200 @@
+//! The tables read back as a guest reads them: from addresses, by lengths, with their sums.
+
+use super::*;
+use crate::{
+    layout::pc,
+    memory::{MemoryError, Template},
+};
+use std::collections::BTreeMap;
+
+const PC: Machine = Machine { nr_vcpus: 3, has_io_apic: true, has_pics: true, hpet: Some(0x8086_a201), has_rtc: true };
+
+/// The page, and the RSDP's address.
+fn written(machine: Machine) -> (GuestMemory, u64) {
+    let memory = Template::new::<MemoryError>(1 << 20, |_| Ok(())).unwrap().instantiate().unwrap();
+    let rsdp = write(&memory, &machine).unwrap();
+    (memory, rsdp)
+}
+
+fn read(memory: &GuestMemory, address: u64, size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    memory.read(address, &mut bytes).unwrap();
+    bytes
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    u16::from_le_bytes(bytes[offset..][..2].try_into().unwrap())
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes(bytes[offset..][..4].try_into().unwrap())
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(bytes[offset..][..8].try_into().unwrap())
+}
+
+fn sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+}
+
+/// Reads a table by its header, and checks the sum.
+fn table_at(memory: &GuestMemory, address: u64) -> (String, Vec<u8>) {
+    let size = memory.read_u32(address + 4).unwrap();
+    assert!(u64::from(size) <= layout::PAGE_SIZE, "{size} bytes at {address:#x}");
+    let bytes = read(memory, address, size as usize);
+    let signature = String::from_utf8(bytes[..4].to_vec()).unwrap();
+    // The FACS has none.
+    assert!(signature == "FACS" || sum(&bytes) == 0, "{signature}");
+    (signature, bytes)
+}
+
+fn tables(memory: &GuestMemory, rsdp: u64) -> BTreeMap<String, Vec<u8>> {
+    let rsdp = read(memory, rsdp, 36);
+    assert_eq!((&rsdp[..8], rsdp[15], u32_at(&rsdp, 20)), (&b"RSD PTR "[..], 2, 36));
+    assert_eq!((sum(&rsdp[..20]), sum(&rsdp)), (0, 0));
+    let (signature, xsdt) = table_at(memory, u64_at(&rsdp, 24));
+    assert_eq!((signature.as_str(), (xsdt.len() - 36) % 8), ("XSDT", 0));
+    let mut found: BTreeMap<_, _> = xsdt[36..].chunks(8).map(|address| table_at(memory, u64_at(address, 0))).collect();
+    let fadt = found["FACP"].clone();
+    assert_eq!(u64::from(u32_at(&fadt, 40)), u64_at(&fadt, 140));
+    assert!(u32_at(&fadt, 36).is_multiple_of(64));
+    found.extend([u32_at(&fadt, 36), u32_at(&fadt, 40)].map(|address| table_at(memory, address.into())));
+    found
+}
+
+/// The structures of an MADT.
+fn structures(madt: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = &madt[44..];
+    let mut structures = Vec::new();
+    while let [_, length, ..] = rest {
+        let (structure, behind) = rest.split_at(usize::from(*length));
+        structures.push(structure.to_vec());
+        rest = behind;
+    }
+    structures
+}
+
+#[test]
+fn every_table_is_led_to_and_sums_to_zero() {
+    let (memory, rsdp) = written(PC);
+    let tables = tables(&memory, rsdp);
+    assert_eq!(tables.keys().collect::<Vec<_>>(), ["APIC", "DSDT", "FACP", "FACS", "HPET"]);
+    assert!((0xe_0000..0x10_0000).contains(&rsdp) && rsdp.is_multiple_of(16));
+}
+
+#[test]
+fn a_vm_without_hpet_and_io_apic_tells_of_none() {
+    let (memory, rsdp) = written(Machine { has_io_apic: false, has_pics: false, hpet: None, has_rtc: false, ..PC });
+    let tables = tables(&memory, rsdp);
+    assert!(!tables.contains_key("HPET"));
+    let kinds: Vec<u8> = structures(&tables["APIC"]).iter().map(|structure| structure[0]).collect();
+    assert_eq!((kinds, u32_at(&tables["APIC"], 40)), (vec![0, 0, 0, 4], 0));
+    assert_ne!(u16_at(&tables["FACP"], 109) & 1 << 5, 0);
+}
+
+#[test]
+fn madt_tells_processors_io_apic_overrides_and_nmi() {
+    let (memory, rsdp) = written(PC);
+    let madt = &tables(&memory, rsdp)["APIC"];
+    assert_eq!((u32_at(madt, 36), u32_at(madt, 40)), (0xfee0_0000, 1));
+    let expected: [&[u8]; 7] = [
+        &[0, 8, 0, 0, 1, 0, 0, 0],
+        &[0, 8, 1, 1, 1, 0, 0, 0],
+        &[0, 8, 2, 2, 1, 0, 0, 0],
+        &[1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0],
+        &[2, 10, 0, 0, 2, 0, 0, 0, 0, 0],
+        &[2, 10, 0, 9, 9, 0, 0, 0, 0xd, 0],
+        &[4, 6, 0xff, 0, 0, 1],
+    ];
+    assert_eq!(structures(madt), expected);
+}
+
+#[test]
+fn ids_from_255_on_are_those_of_x2apics() {
+    let mut body = Vec::new();
+    acpi::processor(254, &mut body);
+    acpi::processor(255, &mut body);
+    assert_eq!(body[..8], [0, 8, 254, 254, 1, 0, 0, 0]);
+    assert_eq!(body[8..], [9, 16, 0, 0, 255, 0, 0, 0, 1, 0, 0, 0, 255, 0, 0, 0]);
+}
+
+#[test]
+fn fadt_names_each_register_block_twice() {
+    let (memory, rsdp) = written(PC);
+    let fadt = &tables(&memory, rsdp)["FACP"];
+    assert_eq!((fadt.len(), fadt[8], u16_at(fadt, 46)), (276, 6, 9));
+    // Offsets of address, size and generic address of PM1a event, PM1a control, PM timer.
+    let blocks = [(56, 88, 148, pc::PM1_EVENT, 4), (64, 89, 172, pc::PM1_CONTROL, 2), (76, 91, 208, pc::PM_TIMER, 4)];
+    for (address, size, generic, port, size_bytes) in blocks {
+        assert_eq!((u32_at(fadt, address), fadt[size]), (u32::from(port), size_bytes));
+        assert_eq!((fadt[generic], fadt[generic + 1]), (1, size_bytes * 8));
+        assert_eq!(u64_at(fadt, generic + 4), u64::from(port));
+    }
+    let flags = u32_at(fadt, 112);
+    // TMR_VAL_EXT and RESET_REG_SUP.
+    assert_eq!(flags & (1 << 8 | 1 << 10), 1 << 8 | 1 << 10);
+    assert_eq!((fadt[116], u64_at(fadt, 120), fadt[128]), (1, 0x64, 0xfe));
+}
+
+#[test]
+fn dsdt_holds_the_state_s5() {
+    let (memory, rsdp) = written(PC);
+    // Name (_S5_, Package (4) {0, 0, 0, 0}).
+    assert_eq!(tables(&memory, rsdp)["DSDT"][36..], *b"\x08_S5_\x12\x06\x04\0\0\0\0");
+}
+
+#[test]
+fn hpet_table_leads_to_its_registers() {
+    let (memory, rsdp) = written(PC);
+    let hpet = &tables(&memory, rsdp)["HPET"];
+    assert_eq!((hpet.len(), u32_at(hpet, 36), hpet[40], u64_at(hpet, 44)), (56, 0x8086_a201, 0, 0xfed0_0000));
+}
+
+/// Entries of the MP configuration table by their type.
+fn mp_entries(memory: &GuestMemory) -> Vec<Vec<u8>> {
+    let pointer = read(memory, 0xf_0000, 16);
+    assert_eq!((&pointer[..4], pointer[8], pointer[9], sum(&pointer)), (&b"_MP_"[..], 1, 4, 0));
+    let address = u32_at(&pointer, 4).into();
+    let table = read(memory, address, usize::from(u16_at(&read(memory, address, 44), 4)));
+    assert_eq!((&table[..4], sum(&table), u32_at(&table, 36)), (&b"PCMP"[..], 0, 0xfee0_0000));
+    let mut rest = &table[44..];
+    let mut entries = Vec::new();
+    while let [kind, ..] = rest {
+        let (entry, behind) = rest.split_at(if *kind == 0 { 20 } else { 8 });
+        entries.push(entry.to_vec());
+        rest = behind;
+    }
+    assert_eq!(entries.len(), usize::from(u16_at(&table, 34)));
+    entries
+}
+
+#[test]
+fn mp_table_says_the_same_as_the_madt() {
+    let entries = mp_entries(&written(PC).0);
+    let of = |kind: u8| entries.iter().filter(move |entry| entry[0] == kind).collect::<Vec<_>>();
+    assert_eq!(of(0).iter().map(|entry| (entry[1], entry[3])).collect::<Vec<_>>(), [(0, 3), (1, 1), (2, 1)]);
+    assert_eq!(of(1), [b"\x01\x00ISA   "]);
+    assert_eq!(of(2), [&[2, 0, 0x11, 1, 0, 0, 0xc0, 0xfe]]);
+    let pins: Vec<_> = of(3).iter().map(|entry| (entry[5], entry[7], entry[2])).collect();
+    let expected = (0..16).filter(|irq| *irq != 2).map(|irq| match irq {
+        0 => (0, 2, 0),
+        9 => (9, 9, 0xd),
+        _ => (irq, irq, 0),
+    });
+    assert_eq!(pins, expected.collect::<Vec<_>>());
+    assert_eq!(of(4), [&[4, 3, 0, 0, 0, 0, 0, 0], &[4, 1, 0, 0, 0, 0, 0xff, 1]]);
+}
+
+#[test]
+fn the_largest_machine_fits_into_the_page() {
+    let (page, _) = build(&Machine { nr_vcpus: layout::NR_VCPUS_MAX.into(), ..PC });
+    assert!(page.bytes.len() as u64 <= layout::PAGE_SIZE, "{} bytes", page.bytes.len());
+    assert_eq!(mp_entries(&written(Machine { nr_vcpus: 64, ..PC }).0).len(), 64 + 1 + 1 + 15 + 2);
+}
+
+#[test]
+fn memory_that_ends_below_is_an_error() {
+    let memory = Template::new::<MemoryError>(layout::MEMORY_MIN, |_| Ok(())).unwrap().instantiate().unwrap();
+    assert!(write(&memory, &PC).is_err());
+}

@@ -1,0 +1,200 @@
+//! Ways into the interrupt controllers of a VM from outside, and out of it without an exit.
+//!
+//! [`Interrupts`] sends messages and sets lines; [`Irqfd`] does it by a file descriptor, from any thread or process;
+//! [`IoEventFd`] tells of a write of the guest that no vCPU leaves the guest for.
+//!
+//! Source: Linux, "Documentation/virt/kvm/api.rst" §§ KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING, KVM_IRQFD and
+//! KVM_IOEVENTFD.
+
+mod ioeventfd;
+mod irqfd;
+mod line;
+mod routes;
+
+pub use ioeventfd::{IoEventAddress, IoEventFd, IoEventMatch};
+pub use irqfd::Irqfd;
+pub use line::{InterruptLine, KernelLine, MessageLine};
+
+use crate::config::Irqchip;
+use kvm_bindings::kvm_msi;
+use kvm_ioctls::VmFd;
+use routes::Routes;
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Why an interrupt or an event could not be sent or set up.
+#[derive(Debug, thiserror::Error)]
+pub enum InterruptError {
+    /// KVM emulates no controller that this could go to.
+    #[error("{what} needs KVM to emulate {needed}")]
+    NoController {
+        /// What was asked for.
+        what: &'static str,
+        /// What it needs.
+        needed: &'static str,
+    },
+    /// All routes are taken.
+    #[error("there is no room for another route, {nr_routes} are in use")]
+    NoRoute {
+        /// How many there are.
+        nr_routes: usize,
+    },
+    /// KVM refused a request.
+    #[error("KVM refused {request}")]
+    Kvm {
+        /// The request in the kernel's terms.
+        request: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Makes an error of kvm-ioctls one of ours.
+fn refused(request: &'static str) -> impl Fn(kvm_ioctls::Error) -> InterruptError {
+    move |error| InterruptError::Kvm { request, source: error.into() }
+}
+
+/// An interrupt as a message: what a device writes where (Intel SDM vol. 3A, "Message Signalled Interrupts").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MsiMessage {
+    /// The address.
+    pub address: u64,
+    /// The data.
+    pub data: u32,
+}
+
+impl MsiMessage {
+    /// Where messages for local APICs go.
+    pub const BASE: u64 = 0xfee0_0000;
+
+    /// An edge-triggered interrupt with fixed delivery for the local APIC of physical id `destination`.
+    pub const fn fixed(destination: u8, vector: u8) -> Self {
+        Self { address: Self::BASE | (destination as u64) << 12, data: vector as u32 }
+    }
+}
+
+struct Shared {
+    vm: Arc<VmFd>,
+    irqchip: Irqchip,
+    routes: Mutex<Routes>,
+}
+
+/// The interrupt controllers of a VM, as far as KVM emulates them; for any thread. A clone is another reference, and may
+/// outlive the [`crate::Vm`], when it reaches no one any more.
+#[derive(Clone)]
+pub struct Interrupts {
+    shared: Arc<Shared>,
+}
+
+impl Interrupts {
+    pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip) -> Self {
+        Self { shared: Arc::new(Shared { vm, irqchip, routes: Mutex::new(Routes::new(irqchip)) }) }
+    }
+
+    /// Sends a message, and gives whether a local APIC took it: none does if it is switched off, or if nobody is meant.
+    ///
+    /// # Errors
+    /// Without local APICs of KVM, and those of KVM_SIGNAL_MSI.
+    pub fn signal_msi(&self, message: MsiMessage) -> Result<bool, InterruptError> {
+        self.need_local_apics("a message")?;
+        let MsiMessage { address, data } = message;
+        let msi =
+            kvm_msi { address_lo: address as u32, address_hi: (address >> 32) as u32, data, ..Default::default() };
+        match self.shared.vm.signal_msi(msi) {
+            Ok(nr_taken) => Ok(nr_taken > 0),
+            // What the kernel's own delivery gives if there is no destination.
+            Err(error) if error.errno() == libc::EPERM => Ok(false),
+            Err(error) => Err(refused("KVM_SIGNAL_MSI")(error)),
+        }
+    }
+
+    /// Sets the level of an interrupt line: those up to 15 lead to the 8259s and to the I/O APIC, the next ones only to the
+    /// latter.
+    ///
+    /// # Errors
+    /// Without the in-kernel irqchip, and those of KVM_IRQ_LINE.
+    pub fn set_line(&self, line: u32, asserted: bool) -> Result<(), InterruptError> {
+        match self.shared.irqchip {
+            Irqchip::Kernel => self.shared.vm.set_irq_line(line, asserted).map_err(refused("KVM_IRQ_LINE")),
+            _ => Err(InterruptError::NoController { what: "an interrupt line", needed: "all interrupt controllers" }),
+        }
+    }
+
+    /// An interrupt line as a wire.
+    pub fn line(&self, line: u32) -> KernelLine {
+        KernelLine::new(self.clone(), line)
+    }
+
+    /// A wire whose rising edge sends a message, as pins of an I/O APIC in user space do.
+    pub fn message_line(&self, message: MsiMessage) -> MessageLine {
+        MessageLine::new(self.clone(), message)
+    }
+
+    /// A file descriptor that sends a message whenever it is written to.
+    ///
+    /// # Errors
+    /// Without local APICs of KVM, if there are too many, and those of KVM.
+    pub fn msi_irqfd(&self, message: MsiMessage) -> Result<Irqfd, InterruptError> {
+        self.need_local_apics("an irqfd")?;
+        let gsi = self.change_routes(|routes| routes.add(message))?;
+        Irqfd::new(self.clone(), gsi, true).inspect_err(|_| self.forget_route(gsi))
+    }
+
+    /// A file descriptor that makes an edge of an interrupt line whenever it is written to.
+    ///
+    /// # Errors
+    /// Without the in-kernel irqchip, and those of KVM_IRQFD.
+    pub fn line_irqfd(&self, line: u32) -> Result<Irqfd, InterruptError> {
+        match self.shared.irqchip {
+            Irqchip::Kernel => Irqfd::new(self.clone(), line, false),
+            _ => Err(InterruptError::NoController { what: "an irqfd", needed: "all interrupt controllers" }),
+        }
+    }
+
+    /// Routes each pin of an I/O APIC in user space to its message, so that KVM tells when a level-triggered one is over
+    /// (KVM_EXIT_IOAPIC_EOI). Pins beyond those of the I/O APIC are left out.
+    pub(crate) fn set_pins(&self, pins: impl IntoIterator<Item = (u32, MsiMessage)>) -> Result<(), InterruptError> {
+        self.change_routes(|routes| Ok(routes.set_pins(pins)))
+    }
+
+    /// Sends the PIT's interrupt to the pin that the firmware tables tell.
+    pub(crate) fn override_pit(&self) -> Result<(), InterruptError> {
+        self.change_routes(|routes| Ok(routes.override_pit()))
+    }
+
+    fn need_local_apics(&self, what: &'static str) -> Result<(), InterruptError> {
+        match self.shared.irqchip {
+            Irqchip::Split | Irqchip::Kernel => Ok(()),
+            Irqchip::None | Irqchip::User => Err(InterruptError::NoController { what, needed: "local APICs" }),
+        }
+    }
+
+    /// Changes the routes and tells KVM, which takes all of them anew.
+    fn change_routes<T>(
+        &self,
+        change: impl FnOnce(&mut Routes) -> Result<T, InterruptError>,
+    ) -> Result<T, InterruptError> {
+        let mut routes = self.routes();
+        let result = change(&mut routes)?;
+        routes.tell(&self.shared.vm)?;
+        Ok(result)
+    }
+
+    fn forget_route(&self, gsi: u32) {
+        // KVM keeps a route that nobody uses any more until the next change: it is told the rest then.
+        self.routes().remove(gsi);
+    }
+
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        // The list is whole at every point where a thread could have panicked.
+        self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Interrupts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interrupts").field("irqchip", &self.shared.irqchip).finish_non_exhaustive()
+    }
+}
