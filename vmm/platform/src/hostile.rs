@@ -1,7 +1,7 @@
 //! What every model is put through: random accesses, sizes, values and times.
 
 use crate::{
-    model::Model,
+    model::{Model, Signal},
     time::{MIN_PERIOD, Nanoseconds},
 };
 use proptest::{collection::vec, prelude::*};
@@ -107,4 +107,46 @@ fn one<M: Model>(model: &mut M, step: &Step, now: &mut Nanoseconds) {
         }
     }
     drain(model);
+}
+
+/// Does the steps twice: once telling a model the time only where it must be told, once as often as possible. What the
+/// guest reads and how often each pin rises must be the same.
+pub(crate) fn same_however_often_advanced<M: Model<Output = Signal> + Clone>(mut model: M, steps: &[Step]) {
+    const PARTS: u64 = 13;
+    let mut often = model.clone();
+    let mut now = 0;
+    let (mut pins, mut pins_often) = ([(0, false); 256], [(0, false); 256]);
+    for (number, step) in steps.iter().enumerate() {
+        match *step {
+            Step::Read { offset, size } => {
+                let (one, other) = (model.read(now, offset, size), often.read(now, offset, size));
+                assert_eq!(one, other, "read of {offset:#x}, step {number}");
+            }
+            Step::Write { offset, size, value } => {
+                model.write(now, offset, size, value);
+                often.write(now, offset, size, value);
+            }
+            Step::Pass(time) => {
+                for part in 0..PARTS {
+                    often.advance(now + time / PARTS * part);
+                    count(&mut often, &mut pins_often);
+                }
+                now += time;
+            }
+            Step::Back(by) => often.advance(now.saturating_sub(by)),
+        }
+    }
+    for model in [&mut model, &mut often] {
+        model.advance(now);
+    }
+    count(&mut model, &mut pins);
+    count(&mut often, &mut pins_often);
+    assert_eq!(pins, pins_often);
+}
+
+fn count<M: Model<Output = Signal>>(model: &mut M, pins: &mut [(u64, bool); 256]) {
+    for signal in drain(model) {
+        let pin = &mut pins[usize::from(signal.pin)];
+        *pin = (pin.0 + signal.rises, signal.high);
+    }
 }

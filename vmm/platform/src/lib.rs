@@ -10,4 +10,5 @@
 #[cfg(test)]
 mod hostile;
 pub mod model;
+pub mod pit;
 pub mod time;

@@ -63,9 +63,9 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// A pin that is at a level from the start.
+    /// A pin that is at a level from the start. An owner takes a pin of which it has not been told for low.
     pub const fn new(high: bool) -> Self {
-        Self { high, told: high, rises: 0 }
+        Self { high, told: false, rises: 0 }
     }
 
     /// Whether it is high.
@@ -81,9 +81,10 @@ impl Pin {
         rose
     }
 
-    /// Adds rises that came and went: the pin is at its level again after each of them.
-    pub fn pulse(&mut self, count: u64) {
-        self.rises = self.rises.saturating_add(count);
+    /// Takes it to a level by a way on which it rose so many times, the rise to that level among them.
+    pub fn follow(&mut self, high: bool, rises: u64) {
+        self.rises = self.rises.saturating_add(rises);
+        self.high = high;
     }
 
     /// What it did since the last call, if anything.
@@ -97,6 +98,22 @@ impl Pin {
     }
 }
 
+/// Reads a device whose registers are bytes: a bus of bytes splits what is wider, lowest address first.
+pub(crate) fn read_bytes(offset: u64, size: u8, mut byte: impl FnMut(u64) -> u8) -> u64 {
+    (0..u64::from(size.min(8))).fold(0, |value, index| {
+        value | offset.checked_add(index).map_or(0xff, |offset| u64::from(byte(offset))) << (8 * index)
+    })
+}
+
+/// Writes to a device whose registers are bytes, as [`read_bytes`] reads.
+pub(crate) fn write_bytes(offset: u64, size: u8, value: u64, mut byte: impl FnMut(u64, u8)) {
+    for (index, part) in (0_u64..).zip(value.to_le_bytes()).take(size.into()) {
+        if let Some(offset) = offset.checked_add(index) {
+            byte(offset, part);
+        }
+    }
+}
+
 /// Keeps wake-ups [`MIN_PERIOD`] apart without making a single one late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
@@ -104,6 +121,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Nothing has been due yet.
+    pub const fn new() -> Self {
+        Self { last: None }
+    }
+
     /// Notes that time made an output by `now`.
     pub fn fired(&mut self, now: Nanoseconds) {
         self.last = Some(now);
@@ -129,9 +151,9 @@ mod tests {
         pin.set(false);
         pin.set(true);
         assert_eq!(pin.take(3), Some(Signal { pin: 3, rises: 1, high: true }));
-        pin.pulse(5);
-        pin.set(false);
+        pin.follow(false, 5);
         assert_eq!(pin.take(3), Some(Signal { pin: 3, rises: 5, high: false }));
+        assert_eq!(Pin::new(true).take(0), Some(Signal { pin: 0, rises: 0, high: true }));
     }
 
     #[test]
