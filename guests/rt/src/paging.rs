@@ -10,10 +10,15 @@ use crate::{
 };
 use core::arch::asm;
 
-/// Frames of 4 KiB that belong to the case, zero at first.
+/// Frames of 4 KiB that belong to the case, zero at first. All of them lie in one large page of any size.
 pub const NR_FRAMES: usize = 16;
 
-static FRAMES: Shared<[[u8; 4096]; NR_FRAMES]> = Shared::new([[0; 4096]; NR_FRAMES]);
+#[repr(align(0x1_0000))]
+struct Frames(Shared<[[u8; 4096]; NR_FRAMES]>);
+
+const _: () = assert!(align_of::<Frames>() == size_of::<Frames>(), "an aligned whole crosses no border");
+
+static FRAMES: Frames = Frames(Shared::new([[0; 4096]; NR_FRAMES]));
 
 /// Physical (and identity-mapped linear) address of a frame.
 ///
@@ -21,7 +26,7 @@ static FRAMES: Shared<[[u8; 4096]; NR_FRAMES]> = Shared::new([[0; 4096]; NR_FRAM
 /// If `index` is [`NR_FRAMES`] or more.
 pub fn frame(index: usize) -> u64 {
     assert!(index < NR_FRAMES, "no such frame");
-    FRAMES.0.get() as u64 + (index as u64) * 4096
+    FRAMES.0.0.get() as u64 + (index as u64) * 4096
 }
 
 /// A table on the way to a page of the window.
