@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 mod hostile;
+pub mod message;
 pub mod model;
+pub mod pic;
 pub mod pit;
 pub mod time;
