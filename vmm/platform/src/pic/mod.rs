@@ -23,7 +23,7 @@ mod chip;
 mod tests;
 
 use crate::{
-    model::{Model, Pin, Signal},
+    model::{Model, Pin, Signal, read_bytes, write_bytes},
     time::Nanoseconds,
 };
 use chip::Chip;
@@ -159,21 +159,17 @@ impl Model for Pic {
     type Output = Signal;
 
     fn read(&mut self, _: Nanoseconds, offset: u64, size: u8) -> u64 {
-        let size = size.min(8);
-        (0..u64::from(size)).fold(0, |value, byte| {
-            let register = offset.saturating_add(byte);
-            let read = if register < PORTS.len() as u64 { self.read_register(register as usize) } else { FLOATING };
-            value | u64::from(read) << (8 * byte)
+        read_bytes(offset, size, |offset| match usize::try_from(offset) {
+            Ok(register) if register < PORTS.len() => self.read_register(register),
+            _ => FLOATING,
         })
     }
 
     fn write(&mut self, _: Nanoseconds, offset: u64, size: u8, value: u64) {
-        for (byte, value) in (0_u64..).zip(value.to_le_bytes()).take(usize::from(size)) {
-            let register = offset.saturating_add(byte);
-            if register < PORTS.len() as u64 {
-                self.write_register(register as usize, value);
-            }
-        }
+        write_bytes(offset, size, value, |offset, value| match usize::try_from(offset) {
+            Ok(register) if register < PORTS.len() => self.write_register(register, value),
+            _ => {}
+        });
     }
 
     fn advance(&mut self, _: Nanoseconds) {}
