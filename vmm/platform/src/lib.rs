@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod hostile;
+pub mod hpet;
 pub mod io_apic;
 pub mod message;
 pub mod model;

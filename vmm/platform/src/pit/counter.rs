@@ -140,10 +140,6 @@ impl Counter {
         }
     }
 
-    pub(super) const fn gate(&self) -> bool {
-        self.gate
-    }
-
     pub(super) const fn out(&self) -> bool {
         self.out
     }

@@ -336,7 +336,7 @@ fn periods_too_short_to_be_woken_for_are_counted() {
     let first = bench.pit.next_change(0).expect("it is periodic");
     bench.pit.advance(first);
     assert_eq!(bench.pit.take().map(|signal| signal.rises), Some(1));
-    assert_eq!(bench.pit.next_change(first), Some(first + crate::time::MIN_PERIOD));
+    assert_eq!(bench.pit.next_change(first), Some(first + time::MIN_PERIOD));
     bench.clock = FREQUENCY + 1;
     bench.read(0);
     assert_eq!(bench.pit.take().map(|signal| signal.rises), Some(FREQUENCY / 2 - 1));
