@@ -16,6 +16,15 @@ pub enum Irqchip {
     User,
 }
 
+/// Devices of a PC that this VMM emulates, where it and not KVM does so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chipset {
+    /// Two 8259As; needs [`Irqchip::Split`].
+    pub interrupt_controllers: bool,
+    /// An 8254 and port 61H; needs interrupt controllers, of KVM or of this VMM, and excludes [`VmConfig::pit`].
+    pub pit: bool,
+}
+
 /// Shape of a VM and what it starts with.
 pub struct VmConfig {
     /// How vCPU 0 is entered.
@@ -24,6 +33,8 @@ pub struct VmConfig {
     pub irqchip: Irqchip,
     /// Whether KVM emulates the PIT; needs [`Irqchip::Kernel`].
     pub pit: bool,
+    /// Which devices this VMM emulates by itself. A VM that asks for none has no cost of them.
+    pub chipset: Chipset,
     /// How many vCPUs there are, at most [`crate::layout::NR_VCPUS_MAX`]; all but the first wait for a start-up IPI, so
     /// that more than one need local APICs.
     pub nr_vcpus: u8,
@@ -43,6 +54,7 @@ impl VmConfig {
             entry,
             irqchip: Irqchip::None,
             pit: false,
+            chipset: Chipset::default(),
             nr_vcpus: 1,
             acpi: false,
             command_line: String::new(),

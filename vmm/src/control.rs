@@ -65,6 +65,7 @@ pub(crate) struct Control {
 #[derive(Clone, Copy, Debug)]
 struct Thread {
     id: libc::pthread_t,
+    vcpu: u8,
     /// The processor time it had used when it began to.
     used_before: Duration,
 }
@@ -97,6 +98,16 @@ impl Control {
             // SAFETY: a thread leaves the list, under the lock held here, before it ends. The signal has a handler,
             // because a VM can be made only with a `Hypervisor`, which installs it. The result can only tell of a
             // number that is no signal.
+            unsafe { libc::pthread_kill(thread.id, SIGRTMIN()) };
+        }
+    }
+
+    /// Gets one vCPU out of KVM_RUN once, unless the caller is its thread: that is not in there.
+    pub(crate) fn interrupt_one(&self, vcpu: u8) {
+        // SAFETY: the function has no conditions.
+        let caller = unsafe { libc::pthread_self() };
+        for thread in self.threads().iter().filter(|thread| thread.vcpu == vcpu && thread.id != caller) {
+            // SAFETY: as in `interrupt`.
             unsafe { libc::pthread_kill(thread.id, SIGRTMIN()) };
         }
     }
@@ -140,8 +151,8 @@ pub(crate) struct Registration<'a> {
 }
 
 impl<'a> Registration<'a> {
-    /// Registers the calling thread; also unblocks the signal for it.
-    pub(crate) fn new(control: &'a Control, page: RunPage) -> Self {
+    /// Registers the calling thread as that of a vCPU; also unblocks the signal for it.
+    pub(crate) fn new(control: &'a Control, vcpu: u8, page: RunPage) -> Self {
         // It fails only for numbers that are no signals.
         let _ = unblock_signal(SIGRTMIN());
         let outer = RUNNING.replace(Some(page));
@@ -149,7 +160,7 @@ impl<'a> Registration<'a> {
         let thread = unsafe { libc::pthread_self() };
         // SAFETY: the calling thread has not ended.
         let used_before = unsafe { processor_time(thread) };
-        control.threads().push(Thread { id: thread, used_before });
+        control.threads().push(Thread { id: thread, vcpu, used_before });
         Self { control, thread, outer }
     }
 }

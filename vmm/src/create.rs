@@ -6,7 +6,7 @@
 use crate::{
     boot::{self, Entry},
     bus::{Bus, BusError},
-    config::{Irqchip, VmConfig},
+    config::{Chipset, Irqchip, VmConfig},
     control::Control,
     cpuid::{self, Machine},
     firmware,
@@ -15,6 +15,7 @@ use crate::{
     interrupts::{InterruptError, Interrupts},
     layout,
     memory::{GuestMemory, MemoryError, OutsideMemory},
+    platform::{self, Platform},
     start_info,
     vm::Vm,
 };
@@ -24,6 +25,8 @@ use kvm_bindings::{
 use kvm_ioctls::{Cap, VcpuFd, VmFd};
 use std::{io, sync::Arc};
 
+/// What KVM's I/O APIC says of itself (Linux, "arch/x86/kvm/ioapic.h", IOAPIC_VERSION_ID).
+const KERNEL_IO_APIC_VERSION: u8 = 0x11;
 /// How many pins the routes of a split interrupt controller keep free: those of an I/O APIC.
 const NR_SPLIT_PINS: u64 = 24;
 
@@ -114,13 +117,19 @@ impl Vm {
         if let Some(first) = vcpus.first() {
             set_entry(first, &config.entry, image)?;
         }
-        let bus = Bus::new(config.devices, memory.size_bytes())?;
         let fd = Arc::new(fd);
         let interrupts = Interrupts::new(fd.clone(), config.irqchip);
+        let control = Arc::new(Control::default());
+        let mut devices = config.devices;
+        let platform = Platform::new(config.chipset, &interrupts, &control).map(|(platform, on_bus)| {
+            devices.extend(on_bus);
+            platform
+        });
+        let bus = Bus::new(devices, memory.size_bytes())?;
         if config.acpi && config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
-        Ok(Self { vcpus, fd, interrupts, memory, bus, control: Arc::new(Control::default()) })
+        Ok(Self { vcpus, fd, interrupts, memory, bus, platform, control })
     }
 }
 
@@ -138,6 +147,20 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
         (_, Irqchip::None | Irqchip::Split | Irqchip::User) if config.pit => {
             Err(VmError::Shape("the PIT needs the in-kernel irqchip"))
         }
+        _ => check_chipset(config),
+    }
+}
+
+fn check_chipset(config: &VmConfig) -> Result<(), VmError> {
+    let Chipset { interrupt_controllers, pit } = config.chipset;
+    match config.irqchip {
+        Irqchip::None | Irqchip::Kernel | Irqchip::User if interrupt_controllers => {
+            Err(VmError::Shape("interrupt controllers of this VMM need the split irqchip"))
+        }
+        irqchip if pit && irqchip != Irqchip::Kernel && !interrupt_controllers => {
+            Err(VmError::Shape("a PIT needs interrupt controllers that it can interrupt"))
+        }
+        _ if pit && config.pit => Err(VmError::Shape("there is one PIT, of KVM or of this VMM")),
         _ => Ok(()),
     }
 }
@@ -147,8 +170,11 @@ fn tables(config: &VmConfig) -> firmware::Machine {
     let kernel = config.irqchip == Irqchip::Kernel;
     firmware::Machine {
         nr_vcpus: config.nr_vcpus.into(),
-        has_io_apic: kernel,
-        has_pics: kernel,
+        io_apic: match kernel {
+            true => Some(KERNEL_IO_APIC_VERSION),
+            false => config.chipset.interrupt_controllers.then_some(platform::IO_APIC_VERSION),
+        },
+        has_pics: kernel || config.chipset.interrupt_controllers,
         hpet: None,
         has_rtc: false,
     }

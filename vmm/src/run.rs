@@ -4,6 +4,7 @@ use crate::{
     control::Control,
     memory::GuestMemory,
     observer::ExitObserver,
+    platform::{self, Platform},
     state::{self, CpuState},
     stop::{StopReason, Stopped},
     vcpu::{Outside, Runner, Step},
@@ -35,6 +36,9 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The thread that devices with timers need could not be started.
+    #[error("failed to start a thread for the timers")]
+    Timers(#[source] io::Error),
     /// A device or the observer panicked.
     #[error("a device or the observer panicked on the thread of vCPU {vcpu}")]
     Panicked {
@@ -49,6 +53,14 @@ struct Shared<'a> {
     first_stop: Mutex<Option<(u8, StopReason)>>,
     memory: &'a GuestMemory,
     control: &'a Control,
+    platform: Option<&'a Platform>,
+}
+
+impl Shared<'_> {
+    /// Notes why the run ends, unless something else ended it before.
+    fn stop(&self, vcpu: u8, reason: StopReason) {
+        self.first_stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((vcpu, reason));
+    }
 }
 
 impl Vm {
@@ -60,11 +72,16 @@ impl Vm {
     /// # Errors
     /// Only if the host fails, see [`RunError`]; whatever the guest does is a [`StopReason`].
     pub fn run(&mut self, observer: &mut dyn ExitObserver) -> Result<Stopped, RunError> {
-        let Self { vcpus, memory, bus, control, .. } = self;
+        let Self { vcpus, memory, bus, control, platform, .. } = self;
+        let platform = platform.as_deref();
         control.start();
-        let shared =
-            Shared { outside: Mutex::new(Outside { bus, observer }), first_stop: Mutex::new(None), memory, control };
-        let nr_exits = run_all(&shared, vcpus)?;
+        let outside = Mutex::new(Outside { bus, observer });
+        let shared = Shared { outside, first_stop: Mutex::new(None), memory, control, platform };
+        let failed = |reason| {
+            shared.stop(0, reason);
+            control.end();
+        };
+        let nr_exits = platform::awake(platform, failed, || run_all(&shared, vcpus)).map_err(RunError::Timers)??;
         let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (vcpu, reason) = first_stop.unwrap_or((0, StopReason::Requested));
         let fd = &vcpus[usize::from(vcpu)];
@@ -112,7 +129,7 @@ impl Drop for EndAll<'_> {
 
 fn run_vcpu(shared: &Shared<'_>, index: u8, vcpu: &mut VcpuFd) -> u64 {
     let _end = EndAll(shared.control);
-    let mut runner = Runner::new(index, vcpu, shared.memory, shared.control);
+    let mut runner = Runner::new(index, vcpu, shared.memory, shared.control, shared.platform);
     loop {
         runner.allow_entry();
         if shared.control.must_stop() {
@@ -131,8 +148,7 @@ fn run_vcpu(shared: &Shared<'_>, index: u8, vcpu: &mut VcpuFd) -> u64 {
             }
         };
         if let Some(reason) = reason {
-            let mut first_stop = shared.first_stop.lock().unwrap_or_else(PoisonError::into_inner);
-            first_stop.get_or_insert((index, reason));
+            shared.stop(index, reason);
             break;
         }
     }

@@ -38,6 +38,18 @@ impl RunPage {
         unsafe { ptr::addr_of_mut!((*self.page.as_ptr()).immediate_exit).write_volatile(value.into()) }
     }
 
+    /// Makes the guest leave as soon as it can take an external interrupt (KVM_EXIT_IRQ_WINDOW_OPEN), or not.
+    pub(crate) fn set_request_interrupt_window(self, value: bool) {
+        // SAFETY: the page is mapped (see `new`), and the byte is only ever accessed as an integer.
+        unsafe { ptr::addr_of_mut!((*self.page.as_ptr()).request_interrupt_window).write_volatile(value.into()) }
+    }
+
+    /// Whether the guest could take an external interrupt at its last exit.
+    pub(crate) fn is_ready_for_interrupt(self) -> bool {
+        // SAFETY: the page is mapped (see `new`), and every value is one of the field.
+        unsafe { ptr::addr_of!((*self.page.as_ptr()).ready_for_interrupt_injection).read_volatile() != 0 }
+    }
+
     /// Number of the last exit's reason.
     pub(crate) fn exit_reason(self) -> u32 {
         // SAFETY: the page is mapped (see `new`), and every value is one of the field.

@@ -6,8 +6,10 @@
 use crate::{
     bus::{Bus, Flow},
     control::{Control, Registration},
+    injection::Injector,
     memory::GuestMemory,
     observer::{CpuView, Exit, ExitObserver},
+    platform::Platform,
     run_page::RunPage,
     stop::StopReason,
 };
@@ -41,16 +43,34 @@ pub(crate) struct Runner<'a> {
     /// Data of the exit at hand, kept for the observer; allocated once.
     data: Vec<u8>,
     nr_exits: u64,
+    platform: Option<&'a Platform>,
+    injector: Injector,
     _registration: Registration<'a>,
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(index: u8, vcpu: &'a mut VcpuFd, memory: &'a GuestMemory, control: &'a Control) -> Self {
+    pub(crate) fn new(
+        index: u8,
+        vcpu: &'a mut VcpuFd,
+        memory: &'a GuestMemory,
+        control: &'a Control,
+        platform: Option<&'a Platform>,
+    ) -> Self {
         // SAFETY: this value borrows the vCPU for longer than it uses the page, and so does the registration in it,
         // whose drop takes the page away from signal handlers.
         let page = unsafe { RunPage::new(vcpu) };
-        let registration = Registration::new(control, page);
-        Self { index, vcpu, page, memory, data: Vec::new(), nr_exits: 0, _registration: registration }
+        let registration = Registration::new(control, index, page);
+        Self {
+            index,
+            vcpu,
+            page,
+            memory,
+            data: Vec::new(),
+            nr_exits: 0,
+            platform,
+            injector: Injector::default(),
+            _registration: registration,
+        }
     }
 
     pub(crate) fn vcpu(&self) -> &VcpuFd {
@@ -73,6 +93,11 @@ impl<'a> Runner<'a> {
         O: std::ops::DerefMut<Target = Outside<'o>>,
     {
         let (page, memory) = (self.page, self.memory);
+        if let Some(platform) = self.platform
+            && let Err(error) = self.injector.prepare_entry(platform, self.index, self.vcpu, page)
+        {
+            return Step::Stop(StopReason::KvmError { errno: error.errno() });
+        }
         self.data.clear();
         let result = self.vcpu.run();
         let mut outside = outside();
@@ -127,6 +152,8 @@ impl<'a> Runner<'a> {
             Ok(VcpuExit::Unknown) => unexpected("KVM_EXIT_UNKNOWN"),
             Ok(VcpuExit::Exception) => unexpected("KVM_EXIT_EXCEPTION"),
             Ok(VcpuExit::Hypercall(_)) => unexpected("KVM_EXIT_HYPERCALL"),
+            // What asked for it is at the start of the next step.
+            Ok(VcpuExit::IrqWindowOpen) if self.platform.is_some() => return Step::Continue,
             Ok(VcpuExit::IrqWindowOpen) => unexpected("KVM_EXIT_IRQ_WINDOW_OPEN"),
             Ok(VcpuExit::SetTpr) => unexpected("KVM_EXIT_SET_TPR"),
             Ok(VcpuExit::TprAccess) => unexpected("KVM_EXIT_TPR_ACCESS"),
@@ -141,7 +168,16 @@ impl<'a> Runner<'a> {
             Ok(VcpuExit::S390Tsch) => unexpected("KVM_EXIT_S390_TSCH"),
             Ok(VcpuExit::Epr) => unexpected("KVM_EXIT_EPR"),
             Ok(VcpuExit::S390Stsi) => unexpected("KVM_EXIT_S390_STSI"),
-            Ok(VcpuExit::IoapicEoi(_)) => unexpected("KVM_EXIT_IOAPIC_EOI"),
+            Ok(VcpuExit::IoapicEoi(vector)) => {
+                let ended = self.platform.map(|platform| platform.end_of_interrupt(vector));
+                match ended {
+                    Some(ended) => (
+                        Exit::Other { name: "KVM_EXIT_IOAPIC_EOI" },
+                        ended.map_or_else(|failure| Step::Stop(failure.into()), |()| Step::Continue),
+                    ),
+                    None => unexpected("KVM_EXIT_IOAPIC_EOI"),
+                }
+            }
             Ok(VcpuExit::Hyperv) => unexpected("KVM_EXIT_HYPERV"),
             Ok(VcpuExit::X86Rdmsr(_)) => unexpected("KVM_EXIT_X86_RDMSR"),
             Ok(VcpuExit::X86Wrmsr(_)) => unexpected("KVM_EXIT_X86_WRMSR"),

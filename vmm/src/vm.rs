@@ -5,6 +5,7 @@ use crate::{
     control::{Control, VmHandle},
     interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
+    platform::Platform,
     state::CpuState,
     statistics,
 };
@@ -19,6 +20,7 @@ pub struct Vm {
     pub(crate) interrupts: Interrupts,
     pub(crate) memory: GuestMemory,
     pub(crate) bus: Bus,
+    pub(crate) platform: Option<Arc<Platform>>,
     pub(crate) control: Arc<Control>,
 }
 

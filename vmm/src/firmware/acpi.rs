@@ -118,7 +118,7 @@ fn madt(machine: &Machine) -> Sdt {
     body.extend_from_slice(&pc::LOCAL_APIC.to_le_bytes());
     body.extend_from_slice(&(if machine.has_pics { PCAT_COMPAT } else { 0 }).to_le_bytes());
     (0..machine.nr_vcpus).for_each(|id| processor(id, &mut body));
-    if machine.has_io_apic {
+    if machine.io_apic.is_some() {
         body.extend_from_slice(&bytes_of(&IoApic::new(pc::IO_APIC_ID, pc::IO_APIC, 0)));
         interrupt_override(PIT_IRQ, PIT_PIN, 0, &mut body);
         interrupt_override(SCI_IRQ, SCI_IRQ, ACTIVE_HIGH_LEVEL, &mut body);

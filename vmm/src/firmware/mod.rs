@@ -19,8 +19,8 @@ use crate::{
 pub(crate) struct Machine {
     /// APIC ids are 0 to this, exclusively.
     pub(crate) nr_vcpus: u32,
-    /// Whether there is an I/O APIC.
-    pub(crate) has_io_apic: bool,
+    /// The version of the I/O APIC, if there is one.
+    pub(crate) io_apic: Option<u8>,
     /// Whether there are the two 8259s.
     pub(crate) has_pics: bool,
     /// Whether there is an HPET, and its ID in the table: the low half of its capabilities register.

@@ -9,9 +9,8 @@ use crate::layout::pc;
 pub(super) const FLOATING_POINTER_SIZE: usize = 16;
 /// Version 1.4.
 const REVISION: u8 = 4;
-/// What the version registers of integrated local APICs and of 82093AAs say.
+/// What the version registers of integrated local APICs say.
 const LOCAL_APIC_VERSION: u8 = 0x14;
-const IO_APIC_VERSION: u8 = 0x11;
 /// Size of the header in bytes.
 const HEADER_SIZE: usize = 44;
 /// The only bus.
@@ -66,9 +65,9 @@ pub(super) fn configuration_table(machine: &Machine) -> Vec<u8> {
         entries.push(processor);
     }
     entries.push([&[entry::BUS, ISA_BUS], &b"ISA   "[..]].concat());
-    if machine.has_io_apic {
+    if let Some(version) = machine.io_apic {
         let address = pc::IO_APIC.to_le_bytes();
-        entries.push([&[entry::IO_APIC, pc::IO_APIC_ID, IO_APIC_VERSION, ENABLED], &address[..]].concat());
+        entries.push([&[entry::IO_APIC, pc::IO_APIC_ID, version, ENABLED], &address[..]].concat());
         entries.extend((0..NR_ISA_IRQS).filter(|irq| *irq != CASCADE_IRQ).map(|irq| {
             let pin = if irq == PIT_IRQ { PIT_PIN } else { irq };
             let flags = if irq == SCI_IRQ { ACTIVE_HIGH_LEVEL } else { 0 };

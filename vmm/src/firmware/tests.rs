@@ -7,7 +7,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const PC: Machine = Machine { nr_vcpus: 3, has_io_apic: true, has_pics: true, hpet: Some(0x8086_a201), has_rtc: true };
+const PC: Machine =
+    Machine { nr_vcpus: 3, io_apic: Some(0x11), has_pics: true, hpet: Some(0x8086_a201), has_rtc: true };
 
 /// The page, and the RSDP's address.
 fn written(machine: Machine) -> (GuestMemory, u64) {
@@ -85,7 +86,7 @@ fn every_table_is_led_to_and_sums_to_zero() {
 
 #[test]
 fn a_vm_without_hpet_and_io_apic_tells_of_none() {
-    let (memory, rsdp) = written(Machine { has_io_apic: false, has_pics: false, hpet: None, has_rtc: false, ..PC });
+    let (memory, rsdp) = written(Machine { io_apic: None, has_pics: false, hpet: None, has_rtc: false, ..PC });
     let tables = tables(&memory, rsdp);
     assert!(!tables.contains_key("HPET"));
     let kinds: Vec<u8> = structures(&tables["APIC"]).iter().map(|structure| structure[0]).collect();

@@ -11,6 +11,7 @@ mod target;
 
 use crate::{
     observer::ExitObserver,
+    platform,
     run::RunError,
     state::{self, CpuState},
     stop::{StopReason, Stopped},
@@ -65,12 +66,14 @@ impl Vm {
         C: ConnectionExt<Error = io::Error> + AsRawFd,
     {
         let nr_vcpus = self.vcpus.len();
-        let Self { vcpus, memory, bus, control, .. } = self;
+        let Self { vcpus, memory, bus, control, platform, .. } = self;
+        let platform = platform.as_deref();
         let [vcpu] = &mut vcpus[..] else { return Err(DebugError::ManyVcpus { nr_vcpus }) };
         control.start();
         let outside = Outside { bus, observer: &mut *observer };
-        let mut debuggee = Debuggee::new(Runner::new(0, vcpu, memory, control), outside, memory, control);
-        let end = GdbStub::new(connection).run_blocking::<EventLoop<'_, '_, C>>(&mut debuggee).map_err(failure);
+        let mut debuggee = Debuggee::new(Runner::new(0, vcpu, memory, control, platform), outside, memory, control);
+        let session = || GdbStub::new(connection).run_blocking::<EventLoop<'_, '_, C>>(&mut debuggee).map_err(failure);
+        let end = platform::awake(platform, |_| control.end(), session).map_err(RunError::Timers)?;
         debuggee.remove_all().map_err(DebugError::Kvm)?;
         let (ended, nr_exits) = debuggee.into_end();
         let reason = match (end, ended) {

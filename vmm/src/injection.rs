@@ -1,0 +1,55 @@
+//! External interrupts that KVM does not find by itself: the thread of a vCPU hands them over before it enters the guest.
+//!
+//! Source: Linux, "Documentation/virt/kvm/api.rst" § KVM_INTERRUPT and § "The kvm_run structure".
+
+#![expect(unsafe_code, reason = "kvm-ioctls has no call for KVM_INTERRUPT on x86")]
+// UNSAFETY: one ioctl that reads an integer of ours.
+
+use crate::{platform::Platform, run_page::RunPage};
+use kvm_bindings::{KVMIO, kvm_interrupt};
+use kvm_ioctls::VcpuFd;
+use vmm_sys_util::{errno, ioctl::ioctl_with_ref};
+
+vmm_sys_util::ioctl_iow_nr!(KVM_INTERRUPT, KVMIO, 0x86, kvm_interrupt);
+
+/// The interrupts of one vCPU on their way to it.
+#[derive(Debug, Default)]
+pub(crate) struct Injector {
+    /// Acknowledged, and not yet taken by KVM.
+    held: Option<u8>,
+}
+
+impl Injector {
+    /// Injects an interrupt that waits, if the guest takes one now; if not, or if another waits behind it, the guest leaves
+    /// as soon as it would.
+    pub(crate) fn prepare_entry(
+        &mut self,
+        platform: &Platform,
+        index: u8,
+        vcpu: &VcpuFd,
+        page: RunPage,
+    ) -> Result<(), errno::Error> {
+        if page.is_ready_for_interrupt() {
+            self.held = self.held.or_else(|| platform.acknowledge(index));
+            if let Some(vector) = self.held {
+                match inject(vcpu, vector) {
+                    Ok(()) => self.held = None,
+                    // The one before has not got in yet, because a signal came first.
+                    Err(error) if error.errno() == libc::EEXIST => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        page.set_request_interrupt_window(self.held.is_some() || platform.asks(index));
+        Ok(())
+    }
+}
+
+fn inject(vcpu: &VcpuFd, vector: u8) -> Result<(), errno::Error> {
+    let interrupt = kvm_interrupt { irq: vector.into() };
+    // SAFETY: the request reads a structure of this type, which lives until the call is over.
+    match unsafe { ioctl_with_ref(vcpu, KVM_INTERRUPT(), &interrupt) } {
+        0 => Ok(()),
+        _ => Err(errno::Error::last()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Interrupt controllers in user space: both 8259As and the I/O APIC, beside local APICs of KVM.
+
+use super::{IO_APIC_VERSION, state::Failure};
+use crate::{
+    firmware::{PIT_IRQ, PIT_PIN},
+    interrupts::{Interrupts, MsiMessage},
+};
+use ::platform::{
+    io_apic::{self, IoApic, Version},
+    message::Message,
+    model::{Model, Signal},
+    pic::Pic,
+};
+
+/// ISA interrupts have these numbers, and lead to both 8259s and the I/O APIC; others only to the latter.
+const NR_ISA_LINES: u32 = 16;
+
+/// Registers of the I/O APIC that are read to find its level-triggered entries, and bits of those.
+mod register {
+    pub(super) const SELECT: u64 = 0;
+    pub(super) const WINDOW: u64 = 0x10;
+    pub(super) const SIZE: u8 = 4;
+    pub(super) const FIRST_ENTRY: u64 = 0x10;
+    pub(super) const LEVEL: u32 = 1 << 15;
+    pub(super) const LOGICAL: u32 = 1 << 11;
+    pub(super) const VECTOR_AND_DELIVERY: u32 = 0x7ff;
+    pub(super) const DESTINATION_SHIFT: u32 = 24;
+}
+
+/// Destination mode in the address of a message.
+const MESSAGE_LOGICAL: u64 = 1 << 2;
+/// Trigger mode and level in its data.
+const MESSAGE_LEVEL: u32 = 1 << 15 | 1 << 14;
+
+pub(super) struct UserControllers {
+    pub(super) pic: Pic,
+    pub(super) io_apic: IoApic,
+    interrupts: Interrupts,
+    /// What KVM knows of the level-triggered entries.
+    level_pins: Vec<(u32, MsiMessage)>,
+}
+
+impl UserControllers {
+    pub(super) fn new(interrupts: Interrupts) -> Self {
+        const _: () = assert!(IO_APIC_VERSION == 0x20, "that of the model below");
+        let io_apic = IoApic::new(Version::WithEoiRegister);
+        Self { pic: Pic::new(), io_apic, interrupts, level_pins: Vec::new() }
+    }
+
+    /// Carries what a pin did to the inputs that its line leads to.
+    pub(super) fn carry(&mut self, line: u32, signal: Signal) {
+        let Ok(line) = u8::try_from(line) else { return };
+        if u32::from(line) < NR_ISA_LINES {
+            match (signal.rises > 0, signal.high) {
+                (true, false) => self.pic.pulse(line),
+                (true, true) => {
+                    self.pic.set_line(line, false);
+                    self.pic.set_line(line, true);
+                }
+                (false, level) => self.pic.set_line(line, level),
+            }
+        }
+        let pin = if line == PIT_IRQ { PIT_PIN } else { line };
+        if signal.rises > 0 {
+            self.io_apic.set_line(pin, false);
+            self.io_apic.set_line(pin, true);
+        }
+        self.io_apic.set_line(pin, signal.high);
+    }
+
+    /// Sends the messages of the I/O APIC.
+    pub(super) fn send(&mut self) -> Result<(), Failure> {
+        while let Some(Message { address, data }) = self.io_apic.take() {
+            // Whether anybody takes it is not told on a PC either.
+            self.interrupts.signal_msi(MsiMessage { address, data })?;
+        }
+        Ok(())
+    }
+
+    /// Tells KVM which interrupts are level-triggered, if that has changed: it tells of their end then.
+    pub(super) fn tell_level_pins(&mut self) -> Result<(), Failure> {
+        let level_pins = level_pins(&self.io_apic);
+        if level_pins != self.level_pins {
+            self.interrupts.set_pins(level_pins.iter().copied())?;
+            self.level_pins = level_pins;
+        }
+        Ok(())
+    }
+}
+
+/// The level-triggered entries, those that are masked among them: an interrupt that was sent before still ends.
+fn level_pins(io_apic: &IoApic) -> Vec<(u32, MsiMessage)> {
+    // A copy is read, because the index register is the guest's.
+    let mut io_apic = io_apic.clone();
+    let mut read = |index| {
+        io_apic.write(0, register::SELECT, register::SIZE, index);
+        io_apic.read(0, register::WINDOW, register::SIZE) as u32
+    };
+    (0..u32::from(io_apic::NR_PINS))
+        .filter_map(|pin| {
+            let index = register::FIRST_ENTRY + 2 * u64::from(pin);
+            let low = read(index);
+            (low & register::LEVEL != 0).then(|| (pin, message(low, read(index + 1))))
+        })
+        .collect()
+}
+
+/// The message of a level-triggered entry.
+fn message(low: u32, high: u32) -> MsiMessage {
+    let destination = u64::from(high >> register::DESTINATION_SHIFT);
+    let logical = if low & register::LOGICAL != 0 { MESSAGE_LOGICAL } else { 0 };
+    MsiMessage {
+        address: MsiMessage::BASE | destination << 12 | logical,
+        data: MESSAGE_LEVEL | low & register::VECTOR_AND_DELIVERY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_triggered_entries_are_told_as_they_are_sent() {
+        let mut io_apic = IoApic::new(Version::WithEoiRegister);
+        let mut set = |index, value| {
+            io_apic.write(0, register::SELECT, register::SIZE, index);
+            io_apic.write(0, register::WINDOW, register::SIZE, value);
+        };
+        // Pin 3: edge; pin 5: level, logical, destination 2; pin 6 the same, masked.
+        for (pin, low) in [(3, 0x30), (5, 0x8835), (6, 0x1_8836)] {
+            set(0x11 + 2 * pin, 2 << 24);
+            set(0x10 + 2 * pin, low);
+        }
+        let told = level_pins(&io_apic);
+        assert_eq!(told.iter().map(|(pin, _)| *pin).collect::<Vec<_>>(), [5, 6]);
+        io_apic.set_line(5, true);
+        let Some(Message { address, data }) = io_apic.take() else { panic!("nothing sent") };
+        assert_eq!(told[0].1, MsiMessage { address, data });
+    }
+}
