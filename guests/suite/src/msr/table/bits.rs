@@ -1,11 +1,9 @@
 //! Every bit of every MSR of the table: writable, reserved, zero, part of an address or of a memory type.
 
 use super::{
-    drive::{
-        Part::{self, Faults, Values},
-        check_bits,
-    },
+    drive::check_bits,
     model::Group,
+    walk::Part::{self, Faults, Values},
 };
 use case::Needs;
 use rt::case;
