@@ -15,4 +15,5 @@ pub mod message;
 pub mod model;
 pub mod pic;
 pub mod pit;
+pub mod rtc;
 pub mod time;

@@ -95,7 +95,7 @@ impl Pit {
         match offset {
             0..CONTROL_OFFSET => self.channels[offset as usize].read(),
             SPEAKER_OFFSET => {
-                let refresh = if self.clocks / REFRESH_CLOCKS % 2 != 0 { REFRESH } else { 0 };
+                let refresh = if (self.clocks / REFRESH_CLOCKS).is_multiple_of(2) { 0 } else { REFRESH };
                 let out = if self.channels[2].counter.out() { OUT_2 } else { 0 };
                 self.port_61h | refresh | out
             }
