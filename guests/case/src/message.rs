@@ -26,6 +26,9 @@ pub enum Kind {
     Offers = 7,
     /// The command line names no case of this image: `[]`. The last message of a run; its site is 0.
     NoSuchCase = 8,
+    /// From here on the processor must shut down, by a triple fault: `[]`. The site's text says why. It is announced at once,
+    /// and the run passes only if nothing follows it and the virtual machine ends in a shutdown.
+    ShutdownDue = 9,
 }
 
 impl Kind {
@@ -39,12 +42,13 @@ impl Kind {
         Self::Exception,
         Self::Offers,
         Self::NoSuchCase,
+        Self::ShutdownDue,
     ];
 
     /// Number of values that a message of this kind carries.
     pub const fn nr_values(self) -> u8 {
         match self {
-            Self::Skip | Self::NoSuchCase => 0,
+            Self::Skip | Self::NoSuchCase | Self::ShutdownDue => 0,
             Self::Note | Self::Done => 1,
             Self::Check => 2,
             Self::Panic => 3,

@@ -217,3 +217,18 @@ fn each_condition_of_an_alignment_check_counts() {
         assert!([1, 2, 4, 8].into_iter().all(|size| expected(less, size) == 0), "{less:?}");
     }
 }
+
+#[test]
+fn shutdowns_are_double_faults_that_cannot_be_delivered() {
+    use delivery_model::{DIVIDE, INVALID, Obstacle, PAGE_FAULT, USER, is_shutdown};
+    let gate = Obstacle::GateNotPresent;
+    let pages = Obstacle::StackNotMapped;
+    for third in [gate, pages, Obstacle::StackNotCanonical, Obstacle::GateType, Obstacle::NullSegment] {
+        assert!(is_shutdown(&DIVIDE, gate, third) && is_shutdown(&PAGE_FAULT, gate, third));
+        assert!(is_shutdown(&PAGE_FAULT, pages, third));
+        // A page fault behind a contributory exception is delivered, and benign events are never the first of two.
+        assert!(!is_shutdown(&DIVIDE, pages, third));
+        assert!(!is_shutdown(&INVALID, gate, third) && !is_shutdown(&INVALID, pages, third));
+        assert!(USER.iter().filter(|first| first.is_software).all(|first| !is_shutdown(first, gate, third)));
+    }
+}

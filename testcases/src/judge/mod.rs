@@ -1,6 +1,7 @@
 //! From what a guest reported and how it ended to a verdict.
 //!
-//! The verdict is what was reported; how the virtual machine ended counts only if nothing was. A broken guest or
+//! The verdict is what was reported; how the virtual machine ended counts only if nothing was, or if the case said before
+//! that it must end in a shutdown. A broken guest or
 //! harness is an `error`, which says nothing of the subject: it is never counted as the subject's failure, and never
 //! as a pass.
 
@@ -10,6 +11,7 @@ mod offers;
 mod protocol;
 mod reason;
 mod render;
+mod shutdown;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -38,8 +40,8 @@ pub struct Run {
 
 /// Judges a run of a case.
 pub fn judge(case: &Case, run: Run, catalog: &Catalog) -> model::Case {
-    let reported = Reported::collect(&run.transcript, catalog);
-    let (verdict, reason) = decide(case, &run, &reported, catalog);
+    let mut reported = Reported::collect(&run.transcript, catalog);
+    let (verdict, reason) = decide(case, &run, &mut reported, catalog);
     let reason = reason.map(|reason| match verdict {
         Verdict::Pass | Verdict::Skip => reason,
         _ => reason + &reported.notes_text(),
@@ -77,9 +79,12 @@ fn result(case: &Case, verdict: Verdict, reason: Option<String>) -> model::Case 
     }
 }
 
-fn decide(case: &Case, run: &Run, reported: &Reported, catalog: &Catalog) -> (Verdict, Option<String>) {
+fn decide(case: &Case, run: &Run, reported: &mut Reported, catalog: &Catalog) -> (Verdict, Option<String>) {
     if let Some(fault) = run.transcript.fault().or(reported.fault()) {
         return (Verdict::Error, Some(reason::fault(fault, &run.ending)));
+    }
+    if let Some(decided) = shutdown::decide(&run.transcript, &run.ending, reported) {
+        return decided;
     }
     let Some(last) = run.transcript.last() else {
         let (verdict, reason) = reason::without_verdict(&run.transcript, &run.ending, reported);
@@ -92,7 +97,7 @@ fn decide(case: &Case, run: &Run, reported: &Reported, catalog: &Catalog) -> (Ve
         Kind::NoSuchCase => {
             (Verdict::Error, Some(format!("the image does not know the case `{}`; rebuild the image", case.id)))
         }
-        kind @ (Kind::Check | Kind::Skip | Kind::Note | Kind::Offers) => {
+        kind @ (Kind::Check | Kind::Skip | Kind::Note | Kind::Offers | Kind::ShutdownDue) => {
             (Verdict::Error, Some(format!("the harness took a message of the kind {kind:?} for the last one")))
         }
     }

@@ -27,6 +27,9 @@ pub(super) fn without_verdict(transcript: &Transcript, ending: &Ending, reported
     };
     let mut reason = how(ending);
     reason += &before(reported);
+    if let Some(due) = reported.due() {
+        reason += &format!("; a shutdown was due: {}", due.id);
+    }
     if transcript.messages().is_empty() {
         reason += "; it reported nothing";
     }
@@ -66,7 +69,7 @@ fn before(reported: &Reported) -> String {
     }
 }
 
-fn how(ending: &Ending) -> String {
+pub(super) fn how(ending: &Ending) -> String {
     let (text, place) = match ending {
         Ending::Reported => ("the harness ended the guest before its verdict".to_owned(), ""),
         Ending::DebugExit { value } => (format!("the guest ended with exit value {value:#x} before its verdict"), ""),

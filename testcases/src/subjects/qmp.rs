@@ -16,11 +16,16 @@ pub(super) const WHERE: &[u8] = b"{\"execute\":\"query-status\",\"id\":\"status\
     {\"execute\":\"stop\",\"id\":\"stop\"}\n\
     {\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"x /16xb $pc\"},\"id\":\"code\"}\n";
 
+/// Reason of a shutdown: the guest reset the machine, by a triple fault or by a device.
+pub(super) const GUEST_RESET: &str = "guest-reset";
+
 /// What QEMU said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     /// The guest was stopped by QEMU, for a reset, a shutdown or an internal error.
     Stopped,
+    /// The machine is shut down, for this reason: a triple fault has that of a reset, [`GUEST_RESET`].
+    Shutdown(String),
     /// The run state, such as `running`, `shutdown` or `internal-error`.
     Status(String),
     /// The linear address of the next instruction and the bytes there, or nothing if they cannot be read.
@@ -52,11 +57,31 @@ impl Monitor {
 fn understand(line: &[u8]) -> Option<Said> {
     let value: Value = serde_json::from_slice(line).ok()?;
     if let Some(event) = value.get("event").and_then(Value::as_str) {
-        return matches!(event, "SHUTDOWN" | "STOP" | "GUEST_PANICKED").then_some(Said::Stopped);
+        return match event {
+            "SHUTDOWN" => {
+                let reason = value
+                    .pointer("/data/reason")
+                    .and_then(Value::as_str)
+                    .unwrap_or("unknown");
+                Some(Said::Shutdown(reason.to_owned()))
+            }
+            "STOP" | "GUEST_PANICKED" => Some(Said::Stopped),
+            _ => None,
+        };
     }
     match value.get("id").and_then(Value::as_str)? {
-        "status" => Some(Said::Status(value.pointer("/return/status").and_then(Value::as_str)?.to_owned())),
-        "code" => Some(Said::Code(value.get("return").and_then(Value::as_str).and_then(bytes_at))),
+        "status" => Some(Said::Status(
+            value
+                .pointer("/return/status")
+                .and_then(Value::as_str)?
+                .to_owned(),
+        )),
+        "code" => Some(Said::Code(
+            value
+                .get("return")
+                .and_then(Value::as_str)
+                .and_then(bytes_at),
+        )),
         _ => None,
     }
 }
@@ -83,17 +108,24 @@ mod tests {
     #[test]
     fn answers_are_understood_in_any_chunks() {
         let talk = b"{\"QMP\": {\"version\": {}}}\r\n{\"return\": {}, \"id\": \"negotiate\"}\r\n\
+            {\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\r\n\
+            {\"event\": \"SHUTDOWN\"}\r\n\
             {\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n\
             {\"return\": {\"status\": \"shutdown\", \"running\": false}, \"id\": \"status\"}\r\n\
             {\"return\": \"0000000000201000: 0xfa 0xeb\\r\\n0000000000201002: 0xfe 0x90\\r\\n\", \"id\": \"code\"}\r\n";
         let expected = [
+            Said::Shutdown(GUEST_RESET.to_owned()),
+            Said::Shutdown("unknown".to_owned()),
             Said::Stopped,
             Said::Status("shutdown".to_owned()),
             Said::Code(Some((0x20_1000, vec![0xfa, 0xeb, 0xfe, 0x90]))),
         ];
         for chunk in [1, 7, talk.len()] {
             let mut monitor = Monitor::default();
-            let said: Vec<_> = talk.chunks(chunk).flat_map(|chunk| monitor.feed(chunk)).collect();
+            let said: Vec<_> = talk
+                .chunks(chunk)
+                .flat_map(|chunk| monitor.feed(chunk))
+                .collect();
             assert_eq!(said, expected);
         }
     }
@@ -101,7 +133,8 @@ mod tests {
     #[test]
     fn unreadable_code_is_an_answer_too() {
         let mut monitor = Monitor::default();
-        let line = b"{\"return\": \"0000000000000000: Cannot access memory\\r\\n\", \"id\": \"code\"}\n";
+        let line =
+            b"{\"return\": \"0000000000000000: Cannot access memory\\r\\n\", \"id\": \"code\"}\n";
         assert_eq!(monitor.feed(line), [Said::Code(None)]);
     }
 

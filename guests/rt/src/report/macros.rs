@@ -1,4 +1,4 @@
-//! What cases say: `check!`, `check_eq!`, `check_outcome!`, `skip!`, `note!`.
+//! What cases say: `check!`, `check_eq!`, `check_outcome!`, `skip!`, `note!`, `shutdown_due!`.
 
 /// A static site.
 #[doc(hidden)]
@@ -90,6 +90,16 @@ macro_rules! check_outcome {
 macro_rules! skip {
     ($reason:literal) => {
         $crate::report::skip($crate::site!($reason, &[], Hex))
+    };
+}
+
+/// Says that the processor must shut down before the case says anything more: `shutdown_due!("why")`.
+///
+/// The text is the id of the check that this makes. A case that goes on fails, whatever else it says.
+#[macro_export]
+macro_rules! shutdown_due {
+    ($why:literal) => {
+        $crate::report::shutdown_due($crate::site!($why, &[], Hex))
     };
 }
 

@@ -68,6 +68,15 @@ pub fn note(site: &'static Site, value: u64) {
     send(Kind::Note, address_of(site), NO_ROW, &[value]);
 }
 
+/// Reports that the processor must shut down from here on, before it does. Use the macro [`crate::shutdown_due!`].
+#[doc(hidden)]
+pub fn shutdown_due(site: &'static Site) {
+    send(Kind::ShutdownDue, address_of(site), NO_ROW, &[]);
+    if TO_PAGE.load(Ordering::Relaxed) {
+        page::flush();
+    }
+}
+
 pub(crate) fn offers(bits: u64, vendor: [u32; 3]) {
     send(Kind::Offers, 0, NO_ROW, &[bits, u64::from(vendor[0]), u64::from(vendor[1]), u64::from(vendor[2])]);
 }

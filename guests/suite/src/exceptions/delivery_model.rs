@@ -52,10 +52,10 @@ const fn first(name: &'static str, bytes: &'static [u8], vector: u8) -> First {
 
 /// A selector that no table has a segment for.
 const NO_SEGMENT: u16 = 0x1f8;
-const DIVIDE: First = first("#DE", &[0xf7, 0xf2], 0);
-const INVALID: First = first("#UD", &[0x0f, 0x0b, 0x90], 6);
-const PROTECTION: First = First { rdx: NO_SEGMENT, ..first("#GP", &[0x8e, 0xda], 13) };
-const PAGE_FAULT: First = First { is_unmapped: true, ..first("#PF", &[0x8b, 0x07], 14) };
+pub(crate) const DIVIDE: First = first("#DE", &[0xf7, 0xf2], 0);
+pub(crate) const INVALID: First = first("#UD", &[0x0f, 0x0b, 0x90], 6);
+pub(crate) const PROTECTION: First = First { rdx: NO_SEGMENT, ..first("#GP", &[0x8e, 0xda], 13) };
+pub(crate) const PAGE_FAULT: First = First { is_unmapped: true, ..first("#PF", &[0x8b, 0x07], 14) };
 /// The runtime's segment that is not present.
 const LONG_NOT_PRESENT: u16 = 0x48;
 /// That of the excursions' cases.
@@ -72,15 +72,11 @@ pub(crate) const USER: [First; 7] = [
     First { is_software: true, ..first("INT 80H", &[0xcd, 0x80], 0x80) },
 ];
 
+pub(crate) const NOT_PRESENT: First = First { rdx: LONG_NOT_PRESENT, ..first("#NP", &[0x8e, 0xda], 11) };
+pub(crate) const STACK: First = First { rdx: LONG_NOT_PRESENT, ..first("#SS", &[0x8e, 0xd2], 12) };
+
 /// First events at CPL 0 of long mode.
-pub(crate) const SUPERVISOR: [First; 6] = [
-    DIVIDE,
-    INVALID,
-    PROTECTION,
-    PAGE_FAULT,
-    First { rdx: LONG_NOT_PRESENT, ..first("#NP", &[0x8e, 0xda], 11) },
-    First { rdx: LONG_NOT_PRESENT, ..first("#SS", &[0x8e, 0xd2], 12) },
-];
+pub(crate) const SUPERVISOR: [First; 6] = [DIVIDE, INVALID, PROTECTION, PAGE_FAULT, NOT_PRESENT, STACK];
 
 /// First events at CPL 0 of protected mode.
 pub(crate) const PROTECTED: [First; 4] = [
@@ -143,6 +139,15 @@ pub(crate) const fn second(first: &First, obstacle: Obstacle) -> (u8, u32) {
         Obstacle::StackNotCanonical => (12, 0),
         Obstacle::StackNotMapped => (14, 2),
     }
+}
+
+/// Whether an obstacle on the way to the handler of the first event, and `third` on the way to that of #DF, shut the processor
+/// down: the two are a double fault, and the third exception is contributory or a page fault, as all of them are.
+pub(crate) const fn is_shutdown(event: &First, obstacle: Obstacle, third: Obstacle) -> bool {
+    const DOUBLE: First = first("#DF", &[], 8);
+    let class_of_event = if event.is_software { Class::Benign } else { class(event.vector) };
+    is_double_fault(class_of_event, class(second(event, obstacle).0))
+        && !matches!(class(second(&DOUBLE, third).0), Class::Benign)
 }
 
 /// What was seen.

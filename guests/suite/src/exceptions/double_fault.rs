@@ -2,7 +2,8 @@
 
 use super::{
     delivery_model::{
-        ARENA_NOT_PRESENT, First, Observed, Obstacle, PROTECTED, PROTECTED_BENIGN, SUPERVISOR, USER, columns, names,
+        ARENA_NOT_PRESENT, First, Observed, Obstacle, PROTECTED, PROTECTED_BENIGN, SUPERVISOR, USER, columns,
+        is_shutdown, names,
     },
     mode::Mode,
     program::{Machine, Start},
@@ -16,29 +17,34 @@ use rt::{
     vocabulary::Text,
 };
 
-fn observe(machine: &Machine, first: &First) -> Observed {
+pub(super) fn observe(machine: &Machine, first: &First) -> Observed {
     let address = first.is_unmapped.then_some(layout::UNMAPPED);
     let seen = machine.run(first.bytes, Start { address, rdx: u64::from(first.rdx), ..Start::PLAIN });
     Observed { outcome: seen.outcome.0, ip: seen.ip }
 }
 
 fn observe_in_long_mode(machine: &Machine, first: &First, obstacle: Obstacle) -> Observed {
-    let vector = first.vector;
+    let _blocked = block(first.vector, obstacle, 7);
+    observe(machine, first)
+}
+
+/// Puts an obstacle on a vector's way, with this entry of the interrupt stack table if it is one of the stack.
+pub(super) fn block(vector: u8, obstacle: Obstacle, index: u64) -> (Stack, Gate) {
     let top = match obstacle {
         Obstacle::StackNotCanonical => 0x8000_0000_1000,
         _ => layout::UNMAPPED + 0x1000,
     };
-    let _stack = Stack::interrupt(7, top);
-    let _gate = match obstacle {
+    let stack = Stack::interrupt(index, top);
+    let gate = match obstacle {
         Obstacle::GateNotPresent => Gate::not_present(vector),
         Obstacle::GateType => Gate::with_type(vector, 0),
         Obstacle::NullSegment => Gate::with_selector(vector, 0),
         Obstacle::WrongSegment(selector) | Obstacle::SegmentNotPresent(selector) => {
             Gate::with_selector(vector, selector)
         }
-        Obstacle::StackNotCanonical | Obstacle::StackNotMapped => Gate::with_interrupt_stack(vector, 7),
+        Obstacle::StackNotCanonical | Obstacle::StackNotMapped => Gate::with_interrupt_stack(vector, index),
     };
-    observe(machine, first)
+    (stack, gate)
 }
 
 fn observe_in_protected_mode(machine: &Machine, first: &First, obstacle: Obstacle) -> Observed {
@@ -97,6 +103,33 @@ macro_rules! check_stacks {
             "stack not mapped" "saved IP, stack not mapped" Obstacle::StackNotMapped,
         )
     };
+}
+
+/// Pairs of events that are no double fault need no handler of #DF: its gate is not present.
+#[case(feature = ExceptionDoubleFault, spec = [sdm3a("Interrupt 8—Double Fault Exception (#DF)"),
+       apm2("#DF—Double-Fault Exception (Vector 8)")])]
+fn other_pairs_need_no_handler() {
+    let machine = Machine::new(Mode::Long3);
+    let _blocked = block(8, Obstacle::GateNotPresent, 6);
+    const NAMES: &[Text] = &names(&USER);
+    for (index, first) in USER.iter().enumerate() {
+        for (row, obstacle) in [Obstacle::GateNotPresent, Obstacle::StackNotMapped].into_iter().enumerate() {
+            if is_shutdown(first, obstacle, Obstacle::GateNotPresent) {
+                continue;
+            }
+            let [outcome, _] = columns(first, obstacle, &observe_in_long_mode(&machine, first, obstacle));
+            let Some((actual, expected)) =
+                outcome.map(|(actual, expected)| (rt::Outcome(actual), rt::Outcome(expected)))
+            else {
+                continue;
+            };
+            if row == 0 {
+                check_outcome!("gate not present", [NAMES; index], actual, expected);
+            } else {
+                check_outcome!("stack not mapped", [NAMES; index], actual, expected);
+            }
+        }
+    }
 }
 
 macro_rules! check_protected {

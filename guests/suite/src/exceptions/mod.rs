@@ -17,6 +17,8 @@ mod mode;
 mod page_faults;
 mod program;
 mod segments;
+mod shutdown;
+mod shutdown_by_mode;
 mod step_by_mode;
 mod step_model;
 mod vector_model;

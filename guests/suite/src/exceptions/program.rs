@@ -68,6 +68,7 @@ pub(crate) struct Seen {
 pub(crate) struct Machine {
     mode: Mode,
     arena: Option<Arena>,
+    table_limit: Option<u16>,
 }
 
 /// Where a program stands in the arena, and where its data do.
@@ -85,7 +86,12 @@ impl Machine {
             tables::set_descriptor(LIMITED, tables::segment(ARENA, 0xffff, access, tables::flag::D_B));
             arena
         });
-        Self { mode, arena }
+        Self { mode, arena, table_limit: None }
+    }
+
+    /// The same with this limit of the table of gates or, in real mode, of vectors. Long mode has [`rt::gate::Limit`].
+    pub(crate) fn with_table_limit(self, limit: u16) -> Self {
+        Self { table_limit: Some(limit), ..self }
     }
 
     /// The address of the data, as the program has it.
@@ -226,6 +232,10 @@ impl Machine {
         ];
         if !self.mode.is_8086() {
             program.registers.fs = u32::from(LIMITED);
+        }
+        if let Some(limit) = self.table_limit {
+            program.idt_limit = limit;
+            program.real_idt_limit = limit;
         }
         program.ending = Ending::Nothing;
         program
