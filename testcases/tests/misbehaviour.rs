@@ -26,84 +26,29 @@ type Row = (&'static str, Verdict, &'static [&'static str]);
 const EVERYWHERE: &[Row] = &[
     ("passes", Pass, &[]),
     ("many_checks", Pass, &[]),
-    (
-        "fails",
-        Fail,
-        &[
-            "one is two: expected 0x2, but it is 0x1",
-            "guests/smoke/src/verdicts.rs",
-        ],
-    ),
+    ("fails", Fail, &["one is two: expected 0x2, but it is 0x1", "guests/smoke/src/verdicts.rs"]),
     ("skips", Skip, &["this case always skips"]),
-    (
-        "panics",
-        Error,
-        &["the guest panicked at guests/smoke/src/verdicts.rs"],
-    ),
+    ("panics", Error, &["the guest panicked at guests/smoke/src/verdicts.rs"]),
     ("no_checks", Error, &["no check"]),
     ("wrong_count", Error, &["2 checks, but 1 arrived"]),
-    (
-        "raises_ud",
-        Crash,
-        &["unexpected #UD at smoke::endings::raises_ud", "ud2"],
-    ),
-    (
-        "jumps_to_nowhere",
-        Crash,
-        &["unexpected #PF", "0x10000000000"],
-    ),
-    (
-        "triple_faults",
-        Crash,
-        &["triple fault at smoke::endings::triple_faults", "ud2"],
-    ),
-    (
-        "fails_then_dies",
-        Crash,
-        &["triple fault", "before it failed one is two"],
-    ),
+    ("raises_ud", Crash, &["unexpected #UD at smoke::endings::raises_ud", "ud2"]),
+    ("jumps_to_nowhere", Crash, &["unexpected #PF", "0x10000000000"]),
+    ("triple_faults", Crash, &["triple fault at smoke::endings::triple_faults", "ud2"]),
+    ("fails_then_dies", Crash, &["triple fault", "before it failed one is two"]),
     ("shuts_down_when_due", Pass, &[]),
-    (
-        "goes_on_when_due",
-        Fail,
-        &["no handler is left: expected a shutdown, but it went on"],
-    ),
-    (
-        "raises_ud_when_due",
-        Fail,
-        &["no handler is left: expected a shutdown, but it got #UD"],
-    ),
-    (
-        "goes_on_and_shuts_down_later",
-        Fail,
-        &["but it went on, and shut down later"],
-    ),
-    (
-        "spins_when_due",
-        Hang,
-        &["a shutdown was due: no handler is left", "jmp"],
-    ),
-    (
-        "debug_exits_when_due",
-        Fail,
-        &["but the guest ended with exit value 0x0"],
-    ),
+    ("goes_on_when_due", Fail, &["no handler is left: expected a shutdown, but it went on"]),
+    ("raises_ud_when_due", Fail, &["no handler is left: expected a shutdown, but it got #UD"]),
+    ("goes_on_and_shuts_down_later", Fail, &["but it went on, and shut down later"]),
+    ("spins_when_due", Hang, &["a shutdown was due: no handler is left", "jmp"]),
+    ("debug_exits_when_due", Fail, &["but the guest ended with exit value 0x0"]),
     ("spins", Hang, &["smoke::endings::spins", "jmp"]),
     ("halts", Hang, &["smoke::endings::halts"]),
     ("reports_nothing", Error, &["it reported nothing"]),
     ("debug_exits", Error, &["before its verdict"]),
     ("reports_twice", Error, &["Done follows Done"]),
     ("unknown_kind", Error, &["unknown kind 99"]),
-    (
-        "unknown_site",
-        Error,
-        &["0x1234, which the image does not have"],
-    ),
-    (
-        "wrong_sequence",
-        Error,
-        &["message 8 arrived where message 1 was due"],
-    ),
+    ("unknown_site", Error, &["0x1234, which the image does not have"]),
+    ("wrong_sequence", Error, &["message 8 arrived where message 1 was due"]),
     ("wrong_number_of_values", Error, &["carries 5 values"]),
 ];
 
@@ -133,10 +78,7 @@ fn image() -> Arc<Image> {
 }
 
 fn run(subject: &Opened, image: &Image, name: &str, limit: Option<Duration>) -> Case {
-    let case = image
-        .catalog
-        .case(&format!("pio::{name}"))
-        .unwrap_or_else(|| panic!("no case {name}"));
+    let case = image.catalog.case(&format!("pio::{name}")).unwrap_or_else(|| panic!("no case {name}"));
     session::run_case(subject, case, image, limit, &Cancel::default()).expect("a verdict")
 }
 
@@ -147,18 +89,10 @@ fn check(subject: &Opened, rows: &[Row], limit: Option<Duration>) {
         let result = run(subject, &image, name, limit);
         let reason = result.reason.as_deref().unwrap_or("");
         if result.verdict != verdict || !words.iter().all(|word| reason.contains(word)) {
-            wrong.push(format!(
-                "{name}: wanted {verdict:?} with {words:?}, got {:?}: {reason}",
-                result.verdict
-            ));
+            wrong.push(format!("{name}: wanted {verdict:?} with {words:?}, got {:?}: {reason}", result.verdict));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "on {}:\n{}",
-        subject.subject.id(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "on {}:\n{}", subject.subject.id(), wrong.join("\n"));
 }
 
 fn vmm() -> Option<Opened> {
@@ -216,23 +150,13 @@ fn nothing_is_left_behind() {
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     run(&subject, &image, "passes", None);
     let before = open();
-    for name in [
-        "passes",
-        "spins",
-        "triple_faults",
-        "reports_nothing",
-        "panics",
-    ] {
+    for name in ["passes", "spins", "triple_faults", "reports_nothing", "panics"] {
         run(&subject, &image, name, None);
     }
     // Other tests of this process run at the same time and hold some for a moment.
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     while open() > before {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{} descriptors instead of {before}",
-            open()
-        );
+        assert!(std::time::Instant::now() < deadline, "{} descriptors instead of {before}", open());
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -68,34 +68,21 @@ impl Reported {
                 let site = site_of(message, catalog)?;
                 expect_no_row(message)?;
                 let value = message.value(0);
-                self.notes.push(format!(
-                    "{} = {}",
-                    site.text,
-                    render::value(site.style, value)
-                ));
+                self.notes.push(format!("{} = {}", site.text, render::value(site.style, value)));
                 Ok(())
             }
             Kind::ShutdownDue => {
                 let site = site_of(message, catalog)?;
                 expect_no_row(message)?;
                 let id = self.unique(site.text.clone());
-                self.due.get_or_insert(Due {
-                    id,
-                    source: site.source(),
-                    is_past: false,
-                });
+                self.due.get_or_insert(Due { id, source: site.source(), is_past: false });
                 Ok(())
             }
             Kind::Offers => Err(ProtocolFault::UnaskedOffers { sequence }),
             Kind::Done | Kind::Panic | Kind::Exception | Kind::NoSuchCase => {
                 if message.site != 0 {
                     let value = message.site;
-                    return Err(ProtocolFault::Superfluous {
-                        sequence,
-                        kind,
-                        what: "the site",
-                        value,
-                    });
+                    return Err(ProtocolFault::Superfluous { sequence, kind, what: "the site", value });
                 }
                 expect_no_row(message)
             }
@@ -107,11 +94,7 @@ impl Reported {
         let (actual, expected) = (message.value(0), message.value(1));
         let check = Check {
             id,
-            verdict: if actual == expected {
-                Verdict::Pass
-            } else {
-                Verdict::Fail
-            },
+            verdict: if actual == expected { Verdict::Pass } else { Verdict::Fail },
             expected: render::value(site.style, expected),
             actual: render::value(site.style, actual),
         };
@@ -119,10 +102,7 @@ impl Reported {
             self.nr_failing += 1;
             let source = site.source();
             self.first_failing.get_or_insert_with(|| {
-                format!(
-                    "{}: expected {}, but it is {} ({source})",
-                    check.id, check.expected, check.actual
-                )
+                format!("{}: expected {}, but it is {} ({source})", check.id, check.expected, check.actual)
             });
         }
         self.checks.push(check);
@@ -153,25 +133,16 @@ impl Reported {
     /// Makes a check of the shutdown that was due: it came, or `instead` did.
     pub(super) fn settle(&mut self, instead: Option<&str>) {
         const EXPECTED: &str = "shutdown";
-        let Some(Due { id, source, .. }) = self.due.take() else {
-            return;
-        };
+        let Some(Due { id, source, .. }) = self.due.take() else { return };
         let (verdict, actual) = match instead {
             None => (Verdict::Pass, EXPECTED),
             Some(instead) => (Verdict::Fail, instead),
         };
         if verdict == Verdict::Fail {
             self.nr_failing += 1;
-            self.first_failing.get_or_insert_with(|| {
-                format!("{id}: expected a {EXPECTED}, but {actual} ({source})")
-            });
+            self.first_failing.get_or_insert_with(|| format!("{id}: expected a {EXPECTED}, but {actual} ({source})"));
         }
-        self.checks.push(Check {
-            id,
-            verdict,
-            expected: EXPECTED.to_owned(),
-            actual: actual.to_owned(),
-        });
+        self.checks.push(Check { id, verdict, expected: EXPECTED.to_owned(), actual: actual.to_owned() });
     }
 
     pub(super) fn fault(&self) -> Option<&ProtocolFault> {
@@ -200,26 +171,13 @@ impl Reported {
     /// How many of the checks failed, to stand behind the first of several that did.
     pub(super) fn share_text(&self) -> String {
         let (nr_failing, nr_checks) = (self.nr_failing, self.checks.len());
-        if nr_failing > 1 {
-            format!("; {nr_failing} of {nr_checks} checks fail")
-        } else {
-            String::new()
-        }
+        if nr_failing > 1 { format!("; {nr_failing} of {nr_checks} checks fail") } else { String::new() }
     }
 
     /// What the case noted, to stand behind a reason.
     pub(super) fn notes_text(&self) -> String {
-        let shown: Vec<_> = self
-            .notes
-            .iter()
-            .take(MAX_NOTES)
-            .map(String::as_str)
-            .collect();
-        if shown.is_empty() {
-            String::new()
-        } else {
-            format!("; noted: {}", shown.join(", "))
-        }
+        let shown: Vec<_> = self.notes.iter().take(MAX_NOTES).map(String::as_str).collect();
+        if shown.is_empty() { String::new() } else { format!("; noted: {}", shown.join(", ")) }
     }
 
     pub(super) fn into_checks(self) -> Vec<Check> {
@@ -228,36 +186,13 @@ impl Reported {
 }
 
 fn site_of<'a>(message: &Message, catalog: &'a Catalog) -> Result<&'a Site, ProtocolFault> {
-    let Message {
-        kind,
-        sequence,
-        site,
-        ..
-    } = *message;
-    catalog.site(site).ok_or(ProtocolFault::UnknownSite {
-        sequence,
-        kind,
-        site,
-    })
+    let Message { kind, sequence, site, .. } = *message;
+    catalog.site(site).ok_or(ProtocolFault::UnknownSite { sequence, kind, site })
 }
 
 fn expect_no_row(message: &Message) -> Result<(), ProtocolFault> {
-    let Message {
-        kind,
-        sequence,
-        row,
-        ..
-    } = *message;
-    if row == NO_ROW {
-        Ok(())
-    } else {
-        Err(ProtocolFault::Superfluous {
-            sequence,
-            kind,
-            what: "the row",
-            value: row,
-        })
-    }
+    let Message { kind, sequence, row, .. } = *message;
+    if row == NO_ROW { Ok(()) } else { Err(ProtocolFault::Superfluous { sequence, kind, what: "the row", value: row }) }
 }
 
 /// The site's text, and behind it the name of the row, or its number if the table has no names.
@@ -270,12 +205,6 @@ fn id_of(message: &Message, site: &Site) -> Result<String, ProtocolFault> {
         });
     }
     let name = usize::try_from(row).ok().and_then(|row| site.rows.get(row));
-    let unknown = || ProtocolFault::UnknownRow {
-        sequence,
-        row,
-        site: site.text.clone(),
-        nr_rows: site.rows.len(),
-    };
-    name.map(|name| format!("{} [{name}]", site.text))
-        .ok_or_else(unknown)
+    let unknown = || ProtocolFault::UnknownRow { sequence, row, site: site.text.clone(), nr_rows: site.rows.len() };
+    name.map(|name| format!("{} [{name}]", site.text)).ok_or_else(unknown)
 }

@@ -24,9 +24,7 @@ pub(super) fn decide(
             _ => return None,
         },
         None => match ending {
-            Ending::Shutdown { .. } if is_past => {
-                Some("it went on, and shut down later".to_owned())
-            }
+            Ending::Shutdown { .. } if is_past => Some("it went on, and shut down later".to_owned()),
             Ending::Shutdown { .. } => None,
             Ending::Reset | Ending::DebugExit { .. } => Some(reason::how(ending)),
             _ => return None,
@@ -34,10 +32,7 @@ pub(super) fn decide(
     };
     reported.settle(instead.as_deref());
     Some(match reported.first_failing() {
-        Some(failing) => (
-            Verdict::Fail,
-            Some(failing.to_owned() + &reported.share_text()),
-        ),
+        Some(failing) => (Verdict::Fail, Some(failing.to_owned() + &reported.share_text())),
         None => (Verdict::Pass, None),
     })
 }

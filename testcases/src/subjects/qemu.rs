@@ -50,15 +50,10 @@ struct Accelerator {
 }
 
 /// With `-cpu max`, QEMU's translator offers all it has.
-const TCG: Accelerator = Accelerator {
-    arguments: &["-accel", "tcg", "-cpu", "max"],
-    limit: Duration::from_secs(10),
-};
+const TCG: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(10) };
 /// The firmware may be interpreted instruction by instruction, which takes seconds.
-const KVM: Accelerator = Accelerator {
-    arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"],
-    limit: Duration::from_secs(90),
-};
+const KVM: Accelerator =
+    Accelerator { arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"], limit: Duration::from_secs(90) };
 
 /// What every machine has, by the accelerator's and the guest's arguments before and behind it.
 const MACHINE: &[&str] = &[
@@ -120,24 +115,11 @@ impl Qemu {
         let version = version(&program).map_err(|error| {
             let program = program.display().to_string();
             match error.kind() {
-                io::ErrorKind::NotFound => SubjectError::Missing {
-                    id,
-                    program,
-                    remedy: REMEDY,
-                },
-                _ => SubjectError::Version {
-                    program,
-                    said: error.to_string(),
-                },
+                io::ErrorKind::NotFound => SubjectError::Missing { id, program, remedy: REMEDY },
+                _ => SubjectError::Version { program, said: error.to_string() },
             }
         })?;
-        Ok(Self {
-            id,
-            program,
-            version,
-            accelerator,
-            image: image.clone(),
-        })
+        Ok(Self { id, program, version, accelerator, image: image.clone() })
     }
 
     fn converse(
@@ -150,16 +132,9 @@ impl Qemu {
         let control = Control::new()?;
         let mut command = Command::new(&self.program);
         command.args(self.accelerator.arguments).args(MACHINE);
-        command.arg("-chardev").arg(format!(
-            "socket,id=control,fd={}",
-            control.child_descriptor()
-        ));
+        command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
-        command
-            .arg("-kernel")
-            .arg(&self.image.path)
-            .arg("-append")
-            .arg(command_line(program));
+        command.arg("-kernel").arg(&self.image.path).arg("-append").arg(command_line(program));
         let mut process = Process::start(&mut command, Some(control))?;
         process.write_control(qmp::NEGOTIATE);
         talk.run(&mut process, deadline, cancel)
@@ -186,17 +161,11 @@ impl Subject for Qemu {
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
         let start = Instant::now();
         let mut talk = Talk::new(&self.image);
-        let ending = self
-            .converse(program, start + limit, cancel, &mut talk)
-            .unwrap_or_else(|error| Ending::Harness {
-                text: format!("failed to run {}: {error}", self.program.display()),
-            });
+        let ending = self.converse(program, start + limit, cancel, &mut talk).unwrap_or_else(|error| Ending::Harness {
+            text: format!("failed to run {}: {error}", self.program.display()),
+        });
         let duration = talk.reported_at.unwrap_or_else(Instant::now) - start;
-        Run {
-            transcript: talk.transcript,
-            ending,
-            duration,
-        }
+        Run { transcript: talk.transcript, ending, duration }
     }
 }
 
@@ -243,21 +212,14 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn run(
-        &mut self,
-        process: &mut Process,
-        deadline: Instant,
-        cancel: &Cancel,
-    ) -> io::Result<Ending> {
+    fn run(&mut self, process: &mut Process, deadline: Instant, cancel: &Cancel) -> io::Result<Ending> {
         let mut buffer = vec![0; 16 * 1024];
         let mut deadline = deadline;
         loop {
             if cancel.is_cancelled() {
                 return Ok(Ending::Cancelled);
             }
-            if self.transcript.fault().is_some()
-                || self.reported_at.is_some() && Instant::now() >= deadline
-            {
+            if self.transcript.fault().is_some() || self.reported_at.is_some() && Instant::now() >= deadline {
                 return Ok(Ending::Reported);
             }
             if Instant::now() >= deadline {
@@ -275,9 +237,7 @@ impl<'a> Talk<'a> {
                         deadline = deadline.min(Instant::now() + END_LIMIT);
                     }
                     if self.nr_serial_bytes > MAX_SERIAL_BYTES {
-                        return Ok(Ending::Flood {
-                            text: format!("more than {MAX_SERIAL_BYTES} bytes on COM1"),
-                        });
+                        return Ok(Ending::Flood { text: format!("more than {MAX_SERIAL_BYTES} bytes on COM1") });
                     }
                 }
                 Output::Stderr(length) => {
@@ -291,18 +251,12 @@ impl<'a> Talk<'a> {
                             said = Said::Stopped;
                         }
                         match said {
-                            Said::Stopped if self.reported_at.is_some() => {
-                                return Ok(Ending::Reported);
-                            }
-                            Said::Stopped if self.asked.is_none() => {
-                                self.ask(process, Stop::ByItself, &mut deadline)
-                            }
+                            Said::Stopped if self.reported_at.is_some() => return Ok(Ending::Reported),
+                            Said::Stopped if self.asked.is_none() => self.ask(process, Stop::ByItself, &mut deadline),
                             Said::Stopped | Said::Shutdown(_) => {}
                             Said::Status(status) => self.status = status,
                             Said::Code(code) => {
-                                let place = code.map(|(rip, bytes)| {
-                                    self.image.catalog.symbols().place(rip, &bytes)
-                                });
+                                let place = code.map(|(rip, bytes)| self.image.catalog.symbols().place(rip, &bytes));
                                 // Whatever the guest wrote before it stopped came before QEMU's answer.
                                 self.drain(process, &mut buffer)?;
                                 self.finish();
@@ -319,13 +273,9 @@ impl<'a> Talk<'a> {
                         return Ok(Ending::Reported);
                     }
                     return Ok(match status.and_then(|status| status.code()) {
-                        Some(DEBUG_EXIT_STATUS) if self.stderr.is_empty() => {
-                            Ending::DebugExit { value: 0 }
-                        }
+                        Some(DEBUG_EXIT_STATUS) if self.stderr.is_empty() => Ending::DebugExit { value: 0 },
                         Some(0) if self.stderr.is_empty() => Ending::Reset,
-                        _ => Ending::Died {
-                            text: self.last_words(status.map(|status| status.to_string())),
-                        },
+                        _ => Ending::Died { text: self.last_words(status.map(|status| status.to_string())) },
                     });
                 }
                 Output::Nothing => {}
@@ -367,17 +317,11 @@ impl<'a> Talk<'a> {
         match stop {
             _ if self.transcript.is_complete() => Ending::Reported,
             Stop::Timeout => Ending::Timeout { place },
-            Stop::ByItself
-                if self.status == "shutdown" && self.cause.as_deref() == Some(qmp::GUEST_RESET) =>
-            {
+            Stop::ByItself if self.status == "shutdown" && self.cause.as_deref() == Some(qmp::GUEST_RESET) => {
                 Ending::Shutdown { place }
             }
             Stop::ByItself => {
-                let cause = self
-                    .cause
-                    .as_ref()
-                    .map(|cause| format!(" for {cause}"))
-                    .unwrap_or_default();
+                let cause = self.cause.as_ref().map(|cause| format!(" for {cause}")).unwrap_or_default();
                 let text = self.last_words(Some(format!("QEMU's state is {}{cause}", self.status)));
                 Ending::InternalError { text, place }
             }
@@ -388,10 +332,7 @@ impl<'a> Talk<'a> {
     fn last_words(&self, status: Option<String>) -> String {
         let words = String::from_utf8_lossy(&self.stderr);
         let line = words.lines().next().unwrap_or("it said nothing");
-        format!(
-            "{}: {line}",
-            status.unwrap_or_else(|| "it closed its outputs and lives on".to_owned())
-        )
+        format!("{}: {line}", status.unwrap_or_else(|| "it closed its outputs and lives on".to_owned()))
     }
 }
 
@@ -402,9 +343,7 @@ fn version(program: &Path) -> io::Result<String> {
     let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
     while Instant::now() < deadline && text.len() < MAX_STDERR_BYTES {
         match process.read(&mut buffer, deadline, VERSION_LIMIT)? {
-            Output::Stdout(length) | Output::Stderr(length) => {
-                text.extend(buffer.iter().take(length))
-            }
+            Output::Stdout(length) | Output::Stderr(length) => text.extend(buffer.iter().take(length)),
             Output::End => break,
             Output::Control(_) | Output::Nothing => {}
         }
@@ -414,9 +353,6 @@ fn version(program: &Path) -> io::Result<String> {
     match process.wait(deadline)? {
         Some(status) if status.success() && line.contains("version") => Ok(line.to_owned()),
         Some(status) => Err(io::Error::other(format!("{status}: {line}"))),
-        None => Err(io::Error::other(format!(
-            "no end after {} s: {line}",
-            VERSION_LIMIT.as_secs()
-        ))),
+        None => Err(io::Error::other(format!("no end after {} s: {line}", VERSION_LIMIT.as_secs()))),
     }
 }

@@ -59,10 +59,7 @@ fn understand(line: &[u8]) -> Option<Said> {
     if let Some(event) = value.get("event").and_then(Value::as_str) {
         return match event {
             "SHUTDOWN" => {
-                let reason = value
-                    .pointer("/data/reason")
-                    .and_then(Value::as_str)
-                    .unwrap_or("unknown");
+                let reason = value.pointer("/data/reason").and_then(Value::as_str).unwrap_or("unknown");
                 Some(Said::Shutdown(reason.to_owned()))
             }
             "STOP" | "GUEST_PANICKED" => Some(Said::Stopped),
@@ -70,18 +67,8 @@ fn understand(line: &[u8]) -> Option<Said> {
         };
     }
     match value.get("id").and_then(Value::as_str)? {
-        "status" => Some(Said::Status(
-            value
-                .pointer("/return/status")
-                .and_then(Value::as_str)?
-                .to_owned(),
-        )),
-        "code" => Some(Said::Code(
-            value
-                .get("return")
-                .and_then(Value::as_str)
-                .and_then(bytes_at),
-        )),
+        "status" => Some(Said::Status(value.pointer("/return/status").and_then(Value::as_str)?.to_owned())),
+        "code" => Some(Said::Code(value.get("return").and_then(Value::as_str).and_then(bytes_at))),
         _ => None,
     }
 }
@@ -122,10 +109,7 @@ mod tests {
         ];
         for chunk in [1, 7, talk.len()] {
             let mut monitor = Monitor::default();
-            let said: Vec<_> = talk
-                .chunks(chunk)
-                .flat_map(|chunk| monitor.feed(chunk))
-                .collect();
+            let said: Vec<_> = talk.chunks(chunk).flat_map(|chunk| monitor.feed(chunk)).collect();
             assert_eq!(said, expected);
         }
     }
@@ -133,8 +117,7 @@ mod tests {
     #[test]
     fn unreadable_code_is_an_answer_too() {
         let mut monitor = Monitor::default();
-        let line =
-            b"{\"return\": \"0000000000000000: Cannot access memory\\r\\n\", \"id\": \"code\"}\n";
+        let line = b"{\"return\": \"0000000000000000: Cannot access memory\\r\\n\", \"id\": \"code\"}\n";
         assert_eq!(monitor.feed(line), [Said::Code(None)]);
     }
 
