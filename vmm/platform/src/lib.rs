@@ -11,6 +11,7 @@
 mod hostile;
 pub mod hpet;
 pub mod io_apic;
+pub mod local_apic;
 pub mod message;
 pub mod model;
 pub mod pic;
