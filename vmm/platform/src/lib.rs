@@ -16,5 +16,6 @@ pub mod message;
 pub mod model;
 pub mod pic;
 pub mod pit;
+pub mod pm_timer;
 pub mod rtc;
 pub mod time;
