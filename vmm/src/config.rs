@@ -23,6 +23,8 @@ pub struct Chipset {
     pub interrupt_controllers: bool,
     /// An 8254 and port 61H; needs interrupt controllers, of KVM or of this VMM, and excludes [`VmConfig::pit`].
     pub pit: bool,
+    /// An HPET with four timers; needs the same.
+    pub hpet: bool,
 }
 
 /// Shape of a VM and what it starts with.

@@ -152,13 +152,13 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
 }
 
 fn check_chipset(config: &VmConfig) -> Result<(), VmError> {
-    let Chipset { interrupt_controllers, pit } = config.chipset;
+    let Chipset { interrupt_controllers, pit, hpet } = config.chipset;
     match config.irqchip {
         Irqchip::None | Irqchip::Kernel | Irqchip::User if interrupt_controllers => {
             Err(VmError::Shape("interrupt controllers of this VMM need the split irqchip"))
         }
-        irqchip if pit && irqchip != Irqchip::Kernel && !interrupt_controllers => {
-            Err(VmError::Shape("a PIT needs interrupt controllers that it can interrupt"))
+        irqchip if (pit || hpet) && irqchip != Irqchip::Kernel && !interrupt_controllers => {
+            Err(VmError::Shape("a PIT or an HPET needs interrupt controllers that it can interrupt"))
         }
         _ if pit && config.pit => Err(VmError::Shape("there is one PIT, of KVM or of this VMM")),
         _ => Ok(()),
@@ -175,7 +175,7 @@ fn tables(config: &VmConfig) -> firmware::Machine {
             false => config.chipset.interrupt_controllers.then_some(platform::IO_APIC_VERSION),
         },
         has_pics: kernel || config.chipset.interrupt_controllers,
-        hpet: None,
+        hpet: config.chipset.hpet.then(platform::hpet_id),
         has_rtc: false,
     }
 }

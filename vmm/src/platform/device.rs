@@ -3,9 +3,10 @@
 use super::{Platform, Target};
 use crate::{
     bus::{Device, Flow, Location, Region},
+    layout::pc,
     memory::GuestMemory,
 };
-use ::platform::{io_apic, pic, pit};
+use ::platform::{hpet, io_apic, pic, pit};
 use std::sync::Arc;
 
 /// Where a part of a model stands on the bus, and the offset within the model that it begins with.
@@ -24,6 +25,9 @@ pub(super) const PIC: &[Place] = &[ports(pic::PORTS[0], 2, 0), ports(pic::PORTS[
 /// The registers of the I/O APIC.
 pub(super) const IO_APIC: &[Place] =
     &[Place { region: Region::Memory { first: io_apic::ADDRESS, size_bytes: io_apic::SIZE_BYTES }, offset: 0 }];
+/// The registers of the HPET.
+pub(super) const HPET: &[Place] =
+    &[Place { region: Region::Memory { first: pc::HPET as u64, size_bytes: hpet::SIZE_BYTES }, offset: 0 }];
 /// The PIT, and the port that gates and shows its channel 2.
 pub(super) const PIT: &[Place] =
     &[ports(pit::BASE, pit::PORTS, 0), ports(pit::BASE + pit::SPEAKER_OFFSET as u16, 1, pit::SPEAKER_OFFSET)];

@@ -2,7 +2,22 @@
 
 use super::{controllers::UserControllers, state::Failure};
 use crate::interrupts::{InterruptLine, Interrupts};
-use ::platform::model::Signal;
+use ::platform::{hpet, model::Signal};
+
+/// The PIT's line.
+pub(super) const PIT: u32 = 0;
+/// The line of the real-time clock.
+pub(super) const RTC: u32 = 8;
+
+/// The line of a pin of the HPET. Those that have no place of their own are numbers of I/O APIC pins already: none of those
+/// that it offers has another number as a line.
+pub(super) fn of_hpet(pin: u8) -> u32 {
+    match pin {
+        hpet::LEGACY_TIMER => PIT,
+        hpet::LEGACY_RTC => RTC,
+        pin => pin.into(),
+    }
+}
 
 /// The interrupt controllers at the end of the lines.
 pub(super) enum Controllers {

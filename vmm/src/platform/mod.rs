@@ -18,7 +18,7 @@ pub(crate) use state::Failure;
 pub(crate) use wakeups::awake;
 
 use crate::{bus::Device, config::Chipset, control::Control, interrupts::Interrupts};
-use ::platform::time::Nanoseconds;
+use ::platform::{hpet::Hpet, model::Model, time::Nanoseconds};
 use device::ModelDevice;
 use state::{State, Target};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// What our I/O APIC says of itself: it has an EOI register, because local APICs of KVM without an I/O APIC of KVM offer to
 /// leave it to that.
 pub(crate) const IO_APIC_VERSION: u8 = 0x20;
+
+/// What identifies our HPET in the firmware tables: the low half of its capabilities.
+pub(crate) fn hpet_id() -> u32 {
+    Hpet::default().read(0, 0, 4) as u32
+}
 
 /// The vCPU that the 8259s interrupt.
 const PIC_VCPU: u8 = 0;
@@ -48,13 +53,16 @@ impl Platform {
         if chipset == Chipset::default() {
             return None;
         }
-        let mut state = State::new(interrupts.clone(), chipset.interrupt_controllers);
+        let state = State::new(chipset, interrupts.clone());
         let mut targets = Vec::new();
         if chipset.interrupt_controllers {
             targets.extend([(Target::Pic, device::PIC), (Target::IoApic, device::IO_APIC)]);
         }
         if chipset.pit {
-            targets.push((state.add_pit(), device::PIT));
+            targets.push((Target::Pit, device::PIT));
+        }
+        if chipset.hpet {
+            targets.push((Target::Hpet, device::HPET));
         }
         let platform = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), control: control.clone() });
         let devices = targets

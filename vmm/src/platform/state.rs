@@ -1,15 +1,16 @@
 //! The devices of a platform with all that is between them, under one lock.
 
-use super::{clock::Clock, controllers::UserControllers, lines::Controllers};
+use super::{
+    clock::Clock,
+    controllers::UserControllers,
+    lines::{self, Controllers},
+};
 use crate::{
+    config::Chipset,
     interrupts::{InterruptError, Interrupts},
     stop::StopReason,
 };
-use ::platform::{
-    model::{Model, Signal},
-    pit::{self, Pit},
-    time::Nanoseconds,
-};
+use ::platform::{hpet::Hpet, model::Model, pit::Pit, time::Nanoseconds};
 
 /// Why an interrupt did not reach its controller.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +30,6 @@ impl From<Failure> for StopReason {
     }
 }
 
-/// A device with interrupt pins, each of which has a line.
-struct Timer {
-    model: Box<dyn Model<Output = Signal> + Send>,
-    lines: &'static [u32],
-}
-
 /// Which device of a platform an access is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -42,14 +37,33 @@ pub(crate) enum Target {
     Pic,
     /// The I/O APIC.
     IoApic,
-    /// A timer, by its index.
-    Timer(usize),
+    /// The 8254 and port 61H.
+    Pit,
+    /// The HPET.
+    Hpet,
+}
+
+/// A model without its outputs, whose types differ.
+trait Registers {
+    fn read(&mut self, now: Nanoseconds, offset: u64, size: u8) -> u64;
+    fn write(&mut self, now: Nanoseconds, offset: u64, size: u8, value: u64);
+}
+
+impl<M: Model> Registers for M {
+    fn read(&mut self, now: Nanoseconds, offset: u64, size: u8) -> u64 {
+        Model::read(self, now, offset, size)
+    }
+
+    fn write(&mut self, now: Nanoseconds, offset: u64, size: u8, value: u64) {
+        Model::write(self, now, offset, size, value);
+    }
 }
 
 /// The devices, and when they are next to be looked at.
 pub(crate) struct State {
     pub(super) clock: Clock,
-    timers: Vec<Timer>,
+    pit: Option<Pit>,
+    hpet: Option<Hpet>,
     controllers: Controllers,
     /// When the thread that waits for this next looks, if it does at all.
     pub(super) due: Option<Nanoseconds>,
@@ -57,24 +71,19 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(interrupts: Interrupts, user_controllers: bool) -> Self {
-        let controllers = match user_controllers {
+    pub(super) fn new(chipset: Chipset, interrupts: Interrupts) -> Self {
+        let controllers = match chipset.interrupt_controllers {
             true => Controllers::User(UserControllers::new(interrupts)),
             false => Controllers::Kernel(interrupts),
         };
-        Self { clock: Clock::default(), timers: Vec::new(), controllers, due: None, must_stop: false }
-    }
-
-    /// Adds a PIT, whose channel 0 leads to line 0.
-    pub(super) fn add_pit(&mut self) -> Target {
-        const LINES: &[u32] = &[0];
-        const _: () = assert!(pit::OUT_0 == 0);
-        self.add(Box::new(Pit::new()), LINES)
-    }
-
-    fn add(&mut self, model: Box<dyn Model<Output = Signal> + Send>, lines: &'static [u32]) -> Target {
-        self.timers.push(Timer { model, lines });
-        Target::Timer(self.timers.len() - 1)
+        Self {
+            clock: Clock::default(),
+            pit: chipset.pit.then(Pit::new),
+            hpet: chipset.hpet.then(Hpet::default),
+            controllers,
+            due: None,
+            must_stop: false,
+        }
     }
 
     fn ours(&mut self) -> Option<&mut UserControllers> {
@@ -84,15 +93,20 @@ impl State {
         }
     }
 
+    fn model(&mut self, target: Target) -> Option<&mut dyn Registers> {
+        match target {
+            Target::Pic => self.ours().map(|ours| &mut ours.pic as &mut dyn Registers),
+            Target::IoApic => self.ours().map(|ours| &mut ours.io_apic as &mut dyn Registers),
+            Target::Pit => self.pit.as_mut().map(|pit| pit as &mut dyn Registers),
+            Target::Hpet => self.hpet.as_mut().map(|hpet| hpet as &mut dyn Registers),
+        }
+    }
+
     /// What a guest reads; all ones where there is nothing.
     pub(super) fn read(&mut self, now: Nanoseconds, target: Target, offset: u64, size: u8) -> Result<u64, Failure> {
-        let value = match target {
-            Target::Pic => self.ours().map(|ours| ours.pic.read(now, offset, size)),
-            Target::IoApic => self.ours().map(|ours| ours.io_apic.read(now, offset, size)),
-            Target::Timer(index) => self.timers.get_mut(index).map(|timer| timer.model.read(now, offset, size)),
-        };
+        let value = self.model(target).map_or(u64::MAX, |model| model.read(now, offset, size));
         self.carry()?;
-        Ok(value.unwrap_or(u64::MAX))
+        Ok(value)
     }
 
     /// Takes what a guest writes.
@@ -104,49 +118,46 @@ impl State {
         size: u8,
         value: u64,
     ) -> Result<(), Failure> {
-        match target {
-            Target::Pic => {
-                if let Some(ours) = self.ours() {
-                    ours.pic.write(now, offset, size, value);
-                }
-            }
-            Target::IoApic => {
-                if let Some(ours) = self.ours() {
-                    ours.io_apic.write(now, offset, size, value);
-                    ours.tell_level_pins()?;
-                }
-            }
-            Target::Timer(index) => {
-                if let Some(timer) = self.timers.get_mut(index) {
-                    timer.model.write(now, offset, size, value);
-                }
-            }
+        if let Some(model) = self.model(target) {
+            model.write(now, offset, size, value);
+        }
+        if target == Target::IoApic
+            && let Some(ours) = self.ours()
+        {
+            ours.tell_level_pins()?;
         }
         self.carry()
     }
 
     /// Lets time pass.
     pub(super) fn advance(&mut self, now: Nanoseconds) -> Result<(), Failure> {
-        for timer in &mut self.timers {
-            timer.model.advance(now);
+        if let Some(pit) = &mut self.pit {
+            pit.advance(now);
+        }
+        if let Some(hpet) = &mut self.hpet {
+            hpet.advance(now);
         }
         self.carry()
     }
 
     /// When time alone will change something.
     pub(super) fn next_change(&self, now: Nanoseconds) -> Option<Nanoseconds> {
-        self.timers.iter().filter_map(|timer| timer.model.next_change(now)).min()
+        let pit = self.pit.as_ref().and_then(|pit| pit.next_change(now));
+        let hpet = self.hpet.as_ref().and_then(|hpet| hpet.next_change(now));
+        pit.into_iter().chain(hpet).min()
     }
 
     /// Takes all outputs to where they lead.
     fn carry(&mut self) -> Result<(), Failure> {
-        let Self { timers, controllers, .. } = self;
-        for timer in timers {
-            while let Some(signal) = timer.model.take() {
-                if let Some(line) = timer.lines.get(usize::from(signal.pin)) {
-                    controllers.carry(*line, signal)?;
-                }
+        let Self { pit, hpet, controllers, .. } = self;
+        let is_replaced = hpet.as_ref().is_some_and(Hpet::is_legacy_replacement);
+        while let Some(signal) = pit.as_mut().and_then(Model::take) {
+            if !is_replaced {
+                controllers.carry(lines::PIT, signal)?;
             }
+        }
+        while let Some(signal) = hpet.as_mut().and_then(Model::take) {
+            controllers.carry(lines::of_hpet(signal.pin), signal)?;
         }
         self.ours().map_or(Ok(()), UserControllers::send)
     }

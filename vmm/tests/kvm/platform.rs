@@ -23,7 +23,7 @@ fn pit_ticks(a: &mut CodeAssembler) {
 
 #[test]
 fn pit_wakes_a_guest_in_each_set_up() {
-    let ours = Chipset { interrupt_controllers: true, pit: true };
+    let ours = Chipset { interrupt_controllers: true, pit: true, hpet: false };
     let set_ups = [
         VmConfig { irqchip: Irqchip::Split, chipset: ours, ..config() },
         VmConfig { irqchip: Irqchip::Kernel, chipset: Chipset { interrupt_controllers: false, ..ours }, ..config() },
@@ -62,12 +62,41 @@ fn io_apic_sends_edges_and_levels_again_after_their_end() {
     // The output is high nearly always, and asks again as soon as an interrupt has ended: twenty would be a second if each
     // were a period, and never come if their end were not told.
     for level in [false, true] {
-        let chipset = Chipset { interrupt_controllers: true, pit: true };
+        let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false };
         let config = VmConfig { irqchip: Irqchip::Split, chipset, ..config() };
         let mut vm = Vm::new(&hypervisor(), &waiting(NR, |a| io_apic_ticks(a, level), apic_eoi), config).unwrap();
         write_tables(&vm);
         let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());
         assert_eq!(stopped.reason, StopReason::DebugExit(NR), "level {level}: {stopped}");
+    }
+}
+
+/// Timer 0 of the HPET, periodic, a thousand times a second, at entry 20 of the I/O APIC for vector 40H.
+fn hpet_ticks(a: &mut CodeAssembler) {
+    apic_on(a);
+    let period = 100_000_u32;
+    let io_apic = |index: u32| [(0xfec0_0000_u64, index)];
+    let write = |value: u32| [(0xfec0_0010_u64, value)];
+    // Route, 32 bits, because the high half of the comparator is all ones, value to be set, periodic, interrupt enabled.
+    let timer = 20 << 9 | 1 << 8 | 1 << 6 | 1 << 3 | 1 << 2;
+    let hpet = [(0xfed0_0100, timer), (0xfed0_0108, period), (0xfed0_0108, period), (0xfed0_0010, 1)];
+    let entry = [io_apic(0x10 + 2 * 20 + 1), write(0), io_apic(0x10 + 2 * 20), write(0x40)];
+    for (address, value) in entry.into_iter().flatten().chain(hpet) {
+        a.mov(dword_ptr(address), value).unwrap();
+    }
+}
+
+#[test]
+fn hpet_wakes_a_guest_in_each_set_up() {
+    for (irqchip, interrupt_controllers) in [(Irqchip::Split, true), (Irqchip::Kernel, false)] {
+        let chipset = Chipset { interrupt_controllers, hpet: true, ..Chipset::default() };
+        let config = VmConfig { irqchip, chipset, acpi: true, ..config() };
+        let mut vm = Vm::new(&hypervisor(), &waiting(NR, hpet_ticks, apic_eoi), config).unwrap();
+        write_tables(&vm);
+        let start = std::time::Instant::now();
+        let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());
+        assert_eq!(stopped.reason, StopReason::DebugExit(NR), "{irqchip:?}: {stopped}");
+        assert!(start.elapsed().as_millis() >= u128::from(NR) - 1, "{irqchip:?}: {:?}", start.elapsed());
     }
 }
 
@@ -78,7 +107,7 @@ fn guest_that_waits_for_a_timer_is_stopped() {
         a.in_(al, 0x80).unwrap();
         a.hlt().unwrap();
     });
-    let chipset = Chipset { interrupt_controllers: true, pit: true };
+    let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false };
     let mut vm = Vm::new(&hypervisor(), &image, VmConfig { irqchip: Irqchip::Split, chipset, ..config() }).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let handle = vm.handle();
@@ -100,7 +129,7 @@ fn chipsets_that_make_no_sense_are_refused() {
     let hypervisor = hypervisor();
     let refused = |config| matches!(Vm::new(&hypervisor, &image, config), Err(VmError::Shape(_)));
     let (controllers, pit) =
-        (Chipset { interrupt_controllers: true, pit: false }, Chipset { interrupt_controllers: false, pit: true });
+        (Chipset { interrupt_controllers: true, ..Chipset::default() }, Chipset { pit: true, ..Chipset::default() });
     for irqchip in [Irqchip::None, Irqchip::Kernel] {
         assert!(refused(VmConfig { irqchip, chipset: controllers, ..config() }), "{irqchip:?}");
     }
