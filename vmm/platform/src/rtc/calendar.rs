@@ -16,7 +16,7 @@ const AFTERNOON: u8 = 1 << 7;
 impl Format {
     /// A number below 100 as a byte.
     pub(super) const fn encode(self, number: u8) -> u8 {
-        if self.binary { number } else { number / 10 % 10 << 4 | number % 10 }
+        if self.binary { number } else { ((number / 10 % 10) << 4) | (number % 10) }
     }
 
     /// The number of a byte, of which no more is known than that it is below 256.

@@ -250,7 +250,7 @@ proptest! {
         let steps: Vec<_> = steps
             .into_iter()
             .map(|step| match step {
-                hostile::Step::Write { offset: 0, size, value } => hostile::Step::Write { offset: 0, size, value: value % 14 | value & !0xff },
+                hostile::Step::Write { offset: 0, size, value } => hostile::Step::Write { offset: 0, size, value: (value % 14) | (value & !0xff) },
                 other => other,
             })
             .collect();
