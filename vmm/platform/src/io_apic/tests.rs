@@ -244,6 +244,18 @@ fn pins_take_turns() {
     assert_eq!(apic.take(), None);
 }
 
+#[test]
+fn an_edge_that_was_not_sent_is_withdrawn_by_the_mask_and_by_level_mode() {
+    for (written, sent) in [(0x42, true), (0x42 | MASK, false), (0x42 | LEVEL, false)] {
+        let mut apic = with_pin_4(0x41);
+        apic.set_line(4, true);
+        apic.set_line(4, false);
+        set(&mut apic, 0x18, written);
+        set(&mut apic, 0x18, 0x42);
+        assert_eq!(apic.take().is_some(), sent, "{written:#x}");
+    }
+}
+
 proptest! {
     #[test]
     fn hostile_accesses_do_no_harm(steps in hostile::steps(0x50), lines in any::<u32>()) {

@@ -26,6 +26,12 @@ pub(super) const fn mode(base: u64) -> Mode {
     }
 }
 
+/// Whether the processor is the one that starts by itself. System software can say so of another ("MP Initialization
+/// Protocol Requirements and Restrictions": a processor that was chosen stays so over INIT).
+pub(super) const fn is_bootstrap(base: u64) -> bool {
+    base & BOOTSTRAP != 0
+}
+
 pub(super) const fn address(base: u64) -> u64 {
     base & !PAGE_MASK
 }

@@ -86,7 +86,7 @@ pub const MSR_X2APIC_LAST: u32 = 0x8ff;
 pub struct Config {
     /// The x2APIC ID; its low eight bits are the xAPIC ID.
     pub id: u32,
-    /// Whether this is the processor that starts by itself.
+    /// Whether this is the processor that starts by itself; IA32_APIC_BASE says so after reset.
     pub bootstrap: bool,
     /// Whether there is x2APIC mode.
     pub x2apic: bool,
@@ -258,12 +258,12 @@ impl LocalApic {
     }
 
     /// Registers are as after reset, while IA32_APIC_BASE stays ("Local APIC State After It Receives an INIT-Deassert IPI",
-    /// "x2APIC State Transitions"). A start-up interrupt that came after the INIT stays. The bootstrap processor does not
-    /// wait for one.
+    /// "x2APIC State Transitions"). A start-up interrupt that came after the INIT stays. The processor that
+    /// IA32_APIC_BASE calls the bootstrap processor does not wait for one.
     fn init(&mut self) {
         self.reset_registers();
         self.requests = Requests { start_up: self.requests.start_up, ..Requests::default() };
-        self.waiting = !self.config.bootstrap;
+        self.waiting = !base::is_bootstrap(self.base);
     }
 
     /// Whether the processor waits for a start-up interrupt.

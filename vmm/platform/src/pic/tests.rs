@@ -328,6 +328,55 @@ fn wide_accesses_reach_one_port_after_the_other() {
     assert_eq!(pic.read(0, 4, 4), 0xffff_def8);
 }
 
+#[test]
+fn a_second_that_never_stops_requesting_makes_a_new_edge_each_time() {
+    let acknowledge: fn(&mut Pic) -> u8 = Pic::acknowledge;
+    let polls: fn(&mut Pic) -> u8 = |pic| {
+        assert_eq!(ask(pic, FIRST, POLL), 0x80 | CASCADE);
+        0x38 | ask(pic, SECOND, POLL) & 7
+    };
+    for take in [acknowledge, polls] {
+        let mut pic = pair_with([1, 3]);
+        pic.set_line(8, true);
+        pic.set_line(12, true);
+        for vector in [0x38, 0x3c] {
+            assert!(pic.output());
+            assert_eq!(take(&mut pic), vector);
+            pic.write_port(FIRST, EOI);
+        }
+        assert!(!pic.output());
+    }
+}
+
+#[test]
+fn a_poll_of_the_first_leaves_the_request_of_the_second() {
+    let mut pic = pair();
+    pic.set_line(9, true);
+    ask(&mut pic, FIRST, POLL);
+    pic.write_port(FIRST, EOI);
+    assert_eq!(ask(&mut pic, FIRST, READ_IRR), 0, "no edge until the second is acknowledged");
+}
+
+#[test]
+fn pulses_do_not_push_each_other_out() {
+    let mut pic = pair();
+    pic.pulse(3);
+    pic.pulse(4);
+    assert_eq!((pic.acknowledge(), ask(&mut pic, FIRST, READ_IRR)), (0x33, 1 << 4));
+}
+
+#[test]
+fn what_is_no_register_takes_nothing() {
+    let mut pic = pair();
+    let before = pic.clone();
+    for offset in [6, 7, u64::MAX] {
+        pic.write(0, offset, 1, 0xff);
+        assert_eq!(pic.read(0, offset, 1), 0xff);
+    }
+    pic.write_port(0x22, 0xff);
+    assert_eq!((pic.read_port(0x22), pic), (0xff, before));
+}
+
 proptest! {
     #[test]
     fn hostile_accesses_do_no_harm(steps in hostile::steps(6)) {

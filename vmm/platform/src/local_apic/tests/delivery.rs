@@ -194,6 +194,25 @@ fn levels_of_lint0_come_again_after_their_end() {
 }
 
 #[test]
+fn remote_irr_of_lint0_is_read_only_and_ends_with_level_mode() {
+    let mut apic = enabled();
+    set(&mut apic, LINT0, 0x8041);
+    apic.set_pin(0, 0, true);
+    for (written, kept) in [(0x8041, 0xc041), (0x1_8041, 0x1_c041), (0x1_0041, 0x1_0041), (0x1_c041, 0x1_8041)] {
+        set(&mut apic, LINT0, written);
+        assert_eq!(get(&mut apic, LINT0), kept, "{written:#x}");
+    }
+}
+
+#[test]
+fn a_level_of_lint0_with_an_illegal_vector_is_an_error() {
+    let mut apic = enabled();
+    set(&mut apic, LINT0, 0x800f);
+    apic.set_pin(0, 0, true);
+    assert_eq!((errors(&mut apic), get(&mut apic, LINT0)), (0x40, 0x800f));
+}
+
+#[test]
 fn ext_int_goes_by_the_level_of_an_unmasked_pin() {
     let mut apic = enabled();
     apic.set_pin(0, 0, true);

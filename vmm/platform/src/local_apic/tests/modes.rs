@@ -91,7 +91,9 @@ fn disabling_forgets_everything_and_leaves_the_pins() {
     assert_eq!(apic.highest_pending(), None);
     apic.set_pin(0, 0, true);
     assert!(apic.ext_int_pending());
+    assert_eq!(apic.take_request(), None);
     apic.set_pin(0, 1, true);
+    apic.set_pin(0, 1, false);
     assert_eq!((apic.take_request(), apic.take_request()), (Some(Request::Nmi), None));
     apic.write_msr(0, MSR_APIC_BASE, DEFAULT_ADDRESS | ENABLED).expect("legal");
     assert_eq!((get(&mut apic, SVR), get(&mut apic, LVT_TIMER)), (0xff, MASKED));
@@ -166,4 +168,32 @@ fn the_bootstrap_processor_starts_without_a_start_up() {
     apic.deliver(0, DeliveryMode::StartUp, 9, Trigger::Edge);
     assert_eq!((apic.take_request(), apic.take_request()), (Some(Request::Init), None));
     assert_eq!((apic.is_waiting(), get(&mut apic, SVR)), (false, 0xff));
+}
+
+#[test]
+fn init_obeys_what_the_base_says_of_the_bootstrap_processor() {
+    let mut apic = enabled();
+    apic.write_msr(0, MSR_APIC_BASE, DEFAULT_ADDRESS | ENABLED).expect("legal");
+    apic.deliver(0, DeliveryMode::Init, 0, Trigger::Edge);
+    assert_eq!((apic.take_request(), apic.is_waiting()), (Some(Request::Init), true));
+}
+
+#[test]
+fn a_second_init_takes_the_start_up_before_it_back() {
+    let mut apic = application();
+    for (delivery, vector) in
+        [(DeliveryMode::Init, 0), (DeliveryMode::StartUp, 8), (DeliveryMode::Init, 0), (DeliveryMode::StartUp, 9)]
+    {
+        apic.deliver(0, delivery, vector, Trigger::Edge);
+    }
+    assert_eq!([(); 3].map(|()| apic.take_request()), [Some(Request::Init), Some(Request::StartUp(9)), None]);
+}
+
+#[test]
+fn disabling_stops_the_timer() {
+    let mut apic = enabled();
+    set(&mut apic, INITIAL, 1_000);
+    apic.write_msr(0, MSR_APIC_BASE, DEFAULT_ADDRESS).expect("legal");
+    apic.write_msr(0, MSR_APIC_BASE, DEFAULT_ADDRESS | ENABLED).expect("legal");
+    assert_eq!((get(&mut apic, INITIAL), get(&mut apic, CURRENT)), (0, 0));
 }

@@ -91,7 +91,7 @@ fn self_ipis_need_nobody_else() {
 
 #[test]
 fn illegal_vectors_are_errors_of_the_sender() {
-    for (low, expected) in [(0x400f, 0x20), (0x410f, 0x20), (0x4_400f, 0x60), (0x4400, 0), (0x4605, 0)] {
+    for (low, expected) in [(0x400f, 0x20), (0x410f, 0x20), (0x4_400f, 0x60), (0x4010, 0), (0x4400, 0), (0x4605, 0)] {
         let mut apic = enabled();
         sent(&mut apic, 5, low);
         assert_eq!(errors(&mut apic), expected, "{low:#x}");

@@ -158,6 +158,7 @@ fn a_written_counter_moves_the_deadline() {
     apic.set_tsc_offset(0, 10_000);
     assert_eq!(apic.next_change(0), Some(60_000));
     apic.set_tsc_offset(10_000, 60_000);
+    assert_eq!(apic.highest_pending(), Some(VECTOR as u8), "it is reached by the write itself");
     assert!(interrupted(&mut apic, 10_000));
 }
 
@@ -176,4 +177,26 @@ fn an_earlier_time_counts_as_the_last() {
     let mut apic = with_timer(VECTOR);
     apic.write(1_000, INITIAL, 4, 50_000);
     assert_eq!((current(&mut apic, 11_000), current(&mut apic, 5_000)), (40_000, 40_000));
+}
+
+#[test]
+fn whatever_is_told_brings_it_up_to_date() {
+    let calls: [fn(&mut LocalApic); 10] = [
+        |apic| apic.advance(50_000),
+        |apic| apic.signal(50_000, LocalSource::ThermalSensor),
+        |apic| apic.set_pin(50_000, 0, true),
+        |apic| apic.deliver(50_000, DeliveryMode::Nmi, 0, Trigger::Edge),
+        |apic| apic.set_tsc_offset(50_000, 0),
+        |apic| apic.write(50_000, TPR, 4, 0),
+        |apic| _ = apic.read(50_000, TPR, 4),
+        |apic| _ = apic.read_msr(50_000, MSR_APIC_BASE),
+        |apic| _ = apic.write_msr(50_000, MSR_TSC_DEADLINE, 0),
+        |apic| _ = apic.write_msr(50_000, MSR_X2APIC_FIRST, 0),
+    ];
+    for (number, call) in calls.iter().enumerate() {
+        let mut apic = with_timer(VECTOR);
+        set(&mut apic, INITIAL, 50_000);
+        call(&mut apic);
+        assert_eq!(apic.highest_pending(), Some(VECTOR as u8), "call {number}");
+    }
 }
