@@ -1,3 +1,5 @@
+//! Each rule of the registers, tick by tick.
+
 use super::*;
 use crate::{hostile, time::MIN_PERIOD};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Each rule of the registers.
+
 use super::*;
 use crate::{hostile, time::SECOND};
 use proptest::prelude::*;

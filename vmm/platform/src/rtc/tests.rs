@@ -1,3 +1,5 @@
+//! Each rule of the clock, with times by the nanosecond.
+
 use super::*;
 use crate::{hostile, time::SECOND};
 use proptest::prelude::*;
