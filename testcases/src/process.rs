@@ -4,6 +4,7 @@
 // UNSAFETY: `prctl` and `setpgid` between fork and exec, `kill` of a group that is ours, `poll` of a pipe that is ours.
 
 use std::{
+    fs::File,
     io::{self, Read, Write},
     os::{
         fd::{AsRawFd, RawFd},
@@ -67,21 +68,29 @@ impl Process {
     /// # Errors
     /// Those of starting a process, [`io::ErrorKind::NotFound`] if the program is missing.
     pub fn start(command: &mut Command, control: Option<Control>) -> io::Result<Self> {
+        Self::start_with(command, control, None)
+    }
+
+    /// The same with a file that the child inherits under the number that it has here.
+    ///
+    /// # Errors
+    /// Those of [`Process::start`].
+    pub fn start_with(command: &mut Command, control: Option<Control>, file: Option<&File>) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let inherited = control.as_ref().map(Control::child_descriptor);
+        let inherited = [control.as_ref().map(Control::child_descriptor), file.map(AsRawFd::as_raw_fd)];
         // SAFETY: 1. `prctl` and `fcntl` are async-signal-safe. 2. the closure touches no memory of the parent.
         unsafe {
             command.pre_exec(move || {
                 if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                     return Err(io::Error::last_os_error());
                 }
-                match inherited {
+                for descriptor in inherited.into_iter().flatten() {
                     // Clears close-on-exec, in the child only.
-                    Some(descriptor) if libc::fcntl(descriptor, libc::F_SETFD, 0) != 0 => {
-                        Err(io::Error::last_os_error())
+                    if libc::fcntl(descriptor, libc::F_SETFD, 0) != 0 {
+                        return Err(io::Error::last_os_error());
                     }
-                    _ => Ok(()),
                 }
+                Ok(())
             });
         }
         let mut child = command.spawn()?;
@@ -262,5 +271,17 @@ mod tests {
     fn a_missing_program_is_not_found() {
         let error = Process::start(&mut Command::new("/nonexistent/program"), None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_without_a_name_can_be_inherited() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"image").unwrap();
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let mut command = Command::new("cat");
+        let mut process = Process::start_with(command.arg(path), None, Some(&file)).unwrap();
+        let mut buffer = [0; 32];
+        assert_eq!(process.read(&mut buffer, far(), Duration::from_secs(20)).unwrap(), Output::Stdout(5));
+        assert_eq!(&buffer[..5], b"image");
     }
 }

@@ -79,6 +79,19 @@ pub enum SelectError {
     /// A filter is empty.
     #[error("an empty filter matches every case; leave it out to select them all")]
     EmptyFilter,
+    /// A case would be skipped everywhere.
+    #[error(
+        "the case {id} ({source_line}) needs {}, which no subject of this program can offer; drop the need, or let a subject \
+         offer it", needs.join(" with ")
+    )]
+    NeverOffered {
+        /// The case.
+        id: String,
+        /// `file:line` of its source.
+        source_line: String,
+        /// The needs that are not offered, or exclude each other.
+        needs: Vec<&'static str>,
+    },
     /// A case was asked for by a name that none has.
     #[error("no case is called `{id}`{}", suggestion(nearest))]
     UnknownCase {
@@ -111,6 +124,25 @@ pub fn select<'a>(
         None => selected.collect(),
     })
 }
+
+/// Checks that some subject may run each case: that every need can be offered, and that none excludes another.
+///
+/// # Errors
+/// [`SelectError::NeverOffered`] for the first case that would be skipped everywhere.
+pub fn check_needs(catalog: &Catalog, offerable: Needs) -> Result<(), SelectError> {
+    for case in catalog.cases() {
+        let unoffered = case.needs.difference(offerable);
+        let needs = if case.needs.contains(EXCLUSIVE) { unoffered.union(EXCLUSIVE) } else { unoffered };
+        if !needs.is_empty() {
+            let needs = needs.names().collect();
+            return Err(SelectError::NeverOffered { id: case.id.clone(), source_line: case.source(), needs });
+        }
+    }
+    Ok(())
+}
+
+/// A processor has one vendor.
+const EXCLUSIVE: Needs = Needs::INTEL.union(Needs::AMD);
 
 /// The error that says that no case has this id, with those that may have been meant.
 pub fn unknown_case(catalog: &Catalog, id: &str) -> SelectError {
@@ -235,6 +267,29 @@ mod tests {
     fn an_unknown_case_is_told_with_those_that_may_have_been_meant() {
         let text = unknown_case(&catalog(), "msr::pat_rset").to_string();
         assert_eq!(text, "no case is called `msr::pat_rset`; did you mean msr::pat_reset?");
+    }
+
+    fn catalog_that_needs(needs: Needs) -> Catalog {
+        let mut source = Source::new();
+        source.cases = vec![CaseSource { needs: needs.bits(), ..CaseSource::new("outs_advances_rsi") }];
+        Catalog::parse(source.build().bytes).unwrap()
+    }
+
+    #[test]
+    fn a_need_that_nobody_offers_is_refused_with_its_case() {
+        let catalog = catalog_that_needs(Needs::X2APIC | Needs::TEST_DEVICE | Needs::COM1);
+        assert_eq!(check_needs(&catalog, Needs::all()), Ok(()));
+        let error = check_needs(&catalog, Needs::PROCESSOR | Needs::COM1).unwrap_err().to_string();
+        let expected = "the case pio::outs_advances_rsi (guests/suite/src/pio/string.rs:12) needs TEST_DEVICE, which no \
+                        subject of this program can offer; drop the need, or let a subject offer it";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn a_processor_of_two_vendors_is_refused() {
+        let error = check_needs(&catalog_that_needs(Needs::INTEL | Needs::AMD), Needs::all()).unwrap_err().to_string();
+        assert!(error.contains("needs INTEL with AMD, which no subject"), "{error}");
+        assert_eq!(check_needs(&catalog_that_needs(Needs::AMD), Needs::all()), Ok(()));
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn open_image(arguments: &Arguments) -> Result<Image, String> {
         true => built,
         false => image::build(Guest::Conformance).map_err(|error| chain(&error))?,
     };
-    Image::open_suite(&path).map_err(|error| chain(&error))
+    Image::open(&path).map_err(|error| chain(&error))
 }
 
 fn run(id: &str, subject: &str, image: &Arc<Image>, shared: &Shared) -> Result<(), Failed> {

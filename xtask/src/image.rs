@@ -32,7 +32,7 @@ impl Choice {
     pub(crate) fn open(&self) -> anyhow::Result<Arc<Image>> {
         let image = match &self.image {
             Some(path) => Image::open(path),
-            None => Image::open_suite(&testcases::image::build(Guest::Conformance)?),
+            None => Image::open(&testcases::image::build(Guest::Conformance)?),
         };
         Ok(Arc::new(image.with_context(|| "failed to read the guest image")?))
     }

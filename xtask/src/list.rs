@@ -4,7 +4,11 @@ use crate::image;
 use clap::Args;
 use serde_json::json;
 use std::{io::Write as _, process::ExitCode};
-use testcases::{catalog::Case, select, subjects::Opened};
+use testcases::{
+    catalog::Case,
+    select,
+    subjects::{self, Opened},
+};
 
 /// List cases, features, needs and clauses
 #[derive(Debug, Args)]
@@ -27,6 +31,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let image = arguments.image.open()?;
+    select::check_needs(&image.catalog, subjects::offerable())?;
     let subject = arguments.subject.as_deref().map(|name| Opened::open(name, &image)).transpose()?;
     let cases = select::select(&image.catalog, &arguments.filter, None)?;
     let text = if arguments.json { as_json(&cases, subject.as_ref())? } else { as_table(&cases, subject.as_ref()) };

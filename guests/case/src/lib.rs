@@ -11,6 +11,7 @@ pub mod feature;
 pub mod image;
 pub mod message;
 pub mod needs;
+pub mod probe;
 pub mod record;
 pub mod site;
 pub mod spec;

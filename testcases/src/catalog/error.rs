@@ -30,6 +30,9 @@ pub enum ImageError {
     /// The file cannot be read.
     #[error("failed to read it")]
     Read(#[source] io::Error),
+    /// Somebody writes to the file.
+    #[error("it changed while it was read; run again once its build has ended")]
+    Changing,
     /// The file does not start as an ELF file does.
     #[error("it is no ELF file; give an image as `cargo xtask image` builds it")]
     NotElf,
@@ -202,6 +205,16 @@ pub enum RecordError {
     Zero {
         /// The field.
         field: &'static str,
+    },
+    /// Two rows of a table cannot be told apart.
+    #[error("(`{text}`, {source_line}) has two rows called `{row}`; rename one")]
+    DuplicateRow {
+        /// Text of the check.
+        text: String,
+        /// `file:line` of the check.
+        source_line: String,
+        /// What both rows are called.
+        row: String,
     },
     /// It cites nothing.
     #[error("cites no clause; rebuild the image")]

@@ -22,10 +22,18 @@ pub use site::Site;
 use crate::symbols::Symbols;
 use case::image::ImageNote;
 use elf::Elf;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 /// Name and type of the note that holds the build id (System V ABI, "gABI note sections"; `ld --build-id`).
 const BUILD_ID_NOTE: (&str, u32) = ("GNU", 3);
+
+/// Name of the crate that holds the suite.
+const SUITE: &str = "suite";
 
 /// An image and its cases.
 #[derive(Debug)]
@@ -44,13 +52,13 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`], which names the file, what is wrong with it and what to do.
     pub fn read(path: &Path) -> Result<Self, CatalogError> {
-        let bytes = std::fs::read(path).map_err(ImageError::Read);
-        bytes
+        read_whole(path)
             .and_then(Self::parse)
             .map_err(|problem| CatalogError { path: path.to_owned(), problem: Box::new(problem) })
     }
 
-    /// Reads an image from the bytes of its file.
+    /// Reads an image from the bytes of its file, which it keeps: whatever becomes of the file later, what is run is what
+    /// was read.
     ///
     /// # Errors
     /// Each [`ImageError`] but [`ImageError::Read`].
@@ -102,6 +110,11 @@ impl Catalog {
         self
     }
 
+    /// Whether it holds cases of the suite, which the cases of the host are part of.
+    pub fn is_suite(&self) -> bool {
+        self.cases.iter().any(|case| case.module.split("::").next() == Some(SUITE))
+    }
+
     /// The case with this id.
     pub fn case(&self, id: &str) -> Option<&Case> {
         let index = self.cases.binary_search_by(|case| case.id.as_str().cmp(id)).ok()?;
@@ -135,4 +148,25 @@ impl Catalog {
     pub fn place(&self, rip: u64) -> String {
         self.symbols.place(rip, self.elf.memory_up_to(rip, crate::symbols::MAX_INSTRUCTION_BYTES))
     }
+}
+
+/// Reads a file that nobody writes to meanwhile.
+fn read_whole(path: &Path) -> Result<Vec<u8>, ImageError> {
+    let mut file = File::open(path).map_err(ImageError::Read)?;
+    read_unchanged(&mut file, |file| {
+        let metadata = file.metadata()?;
+        Ok((metadata.len(), metadata.modified()?))
+    })
+}
+
+/// Reads to the end; `state` must be the same before and behind it, or the bytes may be of two builds.
+fn read_unchanged<F: Read, S: PartialEq>(
+    file: &mut F,
+    state: impl Fn(&F) -> io::Result<S>,
+) -> Result<Vec<u8>, ImageError> {
+    let before = state(file).map_err(ImageError::Read)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(ImageError::Read)?;
+    let after = state(file).map_err(ImageError::Read)?;
+    if before == after { Ok(bytes) } else { Err(ImageError::Changing) }
 }

@@ -10,7 +10,7 @@ use case::{
     Style, Text,
     site::{MAGIC, SECTION, layout},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The most rows that a table may have.
 const MAX_ROWS: usize = 4096;
@@ -53,13 +53,21 @@ fn read(elf: &Elf, fields: Fields<'_>) -> Result<Site, RecordError> {
     let rows = elements(elf, "table of rows", address, length, size_of::<Text>(), MAX_ROWS)?
         .map(|row| text("name of a row", row.slice(0)))
         .collect::<Result<_, _>>()?;
-    Ok(Site {
+    let site = Site {
         file: text("file", fields.slice(layout::FILE))?,
         line: fields.u32(layout::LINE),
         text: text("text", fields.slice(layout::TEXT))?,
         rows,
         style: style(fields.u8(layout::STYLE))?,
-    })
+    };
+    let mut names = HashSet::new();
+    match site.rows.iter().find(|&row| !names.insert(row)) {
+        Some(row) => {
+            let (text, source_line, row) = (site.text.clone(), site.source(), row.clone());
+            Err(RecordError::DuplicateRow { text, source_line, row })
+        }
+        None => Ok(site),
+    }
 }
 
 fn style(byte: u8) -> Result<Style, RecordError> {

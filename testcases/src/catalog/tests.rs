@@ -3,7 +3,7 @@
 use super::{
     Catalog, ImageError,
     elf::Elf,
-    synthetic::{BASE, Built, CaseSource, Source},
+    synthetic::{BASE, Built, CaseSource, SiteSource, Source},
 };
 use case::{Entry, Feature, Irqchip, Needs, Style, record, site};
 use proptest::prelude::*;
@@ -256,4 +256,37 @@ proptest! {
         bytes.truncate(length.index(bytes.len()));
         prop_assert!(!matches!(Catalog::parse(bytes), Err(ImageError::Read(_))));
     }
+}
+
+#[test]
+fn two_rows_of_one_name_are_refused() {
+    let mut source = Source::new();
+    let rows = &["read", "write", "read"];
+    source.sites.push(SiteSource { text: "access twice", rows, style: Style::Outcome as u8 });
+    let parts = ["section `vmproof_sites`", "`access twice`", "string.rs:34", "two rows called `read`"];
+    assert_problem(source.build().bytes, &parts);
+}
+
+#[test]
+fn an_image_that_changes_while_it_is_read_is_refused() {
+    // The state is how much is left to read: it stays or changes by the reading itself.
+    assert_eq!(super::read_unchanged(&mut b"image".as_slice(), |_| Ok(())).unwrap(), b"image");
+    let problem = super::read_unchanged(&mut b"image".as_slice(), |rest| Ok(rest.len())).unwrap_err().to_string();
+    assert_eq!(problem, "it changed while it was read; run again once its build has ended");
+}
+
+#[test]
+fn only_an_image_with_cases_of_the_suite_is_the_suite() {
+    assert!(Catalog::parse(Source::new().build().bytes).unwrap().is_suite());
+    for module in ["smoke", "suitecase::pio", "smoke::suite"] {
+        let other = with_case_of(module);
+        assert!(!Catalog::parse(other).unwrap().is_suite(), "{module}");
+    }
+}
+
+fn with_case_of(module: &'static str) -> Vec<u8> {
+    let mut source = Source::new();
+    source.cases.truncate(1);
+    source.cases[0].module = module;
+    source.build().bytes
 }

@@ -23,8 +23,16 @@ pub(super) struct Reported {
     fault: Option<ProtocolFault>,
     ids: HashSet<String>,
     due: Option<Due>,
-    /// How often an id was wanted.
-    wanted: HashMap<String, u32>,
+    /// Who wants an id, and how often.
+    wanted: HashMap<String, Wanted>,
+}
+
+/// The claim on an id: a case may make the same check several times, but two checks must not share an id.
+#[derive(Debug)]
+struct Wanted {
+    site: u64,
+    row: u64,
+    count: u32,
 }
 
 /// The shutdown that the case said to be due.
@@ -74,7 +82,7 @@ impl Reported {
             Kind::ShutdownDue => {
                 let site = site_of(message, catalog)?;
                 expect_no_row(message)?;
-                let id = self.unique(site.text.clone());
+                let id = self.unique(message, site, site.text.clone())?;
                 self.due.get_or_insert(Due { id, source: site.source(), is_past: false });
                 Ok(())
             }
@@ -90,7 +98,7 @@ impl Reported {
     }
 
     fn check(&mut self, message: &Message, site: &Site) -> Result<(), ProtocolFault> {
-        let id = self.unique(id_of(message, site)?);
+        let id = self.unique(message, site, id_of(message, site)?)?;
         let (actual, expected) = (message.value(0), message.value(1));
         let check = Check {
             id,
@@ -110,17 +118,21 @@ impl Reported {
     }
 
     /// The id itself the first time it is wanted, later with a number behind it.
-    fn unique(&mut self, id: String) -> String {
-        let count = self.wanted.entry(id.clone()).or_default();
+    fn unique(&mut self, message: &Message, site: &Site, id: String) -> Result<String, ProtocolFault> {
+        let Message { sequence, site: address, row, .. } = *message;
+        let wanted = self.wanted.entry(id.clone()).or_insert(Wanted { site: address, row, count: 0 });
+        if (wanted.site, wanted.row) != (address, row) {
+            return Err(ProtocolFault::SharedId { sequence, id, source_line: site.source() });
+        }
         let mut candidate = id.clone();
         loop {
-            *count += 1;
-            if *count > 1 {
-                candidate = format!("{id} ({count})");
+            wanted.count += 1;
+            if wanted.count > 1 {
+                candidate = format!("{id} ({})", wanted.count);
             }
             // A site's own text may end in such a number.
             if self.ids.insert(candidate.clone()) {
-                return candidate;
+                return Ok(candidate);
             }
         }
     }

@@ -65,6 +65,19 @@ pub enum ProtocolFault {
         /// Number of rows that it has.
         nr_rows: usize,
     },
+    /// Two checks of the case, or two rows of one, cannot be told apart.
+    #[error(
+        "message {sequence} is a second check with the id `{id}`, at {source_line}; give the checks other texts, or the \
+         rows other names"
+    )]
+    SharedId {
+        /// The message's number.
+        sequence: u32,
+        /// What both are called.
+        id: String,
+        /// `file:line` of the second.
+        source_line: String,
+    },
     /// The answer to a probe in the run of a case.
     #[error("message {sequence} answers a probe, but a case was asked for")]
     UnaskedOffers {

@@ -321,6 +321,20 @@ fn ids_of_checks_are_unique_and_name_their_rows() {
 }
 
 #[test]
+fn two_checks_with_one_id_are_an_error_that_names_it() {
+    let mut source = Source::new();
+    source.sites.push(crate::catalog::synthetic::SiteSource { text: "RSI", rows: &[], style: 0 });
+    let built = source.build();
+    let other = *built.sites.last().unwrap();
+    let guest = Guest { catalog: Catalog::parse(built.bytes.clone()).unwrap(), built };
+    let second = Ok(message(Kind::Check, 1, other, &[0, 0]));
+    let result = guest.judge([Ok(message(Kind::Check, 0, guest.built.sites[0], &[0, 0])), second], Ending::Reported);
+    let reason = result.reason.unwrap();
+    assert_eq!(result.verdict, Verdict::Error, "{reason}");
+    assert!(reason.contains("a second check with the id `RSI`, at guests/suite/src/pio/string.rs:34"), "{reason}");
+}
+
+#[test]
 fn a_case_that_was_not_run_says_why() {
     let guest = Guest::new();
     let case = guest.catalog.case(CASE).unwrap();

@@ -14,7 +14,7 @@ use crate::{
     host, judge, placement,
     progress::{Manner, Progress},
     select::{self, SelectError, Shard},
-    subjects::{Image, Opened, Program, SubjectError},
+    subjects::{self, Image, Opened, Program, SubjectError},
 };
 use reports::model::{self, Report};
 use std::{sync::Arc, time::Duration};
@@ -69,6 +69,7 @@ struct Judged {
 /// # Errors
 /// [`SessionError`].
 pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result<Outcome, SessionError> {
+    select::check_needs(&image.catalog, subjects::offerable())?;
     let cases = select::select(&image.catalog, options.filters, options.shard)?;
     let mut subjects = Vec::new();
     for name in options.subjects {

@@ -33,6 +33,15 @@ use vmm::{
     devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, TestDevice, TestDeviceAddresses},
 };
 
+/// What the board offers.
+pub(super) const BOARD: Needs = Needs::PVH_ENTRY
+    .union(Needs::COM1)
+    .union(Needs::I8042)
+    .union(Needs::TEST_DEVICE)
+    .union(Needs::LOCAL_APIC)
+    .union(Needs::UNCLAIMED)
+    .union(Needs::SINGLE_INSTRUCTIONS)
+    .union(Needs::PROCESSOR_STATE);
 /// Guest memory in bytes: the image, its tables and what paging cases map.
 const MEMORY_SIZE_BYTES: u64 = 16 << 20;
 /// Processor time of a case: a hundred times what one takes. A case that hangs costs this, whatever else the host does.
@@ -288,14 +297,7 @@ impl Subject for OurVmm {
     }
 
     fn board(&self) -> Needs {
-        Needs::PVH_ENTRY
-            | Needs::COM1
-            | Needs::I8042
-            | Needs::TEST_DEVICE
-            | Needs::LOCAL_APIC
-            | Needs::UNCLAIMED
-            | Needs::SINGLE_INSTRUCTIONS
-            | Needs::PROCESSOR_STATE
+        BOARD
     }
 
     fn time_limit(&self) -> Duration {

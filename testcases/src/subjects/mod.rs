@@ -26,32 +26,24 @@ use std::{
 /// A guest image with all that is known of it.
 #[derive(Debug)]
 pub struct Image {
-    /// Where it lies.
+    /// Where it was read from; its bytes are the catalog's, because the file may be another one by now.
     pub path: PathBuf,
     /// What it holds.
     pub catalog: Catalog,
 }
 
 impl Image {
-    /// Reads an image.
+    /// Reads an image; one of the suite gets the cases that the host runs by itself.
     ///
     /// # Errors
     /// [`CatalogError`], which says what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, CatalogError> {
-        Ok(Self { path: path.to_owned(), catalog: Catalog::read(path)? })
-    }
-
-    /// Reads the image of the suite, and adds the cases that the host runs by itself.
-    ///
-    /// # Errors
-    /// [`CatalogError`], which says what is wrong with the file.
-    pub fn open_suite(path: &Path) -> Result<Self, CatalogError> {
-        let Self { path, catalog } = Self::open(path)?;
-        Ok(Self {
-            path,
-            catalog: catalog
-                .with_host_cases(crate::emulation::cases::all().into_iter().chain(crate::host_cases::all())),
-        })
+        let mut catalog = Catalog::read(path)?;
+        if catalog.is_suite() {
+            let of_host = crate::emulation::cases::all().into_iter().chain(crate::host_cases::all());
+            catalog = catalog.with_host_cases(of_host);
+        }
+        Ok(Self { path: path.to_owned(), catalog })
     }
 }
 
@@ -123,6 +115,14 @@ pub enum SubjectError {
         /// Why not.
         source: vmm::ImageError,
     },
+    /// The subject's own copy of the image cannot be written.
+    #[error("the subject `{id}` needs a copy of the image in the folder for temporary files; is there space?")]
+    Copy {
+        /// The subject.
+        id: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The hypervisor's program is missing.
     #[error("the subject `{id}` needs the program `{program}`, which is not installed: {remedy}")]
     Missing {
@@ -160,15 +160,36 @@ pub struct Kind {
     pub id: &'static str,
     /// What it is, for people.
     pub title: &'static str,
+    /// The subject whose known failures hold for this one too, but for cases of which its own baseline has an entry.
+    pub like: Option<&'static str>,
+    /// What its board offers.
+    pub board: Needs,
     open: Open,
 }
 
 /// Every kind of subject.
 pub const KINDS: &[Kind] = &[
-    Kind { id: "vmm", title: "our VMM on this host's KVM", open: kvm::open },
-    Kind { id: "qemu-kvm", title: "QEMU on this host's KVM", open: qemu::open_kvm },
-    Kind { id: "qemu-tcg", title: "QEMU's own translator", open: qemu::open_tcg },
+    Kind { id: "vmm", title: "our VMM on this host's KVM", like: None, board: kvm::BOARD, open: kvm::open },
+    Kind { id: "qemu-kvm", title: "QEMU on this host's KVM", like: None, board: qemu::BOARD, open: qemu::open_kvm },
+    Kind { id: "qemu-tcg", title: "QEMU's own translator", like: None, board: qemu::BOARD, open: qemu::open_tcg },
+    Kind {
+        id: "qemu-tcg-intel",
+        title: "QEMU's own translator as a processor of Intel's",
+        like: Some("qemu-tcg"),
+        board: qemu::BOARD,
+        open: qemu::open_tcg_intel,
+    },
 ];
+
+/// What some subject of this program may offer; what a processor offers only its probe tells.
+pub fn offerable() -> Needs {
+    KINDS.iter().fold(Needs::PROCESSOR, |offers, kind| offers | kind.board)
+}
+
+/// The subject whose known failures hold for this one too.
+pub(crate) fn like(id: &str) -> Option<&'static str> {
+    KINDS.iter().find(|kind| kind.id == id)?.like
+}
 
 /// The names of all kinds.
 pub fn names() -> Vec<&'static str> {
@@ -193,5 +214,23 @@ fn command_line(program: Program<'_>) -> String {
     match program {
         Program::Probe => format!("{0}case={1}", word::PREFIX, word::PROBE),
         Program::Case(case) => format!("{0}at={1:x} {0}case={2}", word::PREFIX, case.record_address, case.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_property_of_a_board_is_offered_by_a_kind_of_subject() {
+        let unoffered = Needs::all().difference(offerable());
+        assert!(unoffered.is_empty(), "no board offers {unoffered:?}");
+    }
+
+    #[test]
+    fn a_board_offers_no_property_of_a_processor() {
+        for kind in KINDS {
+            assert!(!kind.board.intersects(Needs::PROCESSOR), "{}", kind.id);
+        }
     }
 }

@@ -14,13 +14,18 @@ use crate::{
 };
 use case::Needs;
 use std::{
-    io,
+    fs::File,
+    io::{self, Write as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+/// What the board offers.
+pub(super) const BOARD: Needs =
+    Needs::PVH_ENTRY.union(Needs::COM1).union(Needs::I8042).union(Needs::LOCAL_APIC).union(Needs::UNCLAIMED);
 /// The program's usual name.
 const PROGRAM: &str = "qemu-system-x86_64";
 /// What to type where it is missing.
@@ -51,6 +56,10 @@ struct Accelerator {
 
 /// With `-cpu max`, QEMU's translator offers all it has.
 const TCG: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(10) };
+/// The same as a processor of Intel's: by default the translator's vendor is AMD, so that what the manuals tell apart by
+/// vendor would be tried for one of them only.
+const TCG_INTEL: Accelerator =
+    Accelerator { arguments: &["-accel", "tcg", "-cpu", "max,vendor=GenuineIntel"], limit: TCG.limit };
 /// The firmware may be interpreted instruction by instruction, which takes seconds.
 const KVM: Accelerator =
     Accelerator { arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"], limit: Duration::from_secs(90) };
@@ -81,6 +90,8 @@ struct Qemu {
     version: String,
     accelerator: Accelerator,
     image: Arc<Image>,
+    /// The bytes of the image under no name: the image's own file may be built again while cases run.
+    copy: File,
 }
 
 pub(super) fn open_tcg(
@@ -89,6 +100,15 @@ pub(super) fn open_tcg(
     image: &Arc<Image>,
 ) -> Result<Box<dyn Subject>, SubjectError> {
     let qemu = Qemu::open(id, path, TCG, image)?;
+    Ok(Box::new(qemu))
+}
+
+pub(super) fn open_tcg_intel(
+    id: &'static str,
+    path: Option<&Path>,
+    image: &Arc<Image>,
+) -> Result<Box<dyn Subject>, SubjectError> {
+    let qemu = Qemu::open(id, path, TCG_INTEL, image)?;
     Ok(Box::new(qemu))
 }
 
@@ -119,7 +139,8 @@ impl Qemu {
                 _ => SubjectError::Version { program, said: error.to_string() },
             }
         })?;
-        Ok(Self { id, program, version, accelerator, image: image.clone() })
+        let copy = copy_of(image).map_err(|source| SubjectError::Copy { id, source })?;
+        Ok(Self { id, program, version, accelerator, image: image.clone(), copy })
     }
 
     fn converse(
@@ -134,8 +155,10 @@ impl Qemu {
         command.args(self.accelerator.arguments).args(MACHINE);
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
-        command.arg("-kernel").arg(&self.image.path).arg("-append").arg(command_line(program));
-        let mut process = Process::start(&mut command, Some(control))?;
+        // A name of its own for whatever QEMU opens, so that readers do not share a position.
+        command.arg("-kernel").arg(format!("/proc/self/fd/{}", self.copy.as_raw_fd()));
+        command.arg("-append").arg(command_line(program));
+        let mut process = Process::start_with(&mut command, Some(control), Some(&self.copy))?;
         process.write_control(qmp::NEGOTIATE);
         talk.run(&mut process, deadline, cancel)
     }
@@ -151,7 +174,7 @@ impl Subject for Qemu {
     }
 
     fn board(&self) -> Needs {
-        Needs::PVH_ENTRY | Needs::COM1 | Needs::I8042 | Needs::LOCAL_APIC | Needs::UNCLAIMED
+        BOARD
     }
 
     fn time_limit(&self) -> Duration {
@@ -334,6 +357,13 @@ impl<'a> Talk<'a> {
         let line = words.lines().next().unwrap_or("it said nothing");
         format!("{}: {line}", status.unwrap_or_else(|| "it closed its outputs and lives on".to_owned()))
     }
+}
+
+/// The image's bytes in a file that vanishes with its last user.
+fn copy_of(image: &Image) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(image.catalog.bytes())?;
+    Ok(file)
 }
 
 /// First line of what the program says to `--version`.

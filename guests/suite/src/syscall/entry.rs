@@ -83,7 +83,7 @@ fn fmask_clears_flags() {
 #[case(feature = SyscallSysret, spec = [sdm2("SYSCALL—Fast System Call"), apm3("SYSCALL")], needs = Needs::SYSCALL)]
 fn fmask_of_all_ones() {
     enable_syscall();
-    check_outcome!("FMASK", msr::write(IA32_FMASK, 0xffff_ffff), Outcome::COMPLETED);
+    check_outcome!("FMASK of all ones", msr::write(IA32_FMASK, 0xffff_ffff), Outcome::COMPLETED);
     let mut state = State::at(address_of(syscall));
     state.rflags = FLAGS;
     let exception = user::enter(&mut state);
@@ -111,7 +111,7 @@ fn syscall_without_sce() {
 #[case(feature = SyscallSysret, spec = [sdm2("SYSCALL—Fast System Call"), apm3("SYSCALL")], needs = Needs::SYSCALL)]
 fn syscall_at_cpl_0() {
     enable_syscall();
-    check_outcome!("LSTAR", msr::write(IA32_LSTAR, address_of(return_to_rcx)), Outcome::COMPLETED);
+    check_outcome!("LSTAR of a jump", msr::write(IA32_LSTAR, address_of(return_to_rcx)), Outcome::COMPLETED);
     let (mut next, mut rcx, mut r11, mut rflags) = (0_u64, 0_u64, 0_u64, 0_u64);
     let result = instruction!(
         "lea {0}, [rip + 2f]", "stc", "pushfq", "pop {1}", "syscall", "2: nop",
@@ -143,7 +143,7 @@ fn selectors_of_syscall() {
 fn syscall_in_compatibility_mode_on_amd() {
     enable_syscall();
     check_outcome!("LSTAR elsewhere", msr::write(IA32_LSTAR, 0), Outcome::COMPLETED);
-    check_eq!("CSTAR", msr::read(IA32_CSTAR).unwrap_or(0), landing_address());
+    check_eq!("CSTAR is kept", msr::read(IA32_CSTAR).unwrap_or(0), landing_address());
     let mut state = State::at(address_of(syscall_32));
     state.cs = selector::USER_CODE_32;
     let exception = user::enter(&mut state);

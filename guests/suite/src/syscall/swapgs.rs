@@ -71,8 +71,8 @@ user_code!(swapgs_32: ".code32", ".byte 0x0f, 0x01, 0xf8", "ret", ".code64");
 fn swapgs_at_cpl_3() {
     set_bases(FIRST, SECOND);
     check_outcome!("SWAPGS", user::call(swapgs, 0), Outcome::GP);
-    check_eq!("IA32_GS_BASE", msr::read(IA32_GS_BASE).unwrap_or(0), FIRST);
-    check_eq!("IA32_KERNEL_GS_BASE", msr::read(IA32_KERNEL_GS_BASE).unwrap_or(0), SECOND);
+    check_eq!("IA32_GS_BASE after it", msr::read(IA32_GS_BASE).unwrap_or(0), FIRST);
+    check_eq!("IA32_KERNEL_GS_BASE after it", msr::read(IA32_KERNEL_GS_BASE).unwrap_or(0), SECOND);
 }
 
 /// SWAPGS raises #UD in compatibility mode and changes nothing.
@@ -84,6 +84,6 @@ fn swapgs_in_compatibility_mode() {
     let exception = user::enter(&mut state);
     check_outcome!("SWAPGS", Outcome::from(exception), Outcome::UD);
     check_eq!("RIP", exception.rip, address_of(swapgs_32));
-    check_eq!("IA32_GS_BASE", msr::read(IA32_GS_BASE).unwrap_or(0), FIRST);
-    check_eq!("IA32_KERNEL_GS_BASE", msr::read(IA32_KERNEL_GS_BASE).unwrap_or(0), SECOND);
+    check_eq!("IA32_GS_BASE after it", msr::read(IA32_GS_BASE).unwrap_or(0), FIRST);
+    check_eq!("IA32_KERNEL_GS_BASE after it", msr::read(IA32_KERNEL_GS_BASE).unwrap_or(0), SECOND);
 }

@@ -151,7 +151,7 @@ user_code!(return_to_user: "sysretq");
 fn syscall_and_back() {
     enable_syscall();
     let lstar = msr::number::IA32_LSTAR;
-    check_outcome!("LSTAR", msr::write(lstar, address_of(return_to_user)), Outcome::COMPLETED);
+    check_outcome!("LSTAR of a SYSRET", msr::write(lstar, address_of(return_to_user)), Outcome::COMPLETED);
     const NAMES: &[Text] = names!["small argument", "large argument"];
     for (row, argument) in [1_u64, u64::MAX - 1].into_iter().enumerate() {
         let result = user::call(syscall, argument);
