@@ -4,7 +4,8 @@
 //! rest: a field that is misspelt or missing would otherwise be a difference between two reports that nobody made.
 
 use crate::model::{Case, Report, SCHEMA, Verdict};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize as _};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -74,14 +75,87 @@ pub enum ReadError {
     },
 }
 
-/// The report as indented JSON that ends with a line feed.
+/// Depth of a check: report, subjects, subject, cases, case, checks, check.
+const CHECK_DEPTH: usize = 7;
+
+/// Indents everything but checks, of which there are so many that indentation would be most of the file.
+#[derive(Default)]
+struct LineACheck {
+    pretty: PrettyFormatter<'static>,
+    depth: usize,
+}
+
+impl LineACheck {
+    fn is_in_check(&self) -> bool {
+        self.depth >= CHECK_DEPTH
+    }
+}
+
+impl Formatter for LineACheck {
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.is_in_check() { CompactFormatter.begin_array(writer) } else { self.pretty.begin_array(writer) }
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        let is_in_check = self.is_in_check();
+        self.depth -= 1;
+        if is_in_check { CompactFormatter.end_array(writer) } else { self.pretty.end_array(writer) }
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        match self.is_in_check() {
+            true => CompactFormatter.begin_array_value(writer, first),
+            false => self.pretty.begin_array_value(writer, first),
+        }
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        if self.is_in_check() { CompactFormatter.end_array_value(writer) } else { self.pretty.end_array_value(writer) }
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.is_in_check() { CompactFormatter.begin_object(writer) } else { self.pretty.begin_object(writer) }
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        let is_in_check = self.is_in_check();
+        self.depth -= 1;
+        if is_in_check { CompactFormatter.end_object(writer) } else { self.pretty.end_object(writer) }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        match self.is_in_check() {
+            true => CompactFormatter.begin_object_key(writer, first),
+            false => self.pretty.begin_object_key(writer, first),
+        }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        match self.is_in_check() {
+            true => CompactFormatter.begin_object_value(writer),
+            false => self.pretty.begin_object_value(writer),
+        }
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        match self.is_in_check() {
+            true => CompactFormatter.end_object_value(writer),
+            false => self.pretty.end_object_value(writer),
+        }
+    }
+}
+
+/// The report as indented JSON, a check a line, that ends with a line feed.
 ///
 /// # Errors
 /// None that a [`Report`] can cause: every map in it has strings for keys. The error is serde's.
 pub fn write(report: &Report) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(report)?;
-    text.push('\n');
-    Ok(text)
+    let mut bytes = Vec::new();
+    report.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, LineACheck::default()))?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
 /// Reads a report.
