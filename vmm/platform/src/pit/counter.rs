@@ -123,7 +123,8 @@ impl Counter {
                 self.set_out(false);
             }
             Mode::SoftwareTriggeredStrobe => self.load = true,
-            Mode::RateGenerator | Mode::SquareWave => self.load |= !self.running,
+            // What stands still with an illegal count has no end of a cycle at which to load.
+            Mode::RateGenerator | Mode::SquareWave => self.load |= !self.running || self.loaded < 2,
             Mode::HardwareRetriggerableOneShot | Mode::HardwareTriggeredStrobe => {}
         }
     }

@@ -149,5 +149,7 @@ fn a_count_of_1_stands_still_in_periodic_modes() {
     for mode in [2, 3] {
         let mut bench = Bench::programmed(mode, 1, true);
         assert_eq!(bench.waveform(5), "11111");
+        bench.write(2, &[2, 0]);
+        assert_eq!(bench.waveform(4), "1010", "until there is another");
     }
 }
