@@ -29,7 +29,11 @@ mod entry;
 #[cfg(test)]
 mod tests;
 
-use crate::{message::Message, model::Model, time::Nanoseconds};
+use crate::{
+    message::Message,
+    model::{Model, Signal},
+    time::Nanoseconds,
+};
 use entry::Entry;
 
 /// Number of pins, and of redirection entries.
@@ -84,6 +88,15 @@ impl IoApic {
         if let Some(entry) = self.entries.get_mut(usize::from(pin)) {
             entry.set_line(high);
         }
+    }
+
+    /// What a device's pin did that leads to one of these: several rises are joined.
+    pub fn follow(&mut self, pin: u8, signal: Signal) {
+        if signal.rises != 0 {
+            self.set_line(pin, false);
+            self.set_line(pin, true);
+        }
+        self.set_line(pin, signal.high);
     }
 
     /// What a local APIC tells when a level-triggered interrupt ended: entries with that vector may send again, and do if

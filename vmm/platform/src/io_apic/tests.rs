@@ -238,7 +238,8 @@ fn pins_take_turns() {
         set(&mut apic, 0x10 + 2 * pin, 0x40 + u32::from(pin));
         apic.set_line(pin, true);
     }
-    let vectors: Vec<u8> = std::iter::from_fn(|| taken(&mut apic)).map(|interrupt| interrupt.vector).collect();
+    let vectors: Vec<u8> =
+        std::iter::from_fn(|| taken(&mut apic)).take(100).map(|interrupt| interrupt.vector).collect();
     assert_eq!(vectors, (0x40..0x40 + NR_PINS).collect::<Vec<_>>());
     apic.set_line(NR_PINS, true);
     assert_eq!(apic.take(), None);
@@ -254,6 +255,39 @@ fn an_edge_that_was_not_sent_is_withdrawn_by_the_mask_and_by_level_mode() {
         set(&mut apic, 0x18, 0x42);
         assert_eq!(apic.take().is_some(), sent, "{written:#x}");
     }
+}
+
+#[test]
+fn a_devices_pin_sends_by_its_rises() {
+    for (high_before, rises, high, sent) in [
+        (false, 0, false, false),
+        (false, 1, true, true),
+        (false, 1, false, true),
+        (true, 0, true, false),
+        (true, 0, false, false),
+        (true, 2, true, true),
+        (true, 2, false, true),
+    ] {
+        let mut apic = with_pin_4(0x41);
+        apic.set_line(4, high_before);
+        apic.take();
+        apic.follow(4, Signal { pin: 0, rises, high });
+        assert_eq!(apic.take().is_some(), sent, "{high_before} {rises} {high}");
+        set(&mut apic, 0x18, 0x41 | LEVEL);
+        assert_eq!(apic.take().is_some(), high, "the pin is left at its level");
+    }
+}
+
+#[test]
+fn a_level_that_never_ends_lets_others_pass() {
+    let mut apic = apic();
+    for pin in [0, 1] {
+        set(&mut apic, 0x10 + 2 * pin, LEVEL | 0x40 | u32::from(pin));
+        apic.set_line(pin, true);
+    }
+    assert_eq!(taken(&mut apic).map(|interrupt| interrupt.vector), Some(0x40));
+    apic.end_of_interrupt(0x40);
+    assert_eq!(taken(&mut apic).map(|interrupt| interrupt.vector), Some(0x41));
 }
 
 proptest! {

@@ -85,6 +85,18 @@ impl Pic {
         }
     }
 
+    /// What a device's pin did that leads to an input: rises are requests, also those whose fall is past.
+    pub fn follow(&mut self, input: u8, signal: Signal) {
+        if signal.rises != 0 || !signal.high {
+            self.set_line(input, false);
+        }
+        if signal.high {
+            self.set_line(input, true);
+        } else if signal.rises != 0 {
+            self.pulse(input);
+        }
+    }
+
     fn input(&mut self, input: u8) -> Option<(&mut Chip, u8)> {
         let chip = self.chips.get_mut(usize::from(input / 8))?;
         (input != CASCADE).then_some((chip, input % 8))

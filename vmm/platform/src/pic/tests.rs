@@ -377,6 +377,31 @@ fn what_is_no_register_takes_nothing() {
     assert_eq!((pic.read_port(0x22), pic), (0xff, before));
 }
 
+#[test]
+fn a_devices_pin_requests_by_its_rises() {
+    for (high_before, rises, high, requested) in [
+        (false, 0, false, false),
+        (false, 1, true, true),
+        (false, 1, false, true),
+        (true, 0, true, false),
+        (true, 0, false, false),
+        (true, 2, true, true),
+        (true, 2, false, true),
+    ] {
+        let mut pic = pair();
+        if high_before {
+            pic.set_line(3, true);
+            pic.acknowledge();
+            pic.write_port(FIRST, EOI);
+        }
+        pic.follow(3, Signal { pin: 0, rises, high });
+        assert_eq!(pic.output(), requested, "{high_before} {rises} {high}");
+        let asserted = pic.output();
+        pic.set_line(3, true);
+        assert_eq!(pic.output(), asserted || !high, "the line is left at its level");
+    }
+}
+
 proptest! {
     #[test]
     fn hostile_accesses_do_no_harm(steps in hostile::steps(6)) {

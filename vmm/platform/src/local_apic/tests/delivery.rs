@@ -194,6 +194,17 @@ fn levels_of_lint0_come_again_after_their_end() {
 }
 
 #[test]
+fn the_end_of_another_vector_is_not_that_of_lint0() {
+    let mut apic = enabled();
+    set(&mut apic, LINT0, 0x8041);
+    apic.set_pin(0, 0, true);
+    interrupt(&mut apic, 0x91, Trigger::Level);
+    assert_eq!(apic.acknowledge(), 0x91);
+    set(&mut apic, EOI, 0);
+    assert_eq!(get(&mut apic, LINT0), 0xc041);
+}
+
+#[test]
 fn remote_irr_of_lint0_is_read_only_and_ends_with_level_mode() {
     let mut apic = enabled();
     set(&mut apic, LINT0, 0x8041);

@@ -87,6 +87,7 @@ fn disabling_forgets_everything_and_leaves_the_pins() {
     set(&mut apic, LVT_TIMER, 0x50);
     apic.write_msr(0, MSR_APIC_BASE, DEFAULT_ADDRESS).expect("legal");
     assert_eq!((apic.highest_pending(), apic.next_change(0), apic.identity()), (None, None, None));
+    assert!(!apic.is_enabled());
     interrupt(&mut apic, 0x42, Trigger::Edge);
     assert_eq!(apic.highest_pending(), None);
     apic.set_pin(0, 0, true);
@@ -105,8 +106,10 @@ fn disabled_by_software_it_masks_and_refuses_but_gives_what_it_holds() {
     let mut apic = enabled();
     set(&mut apic, LVT_TIMER, 0x50);
     interrupt(&mut apic, 0x41, Trigger::Edge);
+    assert!(apic.is_enabled() && enabled_x2apic().is_enabled());
     set(&mut apic, SVR, 0xff);
     assert!(!apic.is_enabled());
+    assert_eq!(get(&mut apic, LVT_TIMER), MASKED | 0x50);
     for offset in [CMCI, LVT_TIMER, THERMAL, PERFORMANCE, LINT0, LINT1, ERROR] {
         assert_eq!(get(&mut apic, offset) & MASKED, MASKED, "{offset:#x}");
         set(&mut apic, offset, 0x51);

@@ -163,6 +163,15 @@ fn a_written_counter_moves_the_deadline() {
 }
 
 #[test]
+fn a_deadline_that_was_reached_before_the_counter_was_set_back_expired() {
+    let mut apic = with_timer(VECTOR | DEADLINE);
+    apic.set_tsc_offset(0, 40_000);
+    apic.write_msr(0, MSR_TSC_DEADLINE, 70_000).expect("there is one");
+    apic.set_tsc_offset(35_000, 0);
+    assert_eq!(apic.highest_pending(), Some(VECTOR as u8));
+}
+
+#[test]
 fn wake_ups_keep_their_distance_and_lose_nothing() {
     let mut apic = with_timer(VECTOR | PERIODIC);
     set(&mut apic, INITIAL, 1);
