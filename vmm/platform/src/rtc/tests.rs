@@ -103,6 +103,8 @@ fn set_stops_updates_and_uip_and_disables_their_interrupt() {
     let mut bench = Bench::at(NEW_YEARS_EVE);
     bench.write(REGISTER_B, SET | UPDATE_ENDED | ALARM | HOURS_24);
     assert_eq!(bench.read(REGISTER_B), SET | ALARM | HOURS_24);
+    bench.set(&[(1, 0xff), (3, 0xff), (5, 0xff), (REGISTER_B, SET | ALARM | HOURS_24)]);
+    assert_eq!(bench.rtc.next_change(0), None, "no update, no alarm");
     bench.now = SECOND - 1;
     assert_eq!(bench.read(REGISTER_A) & UPDATE_IN_PROGRESS, 0);
     bench.now = 5 * SECOND;

@@ -68,6 +68,15 @@ fn status_tells_null_count_output_and_the_mode_as_written() {
 }
 
 #[test]
+fn a_latched_status_is_latched_once() {
+    let mut bench = Bench::programmed(2, 4, true);
+    bench.write(3, &[0xe8]);
+    bench.clock += 4;
+    bench.write(3, &[0xe8]);
+    assert_eq!((bench.read(2), bench.status(2)), (0xf4, 0x34));
+}
+
+#[test]
 fn a_control_word_drops_latches_and_half_written_counts() {
     let mut bench = Bench::programmed(2, 0x1234, true);
     bench.write(3, &[0x80]);
