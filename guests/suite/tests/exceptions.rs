@@ -10,6 +10,9 @@ mod delivery_model;
 #[path = "../src/exceptions/mode.rs"]
 mod mode;
 #[expect(dead_code, reason = "the cases use the rest")]
+#[path = "../src/exceptions/shadow_model.rs"]
+mod shadow_model;
+#[expect(dead_code, reason = "the cases use the rest")]
 #[path = "../src/exceptions/step_model.rs"]
 mod step_model;
 #[expect(dead_code, reason = "the cases use the rest")]
@@ -231,4 +234,59 @@ fn shutdowns_are_double_faults_that_cannot_be_delivered() {
         assert!(!is_shutdown(&INVALID, gate, third) && !is_shutdown(&INVALID, pages, third));
         assert!(USER.iter().filter(|first| first.is_software).all(|first| !is_shutdown(first, gate, third)));
     }
+}
+
+#[test]
+fn every_column_of_every_waiting_interrupt_counts() {
+    use shadow_model::{Due, EVENTS, INTERRUPT_FLAG, OTHERS, Observed, Row, SET, STACK_LOADS, columns};
+    static ALL: [&[Row]; 4] = [&SET, &EVENTS, &STACK_LOADS, &OTHERS];
+    for row in ALL.iter().flat_map(|rows| rows.iter()) {
+        let nothing = Observed { outcome: 0, ip: 99, flags: 0, is_requested: false, is_in_service: false };
+        let [outcome, ip, flags, waiting] = columns(row, &nothing);
+        let waiting = waiting.expect("it is always judged").1;
+        let right = Observed {
+            outcome: outcome.expect("it is always judged").1,
+            ip: ip.expect("it is always judged").1,
+            flags: flags.map_or(0, |(_, expected)| expected),
+            is_requested: waiting & 1 != 0,
+            is_in_service: waiting & 2 != 0,
+        };
+        assert!(passes(&columns(row, &right)), "{}", row.name);
+        let mut wrong = vec![
+            Observed { outcome: right.outcome ^ 1 << 32, ..right },
+            Observed { outcome: right.outcome ^ 1 << 63, ..right },
+            Observed { is_requested: !right.is_requested, ..right },
+            Observed { is_in_service: !right.is_in_service, ..right },
+            Observed { ip: 31, ..right },
+            Observed { ip: 64, ..right },
+        ];
+        if let Due::Interrupt(offsets) = row.due {
+            wrong.push(Observed { flags: right.flags ^ INTERRUPT_FLAG, ..right });
+            // Each accepted place lies in the program or behind it, and no other is taken.
+            assert!(offsets != 0 && offsets >> (row.bytes.len() + 1) == 0, "{}", row.name);
+            for ip in 0..32_u64 {
+                let seen = Observed { ip, ..right };
+                assert_eq!(passes(&columns(row, &seen)), offsets >> ip & 1 != 0, "{} at {ip}", row.name);
+            }
+        } else {
+            wrong.push(Observed { ip: right.ip + 1, ..right });
+        }
+        assert!(wrong.iter().all(|seen| !passes(&columns(row, seen))), "{}", row.name);
+    }
+}
+
+#[test]
+fn waiting_interrupts_apply_by_mode() {
+    use shadow_model::{OTHERS, SET, STACK_LOADS, applies, privilege};
+    let count = |mode| {
+        let nr = |rows: &[shadow_model::Row]| rows.iter().filter(|row| applies(row, mode)).count();
+        (nr(&SET), nr(&STACK_LOADS), nr(&OTHERS))
+    };
+    assert_eq!(count(Mode::Long0), (19, 3, 6));
+    assert_eq!(count(Mode::Long3), (15, 3, 6));
+    assert_eq!(count(Mode::Compatible3), (15, 5, 6));
+    assert_eq!(count(Mode::Real), (19, 5, 3));
+    assert_eq!(count(Mode::Virtual8086), (15, 5, 5));
+    assert_eq!((privilege(&SET[0], Mode::Long3), privilege(&SET[0], Mode::Long0)), (3 << 12, 0));
+    assert!(OTHERS.iter().any(|row| applies(row, Mode::Long3) && privilege(row, Mode::Long3) == 0));
 }
