@@ -241,6 +241,11 @@ fn ext_int_messages_last_until_acknowledged() {
     let mut apic = enabled();
     apic.deliver(0, DeliveryMode::ExtInt, 0, Trigger::Edge);
     assert!(apic.ext_int_pending());
+    set(&mut apic, SVR, 0xff);
+    apic.deliver(0, DeliveryMode::ExtInt, 0, Trigger::Edge);
+    assert!(apic.ext_int_pending(), "disabled, it takes no other, and keeps what it has");
     apic.acknowledge_ext_int();
+    assert!(!apic.ext_int_pending());
+    apic.deliver(0, DeliveryMode::ExtInt, 0, Trigger::Edge);
     assert!(!apic.ext_int_pending());
 }

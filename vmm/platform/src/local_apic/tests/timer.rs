@@ -120,6 +120,7 @@ fn deadlines_expire_when_the_counter_reaches_them() {
 fn deadlines_in_the_past_expire_at_once_and_zero_disarms() {
     let mut apic = with_timer(VECTOR | DEADLINE);
     apic.write_msr(10_000, MSR_TSC_DEADLINE, 1).expect("there is one");
+    assert_eq!(apic.highest_pending(), Some(VECTOR as u8));
     assert!(interrupted(&mut apic, 10_000));
     apic.write_msr(10_000, MSR_TSC_DEADLINE, 20_000).expect("there is one");
     apic.write_msr(10_000, MSR_TSC_DEADLINE, 0).expect("there is one");
