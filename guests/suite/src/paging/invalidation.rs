@@ -9,7 +9,7 @@ use rt::{
     cpu::control::{self, cr4},
     layout, mmio, names,
     paging::{self, ALL_RIGHTS, Level, frame, read_entry, table, write_entry, write_entry_only},
-    tables::page_bit::{G, P, RW, US},
+    tables::page_bit::{G, P, PS, RW, US},
     user, user_code,
     vocabulary::Text,
 };
@@ -252,4 +252,57 @@ fn invlpg_leaves_other_pages_mapped() {
     paging::map(PAGE, frame(1), 0);
     check_outcome!("first, absent", attempt(true, Operation::Read, paging::address(PAGE)), Outcome::pf(4));
     check_eq!("second again", user::call(read_quadword, paging::address(PAGE + 1)).unwrap_or(0), NEW);
+}
+
+/// INVLPG for any address in a page of 2 MiB drops all that is cached of the page, whatever part was accessed.
+#[case(feature = PagingInvalidation, spec = [sdm3a("Details of TLB Use"), sdm2("INVLPG—Invalidate TLB Entries")])]
+fn invlpg_of_another_part_of_a_large_page() {
+    const PARTS: &[Text] = names!["first byte", "last byte", "page behind", "middle"];
+    // Two large pages of memory that nothing else uses.
+    const LARGE: [u64; 2] = [8 << 20, 12 << 20];
+    let [old, new] = LARGE.map(|page| page | ALL_RIGHTS | PS);
+    let table = read_entry(Level::Pd, PAGE);
+    let in_page = PAGE as u64 * 4096;
+    mmio::write_u64(LARGE[0] + in_page, OLD);
+    mmio::write_u64(LARGE[1] + in_page, NEW);
+    for (row, distance) in [0, 0x1f_ffff, in_page + 4096, 0x10_0000].into_iter().enumerate() {
+        for is_user in [false, true] {
+            write_entry(Level::Pd, PAGE, old);
+            let before = read(is_user);
+            write_entry_only(Level::Pd, PAGE, new);
+            paging::invalidate(layout::WINDOW + distance);
+            let after = read(is_user);
+            if is_user {
+                check_eq!("CPL 3 before", [PARTS; row], before, OLD);
+                check_eq!("CPL 3 after", [PARTS; row], after, NEW);
+            } else {
+                check_eq!("CPL 0 before", [PARTS; row], before, OLD);
+                check_eq!("CPL 0 after", [PARTS; row], after, NEW);
+            }
+        }
+    }
+    write_entry(Level::Pd, PAGE, table);
+}
+
+/// INVLPG for an address that is not canonical does nothing, and raises nothing.
+#[case(feature = PagingInvalidation, spec = sdm2("INVLPG—Invalidate TLB Entries"))]
+fn invlpg_of_non_canonical_addresses() {
+    const ROWS: &[Text] = names!["first", "bit 48", "below bit 63", "bit 63 alone", "last"];
+    prepare();
+    for (row, address) in [
+        0x0000_8000_0000_0000_u64,
+        0x0001_0000_0000_0000,
+        0x7fff_ffff_ffff_f000,
+        0x8000_0000_0000_0000,
+        0xffff_7fff_ffff_ffff,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let by_rax = rt::instruction!("invlpg [rax]", in("rax") address);
+        let by_stack = rt::instruction!("xchg rsp, rax", "invlpg [rsp]", "xchg rsp, rax", inout("rax") address => _);
+        check_outcome!("INVLPG", [ROWS; row], by_rax, Outcome::COMPLETED);
+        check_outcome!("INVLPG by RSP", [ROWS; row], by_stack, Outcome::COMPLETED);
+        check_eq!("the mapped page", [ROWS; row], read(true), OLD);
+    }
 }
