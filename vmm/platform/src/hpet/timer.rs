@@ -71,7 +71,7 @@ impl Timer {
         writable &= mask;
         self.configuration = self.configuration & !writable | value & writable;
         if mask & SET_VALUE != 0 {
-            self.set_value = value & SET_VALUE != 0 && self.is_periodic();
+            self.set_value = value & SET_VALUE != 0;
         }
         if !self.is_wide() {
             self.comparator &= u64::from(u32::MAX);

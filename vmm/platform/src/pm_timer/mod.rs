@@ -20,7 +20,7 @@
 mod tests;
 
 use crate::{
-    model::{Model, Pace, Pin, Signal, read_bytes, write_bytes},
+    model::{Model, Pin, Signal, read_bytes, write_bytes},
     time::{self, Nanoseconds},
 };
 
@@ -94,23 +94,12 @@ pub struct PowerManagement {
     control: u16,
     off: bool,
     sci: Pin,
-    pace: Pace,
 }
 
 impl PowerManagement {
     /// A block whose timer begins with `start`, of which it takes as many bits as it has.
     pub const fn new(width: Width, start: u32) -> Self {
-        Self {
-            width,
-            start,
-            ticks: 0,
-            status: 0,
-            enable: 0,
-            control: SCI_ENABLE,
-            off: false,
-            sci: Pin::new(false),
-            pace: Pace::new(),
-        }
+        Self { width, start, ticks: 0, status: 0, enable: 0, control: SCI_ENABLE, off: false, sci: Pin::new(false) }
     }
 
     /// The power button is pressed.
@@ -158,9 +147,9 @@ impl PowerManagement {
         }
     }
 
-    /// Brings the interrupt to its level, and says whether it rose.
-    fn update(&mut self) -> bool {
-        self.sci.set(self.status & self.enable != 0)
+    /// Brings the interrupt to its level.
+    fn update(&mut self) {
+        self.sci.set(self.status & self.enable != 0);
     }
 }
 
@@ -186,9 +175,7 @@ impl Model for PowerManagement {
         // "This bit gets set any time the most significant bit of a 24/32-bit counter changes", in either direction.
         if self.count() / self.width.half_range() != halves {
             self.status |= TIMER;
-            if self.update() {
-                self.pace.fired(now);
-            }
+            self.update();
         }
     }
 
@@ -198,7 +185,8 @@ impl Model for PowerManagement {
         }
         let half = self.width.half_range();
         let ticks = self.ticks.saturating_add(half - self.count() % half);
-        Some(self.pace.wake(time::time_of(ticks, FREQUENCY)))
+        // Half a range is seconds: there is no need to keep wake-ups apart.
+        Some(time::time_of(ticks, FREQUENCY))
     }
 
     fn take(&mut self) -> Option<Output> {

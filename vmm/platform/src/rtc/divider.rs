@@ -56,10 +56,10 @@ impl Divider {
         }
     }
 
-    /// Whether a cycle is in progress, or begins within 244 µs.
+    /// Whether a cycle is in progress, or begins within 244 µs. It never does in reset, where the first is far.
     pub(super) const fn is_update_in_progress(&self) -> bool {
         let next = update(updates(self.count) + 1);
-        self.runs && next - self.count <= BEFORE_UPDATE + UPDATE_CYCLE
+        next - self.count <= BEFORE_UPDATE + UPDATE_CYCLE
     }
 
     /// When so many more cycles have ended.
