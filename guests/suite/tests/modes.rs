@@ -249,3 +249,58 @@ fn strings_move_and_compare_what_they_should() {
     m.string(Scas, 2, Repeat::Equal, 2);
     assert_eq!((m.general[EDI], m.flags), (DATA, ZF), "a count of 0 does nothing");
 }
+
+const PORTS: model::PortState = model::PortState {
+    ecx: 0x5aa5_0003,
+    esi: 0x5aa5_5008,
+    edi: 0x5aa5_5008,
+    memory: 0x0f0e_0d0c_0b0a_0908 << 64,
+    port: 0x8765_43a5,
+};
+const REP_INSW: model::PortString = model::PortString { is_input: true, repeats: true, size: 2, address_size: 2 };
+
+#[test]
+fn port_strings_move_elements_and_leave_what_the_address_size_does_not_cover() {
+    let state = model::after(REP_INSW, PORTS, false);
+    assert_eq!((state.ecx, state.edi, state.esi), (0x5aa5_0000, 0x5aa5_500e, PORTS.esi));
+    assert_eq!((state.memory >> 64) as u64, 0x0f0e_43a5_43a5_43a5);
+    let state = model::after(model::PortString { is_input: false, repeats: false, ..REP_INSW }, PORTS, true);
+    assert_eq!((state.ecx, state.esi, state.port, state.memory), (PORTS.ecx, 0x5aa5_5006, 0x8765_0908, PORTS.memory));
+    let none = model::PortState { ecx: 0x5aa5_0000, ..PORTS };
+    assert_eq!(model::after(REP_INSW, none, false), none);
+    let wide = model::PortString { size: 4, address_size: 4, repeats: false, ..REP_INSW };
+    let wrapped = model::after(wide, model::PortState { edi: u32::MAX - 1, ..PORTS }, false);
+    assert_eq!((wrapped.edi, wrapped.ecx), (2, PORTS.ecx));
+}
+
+#[test]
+fn every_column_of_a_port_string_is_told() {
+    let good = model::columns(PORTS);
+    let wrong = [
+        model::PortState { ecx: 0, ..PORTS },
+        model::PortState { esi: 0, ..PORTS },
+        model::PortState { edi: 0, ..PORTS },
+        model::PortState { memory: PORTS.memory ^ 1, ..PORTS },
+        model::PortState { memory: PORTS.memory ^ 1 << 64, ..PORTS },
+        model::PortState { port: 0, ..PORTS },
+    ];
+    for (column, state) in wrong.into_iter().enumerate() {
+        let actual = model::columns(state);
+        assert!((0..good.len()).all(|index| (actual[index] != good[index]) == (index == column)), "{column}");
+    }
+    assert_eq!(model::START, 8);
+}
+
+#[test]
+fn ports_are_allowed_by_privilege_or_bitmap_and_in_virtual_8086_mode_by_the_bitmap_alone() {
+    for (is_virtual_8086, cpl, iopl, is_clear, expected) in [
+        (false, 0, 0, false, true),
+        (false, 3, 3, false, true),
+        (false, 3, 2, false, false),
+        (false, 3, 2, true, true),
+        (true, 3, 3, false, false),
+        (true, 3, 0, true, true),
+    ] {
+        assert_eq!(model::is_allowed(is_virtual_8086, cpl, iopl, is_clear), expected);
+    }
+}

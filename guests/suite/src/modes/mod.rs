@@ -5,8 +5,10 @@ mod runner;
 
 mod big_real;
 mod entering;
+mod interrupt_returns;
 mod limits;
 mod model;
+mod port_strings;
 mod protected_16;
 mod protected_32;
 mod real;

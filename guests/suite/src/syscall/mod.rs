@@ -4,6 +4,7 @@
 //! the instruction under test left in every register.
 
 mod entry;
+mod outside_of_long_mode;
 mod swapgs;
 mod sysenter;
 mod sysret;

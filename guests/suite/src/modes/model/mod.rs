@@ -7,11 +7,13 @@
 mod arithmetic;
 mod branch;
 mod decimal;
+mod port_string;
 mod shift;
 mod stack;
 mod string;
 
 pub(crate) use branch::Condition;
+pub(crate) use port_string::{PortState, PortString, START, after, columns, is_allowed};
 pub(crate) use string::{Repeat, StringOperation};
 
 /// Indices of registers in the order of their encoding.
