@@ -186,7 +186,7 @@ impl Active {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Adds the entries of another file, of other cases.
+    /// Adds other entries, which hold instead of those of the same cases.
     pub(super) fn extend(&mut self, other: Self) {
         self.entries.extend(other.entries);
     }

@@ -1,7 +1,7 @@
 //! Where a baseline comes from.
 
 use super::{Active, Baseline, BaselineError, Former, KnownFailures};
-use crate::{catalog::Catalog, image::workspace};
+use crate::{catalog::Catalog, image::workspace, subjects};
 use std::{
     convert::Infallible,
     fs, io,
@@ -12,7 +12,8 @@ use std::{
 /// Where a baseline comes from, as the command line says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// `auto`: the subject's checked-in baseline. A subject without one is expected to get nothing wrong.
+    /// `auto`: the subject's checked-in baseline, over that of the subject that it is like, if any. A subject without one is
+    /// expected to get nothing wrong.
     Auto,
     /// `none`: nothing is compared.
     None,
@@ -40,13 +41,16 @@ impl Source {
     pub fn load(&self, subject: &str, version: &str, catalog: &Catalog) -> Result<Option<Baseline>, BaselineError> {
         match self {
             Self::None => Ok(None),
-            Self::Auto => match folder(&checked_in(subject), version, catalog) {
-                Err(BaselineError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    Ok(Some(Baseline::Known(Active::default())))
+            Self::Auto => {
+                let mut known = checked_in_of(subject, version, catalog)?;
+                if let Some(like) = subjects::like(subject) {
+                    let mut base = checked_in_of(like, version, catalog)?;
+                    base.extend(known);
+                    known = base;
                 }
-                known => known.map(Some),
-            },
-            Self::File(path) if path.is_dir() => folder(path, version, catalog).map(Some),
+                Ok(Some(Baseline::Known(known)))
+            }
+            Self::File(path) if path.is_dir() => Ok(Some(Baseline::Known(folder(path, version, catalog)?))),
             Self::File(path) => {
                 let text =
                     fs::read_to_string(path).map_err(|source| BaselineError::Read { path: path.clone(), source })?;
@@ -67,8 +71,16 @@ pub fn checked_in(subject: &str) -> PathBuf {
     workspace().join("testcases/baselines").join(subject)
 }
 
+/// The checked-in entries of a subject; none if it has no folder.
+fn checked_in_of(subject: &str, version: &str, catalog: &Catalog) -> Result<Active, BaselineError> {
+    match folder(&checked_in(subject), version, catalog) {
+        Err(BaselineError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Active::default()),
+        known => known,
+    }
+}
+
 /// Loads each `<area>.toml` of a folder.
-fn folder(folder: &Path, version: &str, catalog: &Catalog) -> Result<Baseline, BaselineError> {
+fn folder(folder: &Path, version: &str, catalog: &Catalog) -> Result<Active, BaselineError> {
     let failed = |source| BaselineError::Read { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -89,7 +101,7 @@ fn folder(folder: &Path, version: &str, catalog: &Catalog) -> Result<Baseline, B
         }
         active.extend(part);
     }
-    Ok(Baseline::Known(active))
+    Ok(active)
 }
 
 fn known(text: &str, path: &Path, version: &str, catalog: &Catalog) -> Result<Active, BaselineError> {
