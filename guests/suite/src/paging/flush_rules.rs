@@ -12,7 +12,8 @@ pub(crate) enum Flush {
     Cr3,
     /// A change of CR4.PGE.
     Pge,
-    /// A change of CR4.PSE, which AMD's manual alone names among what invalidates.
+    /// A change of CR4.PSE. Intel's manual names it in "Invalidating the Translation Lookaside Buffers (TLBs)", with
+    /// global pages among what is invalidated, and not in the other section: of global pages nothing is claimed.
     Pse,
     /// CR4.SMEP from 0 to 1, which Intel's manual alone names.
     Smep,

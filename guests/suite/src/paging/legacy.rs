@@ -8,7 +8,11 @@ use super::{
 };
 use rt::{
     Outcome, attempts, check, check_count, check_outcome,
-    excursion::{Arena, Arrival, Code, Program, paging::Tables, register::EBX},
+    excursion::{
+        Arena, Arrival, Code, Program,
+        paging::Tables,
+        register::{EAX, EBX},
+    },
     machine_code, mmio,
     paging::frame,
     tables::page_bit::{PS, US},
@@ -125,6 +129,7 @@ impl Machine {
             expected,
             flags_agree: flags_agree(&before, &after, operation, &decision),
             cr2_is_address: actual == Outcome::COMPLETED || arrival.cr2 == address,
+            read: arrival.registers.general[EAX] as u8,
         }
     }
 
@@ -150,6 +155,8 @@ pub(super) struct Attempt {
     pub(super) expected: Outcome,
     pub(super) flags_agree: bool,
     pub(super) cr2_is_address: bool,
+    /// What a read that completed read.
+    pub(super) read: u8,
 }
 
 /// How PDE and PTE are varied.

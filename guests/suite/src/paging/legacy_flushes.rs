@@ -291,10 +291,13 @@ cases! {
     /// In PAE paging, after CR4.PGE changes every change is seen.
     pae_pge_shows_changes = Pge, true, 0, PagingPae, Needs::empty(),
         [sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"), sdm3a("PDPTE Registers")];
-    /// On AMD processors, in 32-bit paging, after CR4.PSE changes a change of PTE or PDE is seen.
-    bits_32_pse_shows_changes_on_amd = Pse, false, 0, Paging32Bit, Needs::AMD, [apm2("TLB Management")];
-    /// On AMD processors, in PAE paging, after CR4.PSE changes a change of PTE, PDE or PDPTE is seen.
-    pae_pse_shows_changes_on_amd = Pse, true, 0, PagingPae, Needs::AMD, [apm2("TLB Management")];
+    /// In 32-bit paging, after CR4.PSE changes a change of PTE or PDE is seen.
+    bits_32_pse_shows_changes = Pse, false, 0, Paging32Bit, Needs::empty(),
+        [sdm3a("Invalidating the Translation Lookaside Buffers (TLBs)"), apm2("TLB Management")];
+    /// In PAE paging, after CR4.PSE changes a change of PTE, PDE or PDPTE is seen.
+    pae_pse_shows_changes = Pse, true, 0, PagingPae, Needs::empty(),
+        [sdm3a("Invalidating the Translation Lookaside Buffers (TLBs)"), sdm3a("PDPTE Registers"),
+         apm2("TLB Management")];
     /// On Intel processors, in 32-bit paging, after CR4.SMEP is set a change of PTE or PDE is seen.
     bits_32_smep_shows_changes_on_intel = Smep, false, 0, Paging32Bit, Needs::INTEL.union(Needs::SMEP),
         [sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches")];
