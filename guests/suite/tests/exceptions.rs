@@ -2,8 +2,12 @@
 
 #[path = "../src/exceptions/alignment_model.rs"]
 mod alignment_model;
+#[path = "../src/hypercall/answer_model.rs"]
+mod answer_model;
 #[path = "../src/exceptions/breakpoint_model.rs"]
 mod breakpoint_model;
+#[path = "../src/exceptions/debug_model.rs"]
+mod debug_model;
 #[expect(dead_code, reason = "the cases use the rest")]
 #[path = "../src/exceptions/delivery_model.rs"]
 mod delivery_model;
@@ -289,4 +293,118 @@ fn waiting_interrupts_apply_by_mode() {
     assert_eq!(count(Mode::Virtual8086), (15, 5, 5));
     assert_eq!((privilege(&SET[0], Mode::Long3), privilege(&SET[0], Mode::Long0)), (3 << 12, 0));
     assert!(OTHERS.iter().any(|row| applies(row, Mode::Long3) && privilege(row, Mode::Long3) == 0));
+}
+
+/// All pairs are equal.
+fn holds(pairs: &[(u64, u64)]) -> bool {
+    pairs.iter().all(|(actual, expected)| actual == expected)
+}
+
+#[test]
+fn every_column_of_the_debug_registers_counts() {
+    use case::message::outcome::{COMPLETED, exception};
+    use debug_model::{FIXED_OF_DR6, LATER_OF_DR6, WRITABLE_OF_DR6, access_at_cpl_3, alias, stay};
+    let divide = exception(0, 0);
+    for causes in [2, 1 << 14, 1 << 15, 9] {
+        assert!(holds(&stay(causes, divide, FIXED_OF_DR6 | causes)));
+        assert!(!holds(&stay(causes, COMPLETED, FIXED_OF_DR6 | causes)));
+        assert!(!holds(&stay(causes, exception(6, 0), FIXED_OF_DR6 | causes)));
+        for bit in (0..16).filter(|bit| WRITABLE_OF_DR6 >> bit & 1 != 0) {
+            assert!(!holds(&stay(causes, divide, (FIXED_OF_DR6 | causes) ^ 1 << bit)), "{bit}");
+        }
+    }
+    assert!(holds(&access_at_cpl_3(exception(13, 0), 0)));
+    for (outcome, ip) in [(COMPLETED, 0), (exception(13, 1), 0), (exception(6, 0), 0), (exception(13, 0), 3)] {
+        assert!(!holds(&access_at_cpl_3(outcome, ip)));
+    }
+    for number in [4, 5] {
+        let value = if number == 4 { FIXED_OF_DR6 } else { 1 << 10 };
+        assert!(passes(&alias(number, true, exception(6, 0), 0)));
+        assert!(!passes(&alias(number, true, COMPLETED, value)) && !passes(&alias(number, true, exception(13, 0), 0)));
+        assert!(passes(&alias(number, false, COMPLETED, value)));
+        assert!(!passes(&alias(number, false, exception(6, 0), value)));
+        let counting = (0..32).filter(|bit| number == 5 || LATER_OF_DR6 >> bit & 1 == 0);
+        assert!(counting.into_iter().all(|bit| !passes(&alias(number, false, COMPLETED, value ^ 1 << bit))));
+    }
+    assert!(passes(&alias(4, false, COMPLETED, FIXED_OF_DR6 ^ LATER_OF_DR6)));
+}
+
+#[test]
+fn every_column_of_data_breakpoints_counts() {
+    use breakpoint_model::{SIZES, columns, expected, is_break};
+    use case::message::outcome::{COMPLETED, exception};
+    assert!(is_break(exception(1, 0), 2, 2));
+    for (outcome, ip) in [(COMPLETED, 2), (exception(3, 0), 2), (exception(1, 0), 0), (exception(1, 0), 3)] {
+        assert!(!is_break(outcome, ip, 2));
+    }
+    for number in 0..4 {
+        for (length, size) in SIZES.into_iter().flat_map(|length| SIZES.map(|size| (length, size))) {
+            let mask = expected(length, size, false, true);
+            assert!(holds(&columns(mask, number, mask, 1 << number)));
+            assert!((0..5).all(|border| !holds(&columns(mask, number, mask ^ 1 << border, 1 << number))));
+            assert!((0..4).all(|cause| !holds(&columns(mask, number, mask, 1 << number ^ 1 << cause))));
+        }
+        assert!(holds(&columns(0, number, 0, 0)) && !holds(&columns(0, number, 0, 1 << number)));
+        assert!(!holds(&columns(0, number, 2, 0)));
+    }
+}
+
+#[test]
+fn every_column_of_alignment_checks_counts() {
+    use alignment_model::{Enabled, NR_OFFSETS, Seen, columns, expected};
+    use case::message::outcome::{COMPLETED, exception};
+    let all = Enabled { mask: true, flag: true, is_user: true };
+    let check = exception(17, 0);
+    for enabled in
+        [all, Enabled { mask: false, ..all }, Enabled { flag: false, ..all }, Enabled { is_user: false, ..all }]
+    {
+        for size in [1, 2, 4, 8] {
+            let walk = |wrong: Option<(u64, u64, u64)>| {
+                let mut seen = Seen::NOTHING;
+                for offset in 0..NR_OFFSETS {
+                    let is_due = expected(enabled, size) >> offset & 1 != 0;
+                    let (outcome, ip) = match wrong {
+                        Some((at, outcome, ip)) if at == offset => (outcome, ip),
+                        _ => (if is_due { check } else { COMPLETED }, 0),
+                    };
+                    seen.take(offset, outcome, ip);
+                }
+                holds(&columns(enabled, size, seen))
+            };
+            assert!(walk(None));
+            for offset in 0..NR_OFFSETS {
+                let other = if expected(enabled, size) >> offset & 1 != 0 { COMPLETED } else { check };
+                for wrong in [(other, 0), (exception(17, 1), 0), (exception(14, 4), 0), (check, 2)] {
+                    assert!(!walk(Some((offset, wrong.0, wrong.1))), "{enabled:?} {size} {offset} {wrong:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_column_of_a_refused_hypercall_counts() {
+    use answer_model::{NOT_PERMITTED, refused};
+    use case::message::outcome::{COMPLETED, exception};
+    assert!(holds(&refused(COMPLETED, NOT_PERMITTED)));
+    assert!(!holds(&refused(exception(6, 0), NOT_PERMITTED)) && !holds(&refused(exception(13, 0), NOT_PERMITTED)));
+    for rax in [0, -1000_i64 as u64, 0xffff_ffff, -95_i64 as u64] {
+        assert!(!holds(&refused(COMPLETED, rax)));
+    }
+}
+
+#[test]
+fn every_column_of_a_hypercall_outside_of_64_bit_mode_counts() {
+    use answer_model::{NUMBERS, narrow};
+    use case::message::outcome::{COMPLETED, exception};
+    for (_, answer) in NUMBERS {
+        for is_user in [false, true] {
+            let right = if is_user { 0xffff_ffff } else { answer & 0xffff_ffff };
+            assert!(holds(&narrow(is_user, answer, COMPLETED, right, true)));
+            assert!(holds(&narrow(is_user, answer, COMPLETED, right | 1 << 40, true)));
+            assert!(!holds(&narrow(is_user, answer, exception(6, 0), right, true)));
+            assert!(!holds(&narrow(is_user, answer, COMPLETED, right ^ 1, true)));
+            assert!(!holds(&narrow(is_user, answer, COMPLETED, right, false)));
+        }
+    }
 }

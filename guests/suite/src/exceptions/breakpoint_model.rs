@@ -36,3 +36,13 @@ pub(crate) const fn expected(length: u64, size: u64, reads_too: bool, writes: bo
 
 /// Lengths of breakpoints and sizes of accesses.
 pub(crate) const SIZES: [u64; 4] = [1, 2, 4, 8];
+
+/// Whether what was seen is a break behind an access of so many bytes of code: #DB, a trap.
+pub(crate) const fn is_break(outcome: u64, ip: u64, nr_bytes: usize) -> bool {
+    outcome == case::message::outcome::exception(1, 0) && ip == nr_bytes as u64
+}
+
+/// Actual and expected: the borders that broke, and the causes in DR6 of all that did.
+pub(crate) const fn columns(expected: u64, number: u32, mask: u64, causes: u64) -> [(u64, u64); 2] {
+    [(mask, expected), (causes, if expected == 0 { 0 } else { 1 << number })]
+}
