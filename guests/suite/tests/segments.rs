@@ -6,9 +6,10 @@ mod model;
 mod rows;
 
 use model::{
-    DONE, Descriptor, GP, NP, SS, Selector, Systems, TS, Through, branch, fault, gate_target, inner_stack,
-    is_canonical, is_within, lar, lldt, load_data, load_stack, lsl, ltr, prevented, return_stack, return_to, verr,
-    verw,
+    DONE, Descriptor, GP, NP, SS, SegmentRegister, Selector, Systems, TS, Through, base_used, branch, fault,
+    frame_size, gate_target, handler_flags, inner_frame, inner_stack, is_canonical, is_in_table, is_port_allowed,
+    is_within, lar, lldt, load_data, load_stack, lsl, ltr, prevented, return_stack, return_to, returned_flags,
+    survives_return, takes_null_stack, verr, verw,
 };
 use rows::{NR_DESCRIPTORS, NR_ROWS, descriptor, extent, name, row_descriptor, row_selector};
 
@@ -201,4 +202,84 @@ fn canonical_addresses_and_prevention() {
     }
     let answers = [(false, 0), (false, 3), (true, 0), (true, 1), (true, 3)].map(|(set, cpl)| prevented(set, cpl));
     assert_eq!(answers, [false, false, false, true, true]);
+}
+
+#[test]
+fn selectors_end_with_their_table() {
+    let find = |value| is_in_table(Selector { value }, 0x10f, Some(0x2e));
+    // The GDT's last descriptor is whole, the LDT's lacks a byte.
+    assert_eq!([0x108, 0x10b, 0x110, 0x10c].map(find), [true, true, false, false]);
+    assert_eq!([0x24, 0x27, 0x2c, 0x28].map(find), [true, true, false, true]);
+    assert!(!is_in_table(Selector { value: 4 }, 0xffff, None), "no LDT");
+    assert!(is_in_table(Selector { value: 0x28 }, 0x2f, None), "the GDT needs no LDT");
+    for limit in 0x107..0x110 {
+        assert_eq!(is_in_table(Selector { value: 0x108 }, limit, None), limit == 0x10f, "{limit:#x}");
+    }
+}
+
+#[test]
+fn every_override_counts_where_it_means_something() {
+    use SegmentRegister::{Cs, Ds, Es, Fs, Gs, Ss};
+    for prefix in [Es, Cs, Ss, Ds, Fs, Gs] {
+        for is_stack in [false, true] {
+            assert_eq!(base_used(Some(prefix), is_stack, false), Some(prefix));
+            let in_64_bit_mode = matches!(prefix, Fs | Gs).then_some(prefix);
+            assert_eq!(base_used(Some(prefix), is_stack, true), in_64_bit_mode);
+        }
+    }
+    assert_eq!([false, true].map(|is_stack| base_used(None, is_stack, false)), [Some(Ds), Some(Ss)]);
+    assert_eq!([false, true].map(|is_stack| base_used(None, is_stack, true)), [None, None]);
+}
+
+#[test]
+fn frames_of_gates() {
+    assert_eq!([(true, 0), (true, 31), (false, 0), (false, 31)].map(|(big, n)| frame_size(big, n)), [16, 140, 8, 70]);
+    let fits = |limit, down, esp, size| inner_frame(at(1), limit, down, esp, size) == DONE;
+    assert_eq!([16, 12, 0x800, 0x801].map(|esp| fits(0x7ff, false, esp, 16)), [true, false, true, false]);
+    assert_eq!([0x810, 0x80c, 0x7ff].map(|esp| fits(0x7ff, true, esp, 16)), [true, false, false]);
+    assert_eq!(inner_frame(at(1), 0x7ff, false, 0x801, 16), fault(SS, 0x40));
+}
+
+#[test]
+fn flags_of_handlers_and_returns() {
+    const ALL: u64 = 0x3f_7fd7;
+    assert_eq!(ALL & !handler_flags(ALL, true), 1 << 8 | 1 << 9 | 1 << 14 | 1 << 16);
+    assert_eq!(ALL & !handler_flags(ALL, false), 1 << 8 | 1 << 14 | 1 << 16);
+    // Every bit that is loaded, by CPL and IOPL.
+    let system: u64 = 3 << 12 | 1 << 19 | 1 << 20;
+    for (cpl, iopl, changed) in [(0, 0, system | 1 << 9), (3, 0, 0), (3, 3, 1 << 9), (1, 0, 0), (1, 1, 1 << 9)] {
+        let before = 2 | iopl << 12;
+        let image = ALL & !(iopl << 12);
+        let loaded = returned_flags(before, image, cpl) ^ before;
+        let iopl_bits = if cpl == 0 { 0 } else { 3 << 12 };
+        assert_eq!(loaded & !0x25_4dd5 & !iopl_bits, changed & !iopl_bits, "CPL {cpl}, IOPL {iopl}");
+        assert_eq!(loaded & 0x25_4dd5, 0x25_4dd5, "CPL {cpl}");
+        assert_eq!(returned_flags(before, image, cpl) >> 12 & 3, if cpl == 0 { image >> 12 & 3 } else { iopl });
+    }
+    for bit in 0..22 {
+        let differs = returned_flags(2, 2 | 1 << bit, 3) != 2;
+        assert_eq!(differs, 0x25_4dd5_u64 >> bit & 1 != 0, "bit {bit} at CPL 3");
+    }
+}
+
+#[test]
+fn segments_and_stacks_of_outer_returns() {
+    let survives = |kind, dpl| survives_return(segment(kind, dpl), 3);
+    assert_eq!([survives(WRITABLE, 3), survives(WRITABLE, 0), survives(WRITABLE, 2)], [true, false, false]);
+    assert_eq!([survives(READABLE_CODE, 0), survives(CONFORMING | 2, 0)], [false, true]);
+    assert!(survives_return(segment(WRITABLE, 1), 1));
+    let null =
+        [(0, true), (1, true), (2, true), (3, true), (0, false), (3, false)].map(|(l, long)| takes_null_stack(l, long));
+    assert_eq!(null, [true, true, true, false, false, false]);
+}
+
+#[test]
+fn ports_of_a_task() {
+    let map = |set: u32| move |at: u32| if at == 104 + set / 8 { 1 << (set % 8) } else { 0 };
+    let allowed = |set, port, size| is_port_allowed(104, 200, port, size, map(set));
+    assert_eq!([allowed(17, 16, 1), allowed(17, 17, 1), allowed(17, 18, 1)], [true, false, true]);
+    assert_eq!([allowed(17, 16, 2), allowed(17, 15, 2), allowed(17, 14, 4)], [false, true, false]);
+    assert_eq!([allowed(24, 23, 1), allowed(24, 23, 2), allowed(24, 21, 4)], [true, false, false]);
+    let within = |limit, port| is_port_allowed(104, limit, port, 1, |_| 0);
+    assert_eq!([within(105, 0), within(105, 7), within(105, 8), within(104, 0)], [true, true, false, false]);
 }

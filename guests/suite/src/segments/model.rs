@@ -280,3 +280,108 @@ pub(crate) const fn is_within(limit: u32, expands_down: bool, is_big: bool, offs
     let last = offset.wrapping_add(size - 1);
     if expands_down { offset > limit && last <= if is_big { u32::MAX } else { 0xffff } } else { last <= limit }
 }
+
+/// Whether all eight bytes of a selector's descriptor lie in its table; `ldt_limit` is `None` while LDTR is null.
+pub(crate) const fn is_in_table(selector: Selector, gdt_limit: u32, ldt_limit: Option<u32>) -> bool {
+    let last = (selector.value & 0xfff8) as u32 + 7;
+    if selector.value & 4 == 0 {
+        last <= gdt_limit
+    } else {
+        match ldt_limit {
+            Some(limit) => last <= limit,
+            None => false,
+        }
+    }
+}
+
+/// Segment registers in the order of their encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SegmentRegister {
+    /// ES.
+    Es,
+    /// CS.
+    Cs,
+    /// SS.
+    Ss,
+    /// DS.
+    Ds,
+    /// FS.
+    Fs,
+    /// GS.
+    Gs,
+}
+
+/// Whose base an access with this override uses; `None` where none is added. In 64-bit mode only FS and GS have a base,
+/// and the other overrides mean nothing (SDM vol. 1, "Segment Registers in 64-bit Mode").
+pub(crate) const fn base_used(
+    prefix: Option<SegmentRegister>,
+    is_stack: bool,
+    is_64_bit: bool,
+) -> Option<SegmentRegister> {
+    match prefix {
+        Some(register @ (SegmentRegister::Fs | SegmentRegister::Gs)) => Some(register),
+        _ if is_64_bit => None,
+        Some(register) => Some(register),
+        None if is_stack => Some(SegmentRegister::Ss),
+        None => Some(SegmentRegister::Ds),
+    }
+}
+
+/// Bytes that a call gate to an inner level pushes outside of long mode: SS, ESP, CS and EIP, and its parameters.
+pub(crate) const fn frame_size(is_32_bit: bool, nr_parameters: u32) -> u32 {
+    (4 + nr_parameters) * if is_32_bit { 4 } else { 2 }
+}
+
+/// What a gate to an inner level does with a stack segment that can be loaded: it raises #SS with its selector if one
+/// byte of the frame lies beyond the limit.
+pub(crate) const fn inner_frame(selector: Selector, limit: u32, expands_down: bool, esp: u32, size: u32) -> u32 {
+    if is_within(limit, expands_down, true, esp.wrapping_sub(size), size) && esp >= size {
+        DONE
+    } else {
+        selector.error(SS)
+    }
+}
+
+/// RFLAGS in the handler that a gate leads to: TF, NT and RF are cleared, and IF by an interrupt gate (SDM vol. 3A, "Flag
+/// Usage By Exception- or Interrupt-Handler Procedure").
+pub(crate) const fn handler_flags(rflags: u64, is_interrupt_gate: bool) -> u64 {
+    rflags & !(1 << 8 | 1 << 14 | 1 << 16) & !if is_interrupt_gate { 1 << 9 } else { 0 }
+}
+
+/// RFLAGS behind an IRET at `cpl`: IOPL, VIF and VIP change at CPL 0 alone, IF up to IOPL (SDM vol. 2, "IRET/IRETD/
+/// IRETQ—Interrupt Return", operation).
+pub(crate) const fn returned_flags(before: u64, image: u64, cpl: u8) -> u64 {
+    const LOADED: u64 = 0x25_4dd5;
+    let iopl = (before >> 12 & 3) as u8;
+    let mut mask = LOADED;
+    if cpl <= iopl {
+        mask |= 1 << 9;
+    }
+    if cpl == 0 {
+        mask |= 3 << 12 | 1 << 19 | 1 << 20;
+    }
+    before & !mask | image & mask | 2
+}
+
+/// Whether a return to `outer` leaves a data segment register alone; else it becomes null (SDM vol. 2, "RET—Return From
+/// Procedure", operation).
+pub(crate) const fn survives_return(d: Descriptor, outer: u8) -> bool {
+    d.is_conforming() || d.dpl >= outer
+}
+
+/// Whether IRET in 64-bit mode takes a null SS: for 64-bit code below CPL 3 alone.
+pub(crate) const fn takes_null_stack(outer: u8, is_64_bit_target: bool) -> bool {
+    outer < 3 && is_64_bit_target
+}
+
+/// Whether an IN or OUT of `size` bytes is allowed by the I/O permission bitmap of a TSS: all bits are clear, and the
+/// byte behind that of the first port lies within the limit, too (SDM vol. 1, "I/O Permission Bit Map"). `byte` tells the
+/// bytes of the TSS.
+pub(crate) fn is_port_allowed(base: u32, limit: u32, port: u32, size: u32, byte: impl Fn(u32) -> u8) -> bool {
+    let at = base + port / 8;
+    if at + 1 > limit {
+        return false;
+    }
+    let bits = u32::from(byte(at)) | u32::from(byte(at + 1)) << 8;
+    bits >> (port % 8) & ((1 << size) - 1) == 0
+}

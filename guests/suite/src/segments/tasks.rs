@@ -217,6 +217,16 @@ fn write_word(offset: u32, value: u16) {
 /// A 16-bit TSS loads 16 bits of each register and leaves FS and GS null.
 #[case(feature = TaskSwitches, spec = [sdm3a("16-Bit Task-State Segment (TSS)"), apm2("Legacy Task-State Segment")])]
 fn jump_to_a_task_of_16_bits() {
+    switch_to_16_bits(&TASK_BY_JUMP, false);
+}
+
+/// CALL of a 16-bit TSS links the tasks as CALL of a 32-bit one does.
+#[case(feature = TaskSwitches, spec = [sdm3a("16-Bit Task-State Segment (TSS)"), sdm3a("Task Linking"), apm2("Legacy Task-State Segment")])]
+fn call_of_a_task_of_16_bits() {
+    switch_to_16_bits(&TASK_BY_CALL, true);
+}
+
+fn switch_to_16_bits(code: &Code, is_nested: bool) {
     const NAMES: &[Text] = names!["AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI"];
     let arena = Arena::new();
     for offset in (0..tss_16::SIZE).step_by(2) {
@@ -236,7 +246,7 @@ fn jump_to_a_task_of_16_bits() {
     }
     write_word(TASK_TSS + tss_16::LDT, 0);
     put_descriptors(segment(ARENA + TASK_TSS, tss_16::SIZE - 1, access::TSS_16, 0));
-    let arrival = arena.run(&program(), &TASK_BY_JUMP);
+    let arrival = arena.run(&program(), code);
     check_outcome!("program", arrival.outcome(), Outcome::COMPLETED);
     for index in (0..8).filter(|&index| index != 4) {
         let value = arrival.registers.general[index] & 0xffff;
@@ -246,9 +256,8 @@ fn jump_to_a_task_of_16_bits() {
     check_eq!("FS", arrival.registers.fs, 0);
     check_eq!("GS", arrival.registers.gs, 0);
     check_eq!("TR", arrival.tr, TASK);
-    check_eq!("busy bit of the new task", tables::descriptor(TASK) & BUSY, BUSY);
-    check_eq!("busy bit of the old task", tables::descriptor(selector::TSS) & BUSY, 0);
-    check_saved(ARENA + layout::CODE + TASK_BY_JUMP.size() as u32);
+    check_nesting(&arrival, is_nested);
+    check_saved(ARENA + layout::CODE + code.size() as u32);
 }
 
 const fn error(vector: u8, selector: u16) -> Outcome {

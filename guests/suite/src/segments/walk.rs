@@ -204,22 +204,23 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// All of them.
-    pub(super) const ALL: Self = Self { first: 0, end: NR_ROWS, step: 1 };
+    /// One in three, with every type of every DPL, RPL and P among them: the accessed bit and the RPL of neighbours are what
+    /// is left out.
+    pub(super) const ALL: Self = Self { first: 0, end: NR_ROWS, step: 3 };
     /// Those with this RPL.
     pub(super) const fn rpl(rpl: usize) -> Self {
         Self { first: rpl, end: NR_ROWS, step: 4 }
     }
-    /// One in seven, with every type, DPL and RPL among them.
-    pub(super) const SAMPLE: Self = Self { first: 1, end: NR_ROWS, step: 7 };
+    /// One in 13, with every type, DPL and RPL among them.
+    pub(super) const SAMPLE: Self = Self { first: 1, end: NR_ROWS, step: 13 };
     /// System descriptors that are present; the next three are likewise.
     pub(super) const PRESENT_SYSTEMS: Self = Self { first: 0, end: NR_ROWS / 4, step: 1 };
     /// Segments that are present.
-    pub(super) const PRESENT_SEGMENTS: Self = Self { first: NR_ROWS / 4, end: NR_ROWS / 2, step: 1 };
+    pub(super) const PRESENT_SEGMENTS: Self = Self { first: NR_ROWS / 4, end: NR_ROWS / 2, step: 3 };
     /// System descriptors that are not present.
-    pub(super) const ABSENT_SYSTEMS: Self = Self { first: NR_ROWS / 2, end: NR_ROWS / 4 * 3, step: 1 };
+    pub(super) const ABSENT_SYSTEMS: Self = Self { first: NR_ROWS / 2, end: NR_ROWS / 4 * 3, step: 5 };
     /// Segments that are not present.
-    pub(super) const ABSENT_SEGMENTS: Self = Self { first: NR_ROWS / 4 * 3, end: NR_ROWS, step: 1 };
+    pub(super) const ABSENT_SEGMENTS: Self = Self { first: NR_ROWS / 4 * 3, end: NR_ROWS, step: 5 };
 }
 
 /// A descriptor of the rows: 32-bit.

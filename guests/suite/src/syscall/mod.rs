@@ -9,6 +9,7 @@ mod swapgs;
 mod sysenter;
 mod sysret;
 mod sysret_flags;
+mod targets;
 
 use rt::{
     Outcome, check_outcome,
