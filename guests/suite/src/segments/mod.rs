@@ -2,6 +2,7 @@
 
 mod model;
 mod rows;
+mod virtual_8086_tasks;
 mod walk;
 
 mod branch_targets;
