@@ -2,7 +2,6 @@
 
 #[path = "../src/cpuid"]
 mod cpuid {
-    #[expect(dead_code, reason = "the cases use the rest")]
     pub(crate) mod bit;
 }
 #[expect(dead_code, reason = "the cases use the rest")]
