@@ -39,7 +39,7 @@ fn step(bytes: &[u8]) -> (Exception, u64) {
 
 /// With TF set, #DB strikes behind one instruction, with BS in DR6: also behind one iteration of a repeated string
 /// instruction, and behind the instruction that follows a load of SS.
-#[case(feature = ExceptionDebug, spec = [sdm3a("Single-Step Exception Condition"), sdm3a("Debug Status Register (DR6)")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Single-Step Exception Condition"), sdm3b("Debug Status Register (DR6)")])]
 fn single_step() {
     const ROWS: &[Text] = names!["NOP", "LEA", "MOV SS", "REP MOVSB", "JMP", "INC"];
     // NOP; LEA RAX, [RDI + 16]; MOV SS, EAX and NOP; REP MOVSB; JMP over INT3; INC RAX.
@@ -61,7 +61,7 @@ fn single_step() {
 }
 
 /// The saved flags have TF set, the handler runs with TF clear, and a fault takes the place of the single step.
-#[case(feature = ExceptionDebug, spec = sdm3a("Single-Step Exception Condition"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Single-Step Exception Condition"))]
 fn single_step_and_flags() {
     let (exception, _) = step(&[0x90, 0x90]);
     check_eq!("saved TF", exception.rflags & TRAP_FLAG, TRAP_FLAG);
@@ -83,7 +83,7 @@ fn run_watched(function: extern "C" fn(u64) -> u64, argument: u64) -> (Outcome, 
 }
 
 /// An instruction breakpoint raises #DB before the instruction, with its bit in DR6.
-#[case(feature = ExceptionDebug, spec = sdm3a("Instruction-Breakpoint Exception Condition"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Instruction-Breakpoint Exception Condition"))]
 fn instruction_breakpoint() {
     let target = watched as *const () as usize as u64 + 1;
     for number in 0..4 {
@@ -99,7 +99,7 @@ fn instruction_breakpoint() {
 }
 
 /// RF in the flags that IRETQ loads suppresses an instruction breakpoint for one instruction.
-#[case(feature = ExceptionDebug, spec = sdm3a("Instruction-Breakpoint Exception Condition"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Instruction-Breakpoint Exception Condition"))]
 fn resume_flag_suppresses_a_breakpoint() {
     const RF: u64 = 1 << 16;
     let at = frame(0);
@@ -124,7 +124,7 @@ user_code!(read_8: "mov al, [rdi]", "nop", "ret");
 user_code!(write_64: "mov qword ptr [rdi], 1", "nop", "ret");
 
 /// A data breakpoint raises #DB behind the access if kind and bytes overlap, with its bit in DR6.
-#[case(feature = ExceptionDebug, spec = sdm3a("Data Memory and I/O Breakpoint Exception Conditions"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Data Memory and I/O Breakpoint Exception Conditions"))]
 fn data_breakpoint() {
     const ROWS: &[Text] = names![
         "write",
@@ -165,7 +165,7 @@ fn data_breakpoint() {
 }
 
 /// The write that a data breakpoint reports has been done.
-#[case(feature = ExceptionDebug, spec = sdm3a("Data Memory and I/O Breakpoint Exception Conditions"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Data Memory and I/O Breakpoint Exception Conditions"))]
 fn data_breakpoint_is_a_trap() {
     mmio::write_u64(frame(0), 0);
     let _breakpoints = Breakpoints::new([frame(0), 0, 0, 0], dr7::enable(0, Condition::Write, 8));
@@ -178,7 +178,7 @@ fn data_breakpoint_is_a_trap() {
 }
 
 /// DR7.GD makes an access to a debug register raise #DB with BD in DR6, before it; delivery clears GD.
-#[case(feature = ExceptionDebug, spec = sdm3a("General-Detect Exception Condition"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("General-Detect Exception Condition"))]
 fn general_detect() {
     let mut rip = 0_u64;
     let _ = write_dr6(0);
@@ -195,7 +195,7 @@ fn general_detect() {
 }
 
 /// DR0 to DR3 hold 64 bits each.
-#[case(feature = ExceptionDebug, spec = sdm3a("Debug Address Registers (DR0–DR3)"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Debug Address Registers (DR0–DR3)"))]
 fn address_registers_hold_64_bits() {
     let patterns = [
         [0; 4],
@@ -230,8 +230,8 @@ fn address_registers_hold_64_bits() {
 }
 
 /// The reserved bits of DR6 and DR7 read as fixed values, and bits 63 to 32 cannot be set: #GP(0).
-#[case(feature = ExceptionDebug, spec = [sdm3a("Debug Status Register (DR6)"), sdm3a("Debug Control Register (DR7)"),
-       sdm3a("Debug Registers and Intel 64 Processors")])]
+#[case(feature = ExceptionDebug, spec = [sdm3b("Debug Status Register (DR6)"), sdm3b("Debug Control Register (DR7)"),
+       sdm3b("Debug Registers and Intel 64 Processors")])]
 fn fixed_bits_of_dr6_and_dr7() {
     // Bits 11 and 16 belong to bus-lock and transactional debugging where those exist.
     const LATER_EXTENSIONS: u64 = 1 << 11 | 1 << 16;
@@ -255,7 +255,7 @@ fn fixed_bits_of_dr6_and_dr7() {
 }
 
 /// DR4 and DR5 are DR6 and DR7 while CR4.DE is clear, and raise #UD while it is set.
-#[case(feature = ExceptionDebug, spec = sdm3a("Debug Registers DR4 and DR5"))]
+#[case(feature = ExceptionDebug, spec = sdm3b("Debug Registers DR4 and DR5"))]
 fn dr4_and_dr5() {
     let _ = write_dr6(dr6::BS);
     let mut alias = [0_u64; 2];

@@ -207,7 +207,7 @@ fn fault_leaves_registers_alone() {
 /// The flags that a fault saves have RF set, those that a trap by INT n saves have it clear.
 ///
 /// AMD's manual says so of the breakpoint's own fault only.
-#[case(feature = ExceptionVectors, spec = sdm3a("Instruction-Breakpoint Exception Condition"), needs = Needs::INTEL)]
+#[case(feature = ExceptionVectors, spec = sdm3b("Instruction-Breakpoint Exception Condition"), needs = Needs::INTEL)]
 fn resume_flag_in_the_saved_flags() {
     const RF: u64 = 1 << 16;
     let table: [(extern "C" fn(u64) -> u64, u64); 5] =

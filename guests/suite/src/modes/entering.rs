@@ -34,7 +34,7 @@ fn protected_mode_of_32_bits() {
 }
 
 /// 16-bit code runs in protected mode, where 66H selects 32-bit operands.
-#[case(feature = ModeSwitches, spec = sdm3a("Mixing 16-Bit and 32-Bit Code"))]
+#[case(feature = ModeSwitches, spec = sdm3b("Mixing 16-Bit and 32-Bit Code"))]
 fn protected_mode_of_16_bits() {
     check_program(&Arena::new().run(&Program::PROTECTED_16, &OPERAND_SIZE_16), &Program::PROTECTED_16);
 }
@@ -58,7 +58,7 @@ fn real_mode() {
 }
 
 /// IRET with EFLAGS.VM set enters virtual-8086 mode, where a segment's base is 16 times its selector.
-#[case(feature = ModeSwitches, spec = sdm3a("Entering Virtual-8086 Mode"))]
+#[case(feature = ModeSwitches, spec = sdm3b("Entering Virtual-8086 Mode"))]
 fn virtual_8086_mode() {
     let arena = Arena::new();
     check_program(&arena.run(&Program::VIRTUAL_8086, &OPERAND_SIZE_16), &Program::VIRTUAL_8086);
@@ -78,7 +78,7 @@ fn divide_error_in_protected_mode() {
 }
 
 /// #DE is delivered through the interrupt vector table in real mode, with the faulting IP.
-#[case(feature = ModeSwitches, spec = sdm3a("Interrupt and Exception Handling"))]
+#[case(feature = ModeSwitches, spec = sdm3b("Interrupt and Exception Handling"))]
 fn divide_error_in_real_mode() {
     let arrival = Arena::new().run(&Program::REAL, &DIVIDE_16);
     check_outcome!("program", arrival.outcome(), rt::Outcome::DE);
@@ -89,7 +89,7 @@ fn divide_error_in_real_mode() {
 }
 
 /// #DE in virtual-8086 mode switches to the stack of CPL 0 and saves the segment registers.
-#[case(feature = ModeSwitches, spec = sdm3a("Leaving Virtual-8086 Mode"))]
+#[case(feature = ModeSwitches, spec = sdm3b("Leaving Virtual-8086 Mode"))]
 fn divide_error_in_virtual_8086_mode() {
     let arrival = Arena::new().run(&Program::VIRTUAL_8086, &DIVIDE_16);
     check_outcome!("program", arrival.outcome(), rt::Outcome::DE);

@@ -65,7 +65,7 @@ fn run(arena: &Arena, program: Program, code: &Code) -> Arrival {
 }
 
 /// With IOPL 3, IRET and IRETD in virtual-8086 mode load IP, CS and flags, and leave VM, IOPL, VIP and VIF as they are.
-#[case(feature = Virtual8086, spec = [sdm2("IRET/IRETD/IRETQ—Interrupt Return"), sdm3a("Sensitive Instructions")])]
+#[case(feature = Virtual8086, spec = [sdm2("IRET/IRETD/IRETQ—Interrupt Return"), sdm3b("Sensitive Instructions")])]
 fn interrupt_return_in_virtual_8086_mode() {
     const ROWS: &[Text] = names![
         "nothing",

@@ -64,7 +64,7 @@ fn check_edges(program: &Program) {
 }
 
 /// Accesses over the end of a segment of 64 KiB in real mode.
-#[case(feature = RealMode, spec = [sdm2("MOV—Move"), sdm3a("Real-Address Mode")])]
+#[case(feature = RealMode, spec = [sdm2("MOV—Move"), sdm3b("Real-Address Mode")])]
 fn real_segment_edges() {
     check_edges(&Program::REAL);
 }
@@ -125,7 +125,7 @@ fn wide() -> [&'static Code; 5] {
 }
 
 /// Offsets of 32 bits beyond FFFFH raise #GP in real mode, #SS through SS.
-#[case(feature = RealMode, spec = sdm3a("Real-Address Mode"))]
+#[case(feature = RealMode, spec = sdm3b("Real-Address Mode"))]
 fn real_wide_offsets() {
     let arena = Arena::new();
     for (row, code) in wide().into_iter().enumerate() {
@@ -198,13 +198,13 @@ fn check_high_segment(program: &Program) {
 }
 
 /// Segment FFFFH reaches beyond 1 MiB in real mode.
-#[case(feature = RealMode, spec = [sdm3a("Address Translation in Real-Address Mode"), apm2("Real Addressing")])]
+#[case(feature = RealMode, spec = [sdm3b("Address Translation in Real-Address Mode"), apm2("Real Addressing")])]
 fn real_segment_ffff() {
     check_high_segment(&Program::REAL);
 }
 
 /// Segment FFFFH reaches beyond 1 MiB in virtual-8086 mode.
-#[case(feature = Virtual8086, spec = sdm3a("Address Translation in Virtual-8086 Mode"))]
+#[case(feature = Virtual8086, spec = sdm3b("Virtual-8086 Mode"))]
 fn virtual_8086_segment_ffff() {
     check_high_segment(&Program::VIRTUAL_8086);
 }

@@ -132,19 +132,19 @@ fn protected_16_ud() {
 }
 
 /// PUSH and POP of 16-bit code use ESP where the stack segment has flag B.
-#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3b("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_16_wide_stack_stack() {
     Runner::new(Mode::Protected16WideStack).run(&stack::STACK, &stack::INPUTS_WIDE);
 }
 
 /// ENTER of 16-bit code use ESP where the stack segment has flag B.
-#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3b("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_16_wide_stack_enter() {
     Runner::new(Mode::Protected16WideStack).run(&stack::ENTER, &stack::INPUTS_FRAME);
 }
 
 /// LEAVE of 16-bit code use ESP where the stack segment has flag B.
-#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+#[case(feature = ProtectedMode16, spec = [sdm1("Address-Size Attributes for Stack"), sdm3b("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_16_wide_stack_leave() {
     Runner::new(Mode::Protected16WideStack).run(&stack::LEAVE, &stack::INPUTS_FRAME);
 }

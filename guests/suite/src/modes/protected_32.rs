@@ -132,19 +132,19 @@ fn protected_32_ud() {
 }
 
 /// PUSH and POP of 32-bit code use SP where the stack segment lacks flag B.
-#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3b("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_32_narrow_stack_stack() {
     Runner::new(Mode::Protected32NarrowStack).run(&stack::STACK, &stack::INPUTS_NARROW);
 }
 
 /// ENTER of 32-bit code use SP where the stack segment lacks flag B.
-#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3b("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_32_narrow_stack_enter() {
     Runner::new(Mode::Protected32NarrowStack).run(&stack::ENTER, &stack::INPUTS_FRAME);
 }
 
 /// LEAVE of 32-bit code use SP where the stack segment lacks flag B.
-#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3a("Mixing 16-Bit and 32-Bit Code")])]
+#[case(feature = ProtectedMode32, spec = [sdm1("Address-Size Attributes for Stack"), sdm3b("Mixing 16-Bit and 32-Bit Code")])]
 fn protected_32_narrow_stack_leave() {
     Runner::new(Mode::Protected32NarrowStack).run(&stack::LEAVE, &stack::INPUTS_FRAME);
 }

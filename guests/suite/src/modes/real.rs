@@ -120,7 +120,7 @@ fn real_bounds() {
 }
 
 /// Loads and stores of LDTR and TR raise #UD in real mode.
-#[case(feature = RealMode, spec = [sdm3a("Instruction Set Supported"), sdm2("ARPL—Adjust RPL Field of Segment Selector")])]
+#[case(feature = RealMode, spec = [sdm3b("Instructions Supported in Real-Address Mode"), sdm2("ARPL—Adjust RPL Field of Segment Selector")])]
 fn real_lacks_protected_mode_instructions() {
     Runner::new(Mode::Real).run(&system::PROTECTED_ONLY, &system::INPUTS[..1]);
 }

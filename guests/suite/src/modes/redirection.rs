@@ -98,20 +98,20 @@ fn check_redirected(iopl: u32) {
 }
 
 /// With CR4.VME set and IOPL 0, INT n whose bit of the redirection bitmap is clear calls the program's own handler.
-#[case(feature = Virtual8086, spec = [sdm3a("Method 5: Software Interrupt Handling"), sdm3a("Software Interrupt Handling Methods While Operating in Virtual-8086 Mode")], needs = Needs::VME)]
+#[case(feature = Virtual8086, spec = [sdm3b("Method 5: Software Interrupt Handling"), sdm3b("Class 3—Software Interrupt Handling in Virtual-8086 Mode")], needs = Needs::VME)]
 fn redirection_iopl_0() {
     check_redirected(0);
 }
 
 /// The same with IOPL 3.
-#[case(feature = Virtual8086, spec = sdm3a("Software Interrupt Handling Methods While Operating in Virtual-8086 Mode"), needs = Needs::VME)]
+#[case(feature = Virtual8086, spec = sdm3b("Class 3—Software Interrupt Handling in Virtual-8086 Mode"), needs = Needs::VME)]
 fn redirection_iopl_3() {
     check_redirected(3);
 }
 
 /// With its bit set, INT n raises #GP(0) below IOPL 3, and goes through the IDT with IOPL 3: without a gate that is
 /// #GP(8n + 2).
-#[case(feature = Virtual8086, spec = [sdm3a("Method 2: Software Interrupt Handling"), sdm3a("Method 4: Software Interrupt Handling")], needs = Needs::VME)]
+#[case(feature = Virtual8086, spec = [sdm3b("Method 2: Software Interrupt Handling"), sdm3b("Method 4: Software Interrupt Handling")], needs = Needs::VME)]
 fn redirection_off() {
     let arena = with_bitmaps();
     for vector in 0..=u8::MAX {
@@ -132,7 +132,7 @@ fn redirection_off() {
 }
 
 /// With CR4.VME clear the redirection bitmap means nothing: INT n raises #GP(0) below IOPL 3.
-#[case(feature = Virtual8086, spec = sdm3a("Method 1: Software Interrupt Handling"))]
+#[case(feature = Virtual8086, spec = sdm3b("Method 1: Software Interrupt Handling"))]
 fn redirection_without_vme() {
     let arena = with_bitmaps();
     for vector in (0..=u8::MAX).step_by(17) {
@@ -145,7 +145,7 @@ fn redirection_without_vme() {
 
 /// With CR4.VME set and IOPL below 3, CLI, STI, PUSHF, POPF and IRET of 16 bits work on VIF instead of IF; with VIP set,
 /// what would set VIF raises #GP(0), as does TF in POPF; 32-bit forms raise #GP(0).
-#[case(feature = Virtual8086, spec = [sdm3a("Virtual-8086 Mode Extensions"), sdm2("CLI—Clear Interrupt Flag"), sdm2("POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register")], needs = Needs::VME)]
+#[case(feature = Virtual8086, spec = [sdm3b("Interrupt and Exception Handling in Virtual-8086 Mode"), sdm2("CLI—Clear Interrupt Flag"), sdm2("POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register")], needs = Needs::VME)]
 fn redirection_virtual_interrupt_flag() {
     const ROWS: &[Text] = names![
         "CLI",
@@ -213,7 +213,7 @@ fn redirection_virtual_interrupt_flag() {
 }
 
 /// With CR4.PVI set, CLI and STI at CPL 3 of protected mode with IOPL below 3 work on VIF; PUSHFD tells IF as it is.
-#[case(feature = ProtectedMode32, spec = sdm3a("Protected-Mode Virtual Interrupts"), needs = Needs::VME)]
+#[case(feature = ProtectedMode32, spec = sdm3b("Protected-Mode Virtual Interrupts"), needs = Needs::VME)]
 fn virtual_interrupts_of_protected_mode() {
     const ROWS: &[Text] =
         names!["CLI", "STI", "STI with VIP", "PUSHFD", "CLI, PVI clear", "STI, PVI clear", "CLI with VME alone"];
@@ -271,7 +271,7 @@ fn redirection_io_bitmap() {
 
 /// The frame of an exception in virtual-8086 mode holds GS, FS, DS, ES, SS, ESP, EFLAGS, CS and EIP, and the handler has
 /// null data segments.
-#[case(feature = Virtual8086, spec = [sdm3a("Leaving Virtual-8086 Mode"), sdm3a("Interrupt and Exception Handling in Virtual-8086 Mode")])]
+#[case(feature = Virtual8086, spec = [sdm3b("Leaving Virtual-8086 Mode"), sdm3b("Interrupt and Exception Handling in Virtual-8086 Mode")])]
 fn redirection_stack_frame() {
     let arena = with_bitmaps();
     let mut program = Program::VIRTUAL_8086.with(&[(ESP, 0x7ffb_e000)]);

@@ -120,13 +120,13 @@ fn virtual_8086_bounds() {
 }
 
 /// Loads and stores of LDTR and TR raise #UD in virtual-8086 mode.
-#[case(feature = Virtual8086, spec = [sdm3a("Instruction Set Supported"), sdm2("ARPL—Adjust RPL Field of Segment Selector")])]
+#[case(feature = Virtual8086, spec = [sdm3b("Instructions Supported in Real-Address Mode"), sdm2("ARPL—Adjust RPL Field of Segment Selector")])]
 fn virtual_8086_lacks_protected_mode_instructions() {
     Runner::new(Mode::Virtual8086).run(&system::PROTECTED_ONLY, &system::INPUTS[..1]);
 }
 
 /// Privileged instructions raise #GP(0) in virtual-8086 mode, whatever IOPL is.
-#[case(feature = Virtual8086, spec = [sdm3a("Virtual-8086 Mode"), sdm3a("Privileged Instructions")])]
+#[case(feature = Virtual8086, spec = [sdm3b("Virtual-8086 Mode"), sdm3a("Privileged Instructions")])]
 fn virtual_8086_privileged() {
     let mut runner = Runner::new(Mode::Virtual8086);
     runner.program.registers.eflags |= EFLAGS_IOPL_3;
@@ -134,13 +134,13 @@ fn virtual_8086_privileged() {
 }
 
 /// CLI, STI, PUSHF, POPF, INT n and IRET raise #GP(0) in virtual-8086 mode with an IOPL of 0.
-#[case(feature = Virtual8086, spec = [sdm3a("Sensitive Instructions"), sdm3a("Virtual-8086 Mode")])]
+#[case(feature = Virtual8086, spec = [sdm3b("Sensitive Instructions"), sdm3b("Virtual-8086 Mode")])]
 fn virtual_8086_sensitive_iopl_0() {
     Runner::new(Mode::Virtual8086).run(&system::SENSITIVE, &system::INPUTS);
 }
 
 /// The same with an IOPL of 1.
-#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+#[case(feature = Virtual8086, spec = sdm3b("Sensitive Instructions"))]
 fn virtual_8086_sensitive_iopl_1() {
     let mut runner = Runner::new(Mode::Virtual8086);
     runner.program.registers.eflags |= 1 << 12;
@@ -148,7 +148,7 @@ fn virtual_8086_sensitive_iopl_1() {
 }
 
 /// The same with an IOPL of 2.
-#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+#[case(feature = Virtual8086, spec = sdm3b("Sensitive Instructions"))]
 fn virtual_8086_sensitive_iopl_2() {
     let mut runner = Runner::new(Mode::Virtual8086);
     runner.program.registers.eflags |= 2 << 12;
@@ -156,7 +156,7 @@ fn virtual_8086_sensitive_iopl_2() {
 }
 
 /// With an IOPL of 3 they execute: PUSHF tells IOPL, POPF does not change it, INT goes through the IDT.
-#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+#[case(feature = Virtual8086, spec = sdm3b("Sensitive Instructions"))]
 fn virtual_8086_sensitive_iopl_3() {
     let mut runner = Runner::new(Mode::Virtual8086);
     runner.program.registers.eflags |= EFLAGS_IOPL_3;
@@ -164,7 +164,7 @@ fn virtual_8086_sensitive_iopl_3() {
 }
 
 /// Other instructions do not depend on IOPL in virtual-8086 mode.
-#[case(feature = Virtual8086, spec = sdm3a("Sensitive Instructions"))]
+#[case(feature = Virtual8086, spec = sdm3b("Sensitive Instructions"))]
 fn virtual_8086_not_sensitive() {
     Runner::new(Mode::Virtual8086).run(&system::NOT_SENSITIVE, &system::INPUTS);
 }

@@ -61,7 +61,7 @@ fn parameters_of_a_32_bit_gate() {
 }
 
 /// A 16-bit call gate does the same with words.
-#[case(feature = CallGates, spec = [sdm3a("Stack Switching"), sdm3a("Transferring Control Among Mixed-Size Code Segments"), apm2("Stack Switching")])]
+#[case(feature = CallGates, spec = [sdm3a("Stack Switching"), sdm3b("Transferring Control Among Mixed-Size Code Segments"), apm2("Stack Switching")])]
 fn parameters_of_a_16_bit_gate() {
     let arena = Arena::new();
     tables::write_u64(LANDING, 0xea66 | u64::from(arena.end()) << 16 | u64::from(selector::CODE_32) << 48);

@@ -103,7 +103,7 @@ fn run_16(arena: &Arena, program: &Program, code: &Code) -> rt::excursion::Arriv
 }
 
 /// Interrupt and trap gates of 16 bits push IP, CS and FLAGS as words, truncated, and lead to an offset of 16 bits.
-#[case(feature = InterruptGates, spec = [sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"), sdm3a("Transferring Control Among Mixed-Size Code Segments"), apm2("Legacy Protected-Mode Interrupt Control Transfers")])]
+#[case(feature = InterruptGates, spec = [sdm2("INT n/INTO/INT3/INT1—Call to Interrupt Procedure"), sdm3b("Transferring Control Among Mixed-Size Code Segments"), apm2("Legacy Protected-Mode Interrupt Control Transfers")])]
 fn interrupt_gates_of_16_bits() {
     const NAMES: &[Text] = names!["interrupt gate", "trap gate"];
     const NT: u32 = 1 << 14;
@@ -126,7 +126,7 @@ fn interrupt_gates_of_16_bits() {
 }
 
 /// JMP through a call gate of 16 bits ignores the upper half of the gate's offset.
-#[case(feature = CallGates, spec = [sdm2("JMP—Jump"), sdm3a("Transferring Control Among Mixed-Size Code Segments")])]
+#[case(feature = CallGates, spec = [sdm2("JMP—Jump"), sdm3b("Transferring Control Among Mixed-Size Code Segments")])]
 fn jump_through_a_gate_of_16_bits() {
     const NAMES: &[Text] = names!["0000", "0001", "dead", "ffff"];
     let arena = Arena::new();

@@ -387,7 +387,7 @@ fn tasks_whose_state_cannot_be_loaded() {
 }
 
 /// Bit T of the new TSS raises #DB behind the switch, before the task's first instruction.
-#[case(feature = TaskSwitches, spec = [sdm3a("Task-Switch Exception Condition"), sdm3a("Interrupt 1—Debug Exception (#DB)")])]
+#[case(feature = TaskSwitches, spec = [sdm3b("Task-Switch Exception Condition"), sdm3a("Interrupt 1—Debug Exception (#DB)")])]
 fn debug_trap_of_a_task() {
     let arena = Arena::new();
     put_task_32(arena.end());
