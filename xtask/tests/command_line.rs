@@ -120,8 +120,7 @@ fn bad_fuzzing_requests_are_refused() {
     let path = folder.path().to_str().unwrap();
     assert_refused(&["fuzz", "mmio", "--mode", "24"], &["24", "16"]);
     assert_refused(&["fuzz", "mmio", "--on", "mmio-user,nothing"], &["nothing", "mmio-supervisor", "all"]);
-    if fs::read_to_string("/sys/module/kvm/parameters/force_emulation_prefix").is_ok_and(|text| text.trim() == "0")
-    {
+    if fs::read_to_string("/sys/module/kvm/parameters/force_emulation_prefix").is_ok_and(|text| text.trim() == "0") {
         assert_refused(
             &["fuzz", "mmio", "--mode", "16", "--on", "forced-user", "--folder", path],
             &["kvm.force_emulation_prefix", "cargo xtask fuzz mmio --mode 16 --on mmio-user"],
