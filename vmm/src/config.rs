@@ -19,7 +19,7 @@ pub enum Irqchip {
 /// Devices of a PC that this VMM emulates, where it and not KVM does so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chipset {
-    /// Two 8259As; needs [`Irqchip::Split`].
+    /// Two 8259As and an I/O APIC; needs [`Irqchip::Split`] or [`Irqchip::User`].
     pub interrupt_controllers: bool,
     /// An 8254 and port 61H; needs interrupt controllers, of KVM or of this VMM, and excludes [`VmConfig::pit`].
     pub pit: bool,

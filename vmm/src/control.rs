@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler, unblock_signal};
@@ -62,9 +63,11 @@ pub(crate) struct Control {
 }
 
 /// A thread that runs a vCPU.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Thread {
     id: libc::pthread_t,
+    /// To wake it, if it waits outside of KVM_RUN.
+    handle: thread::Thread,
     vcpu: u8,
     /// The processor time it had used when it began to.
     used_before: Duration,
@@ -99,6 +102,7 @@ impl Control {
             // because a VM can be made only with a `Hypervisor`, which installs it. The result can only tell of a
             // number that is no signal.
             unsafe { libc::pthread_kill(thread.id, SIGRTMIN()) };
+            thread.handle.unpark();
         }
     }
 
@@ -109,6 +113,7 @@ impl Control {
         for thread in self.threads().iter().filter(|thread| thread.vcpu == vcpu && thread.id != caller) {
             // SAFETY: as in `interrupt`.
             unsafe { libc::pthread_kill(thread.id, SIGRTMIN()) };
+            thread.handle.unpark();
         }
     }
 
@@ -160,7 +165,7 @@ impl<'a> Registration<'a> {
         let thread = unsafe { libc::pthread_self() };
         // SAFETY: the calling thread has not ended.
         let used_before = unsafe { processor_time(thread) };
-        control.threads().push(Thread { id: thread, vcpu, used_before });
+        control.threads().push(Thread { id: thread, handle: thread::current(), vcpu, used_before });
         Self { control, thread, outer }
     }
 }

@@ -19,10 +19,12 @@ use crate::{
     start_info,
     vm::Vm,
 };
+use ::platform::local_apic::{MSR_APIC_BASE, MSR_TSC_DEADLINE};
 use kvm_bindings::{
-    KVM_CAP_SPLIT_IRQCHIP, KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
+    KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_FILTER, KVM_MSR_EXIT_REASON_INVAL,
+    KVM_MSR_EXIT_REASON_UNKNOWN, KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
 };
-use kvm_ioctls::{Cap, VcpuFd, VmFd};
+use kvm_ioctls::{Cap, MsrFilterDefaultAction, MsrFilterRange, MsrFilterRangeFlags, VcpuFd, VmFd};
 use std::{io, sync::Arc};
 
 /// What KVM's I/O APIC says of itself (Linux, "arch/x86/kvm/ioapic.h", IOAPIC_VERSION_ID).
@@ -86,7 +88,7 @@ impl Vm {
     ///
     /// # Errors
     /// See [`VmError`].
-    pub fn new(hypervisor: &Hypervisor, image: &Image, config: VmConfig) -> Result<Self, VmError> {
+    pub fn new(hypervisor: &Hypervisor, image: &Image, mut config: VmConfig) -> Result<Self, VmError> {
         check_shape(&config)?;
         let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
         let memory = image.instantiate()?;
@@ -103,7 +105,8 @@ impl Vm {
         let machine = Machine {
             nr_vcpus: config.nr_vcpus,
             has_apic: config.irqchip != Irqchip::None,
-            has_tsc_deadline: hypervisor.has_tsc_deadline,
+            // Our local APIC does not have it.
+            has_tsc_deadline: hypervisor.has_tsc_deadline && config.irqchip != Irqchip::User,
         };
         let vcpus = (0..config.nr_vcpus)
             .map(|index| {
@@ -120,12 +123,11 @@ impl Vm {
         let fd = Arc::new(fd);
         let interrupts = Interrupts::new(fd.clone(), config.irqchip);
         let control = Arc::new(Control::default());
-        let mut devices = config.devices;
-        let platform = Platform::new(config.chipset, &interrupts, &control).map(|(platform, on_bus)| {
-            devices.extend(on_bus);
+        let platform = Platform::new(&config, &interrupts, &control).map(|(platform, on_bus)| {
+            config.devices.extend(on_bus);
             platform
         });
-        let bus = Bus::new(devices, memory.size_bytes())?;
+        let bus = Bus::new(config.devices, memory.size_bytes())?;
         if config.acpi && config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
@@ -154,8 +156,8 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
 fn check_chipset(config: &VmConfig) -> Result<(), VmError> {
     let Chipset { interrupt_controllers, pit, hpet } = config.chipset;
     match config.irqchip {
-        Irqchip::None | Irqchip::Kernel | Irqchip::User if interrupt_controllers => {
-            Err(VmError::Shape("interrupt controllers of this VMM need the split irqchip"))
+        Irqchip::None | Irqchip::Kernel if interrupt_controllers => {
+            Err(VmError::Shape("interrupt controllers of this VMM need local APICs alone: split, or its own"))
         }
         irqchip if (pit || hpet) && irqchip != Irqchip::Kernel && !interrupt_controllers => {
             Err(VmError::Shape("a PIT or an HPET needs interrupt controllers that it can interrupt"))
@@ -199,7 +201,24 @@ fn create_irqchip(fd: &VmFd, config: &VmConfig) -> Result<(), VmError> {
         false => Err(VmError::MissingCapability { name }),
     };
     match config.irqchip {
-        Irqchip::None | Irqchip::User => {}
+        Irqchip::None => {}
+        Irqchip::User => {
+            need(Cap::X86UserSpaceMsr, "KVM_CAP_X86_USER_SPACE_MSR")?;
+            need(Cap::X86MsrFilter, "KVM_CAP_X86_MSR_FILTER")?;
+            let mut msr = kvm_enable_cap { cap: KVM_CAP_X86_USER_SPACE_MSR, ..Default::default() };
+            // Those of x2APIC mode cannot be filtered: KVM, which has no local APIC here, knows none of them.
+            msr.args[0] =
+                u64::from(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER);
+            fd.enable_cap(&msr).map_err(refused("KVM_ENABLE_CAP of KVM_CAP_X86_USER_SPACE_MSR"))?;
+            let ours = |base| MsrFilterRange {
+                flags: MsrFilterRangeFlags::READ | MsrFilterRangeFlags::WRITE,
+                base,
+                msr_count: 1,
+                bitmap: &[0],
+            };
+            fd.set_msr_filter(MsrFilterDefaultAction::ALLOW, &[ours(MSR_APIC_BASE), ours(MSR_TSC_DEADLINE)])
+                .map_err(refused("KVM_X86_SET_MSR_FILTER"))?;
+        }
         Irqchip::Split => {
             need(Cap::SplitIrqchip, "KVM_CAP_SPLIT_IRQCHIP")?;
             let mut split = kvm_enable_cap { cap: KVM_CAP_SPLIT_IRQCHIP, ..Default::default() };

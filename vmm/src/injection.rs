@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "kvm-ioctls has no call for KVM_INTERRUPT on x86")]
 // UNSAFETY: one ioctl that reads an integer of ours.
 
-use crate::{platform::Platform, run_page::RunPage};
+use crate::{platform::Platform, run_page::RunPage, stop::StopReason};
 use kvm_bindings::{KVMIO, kvm_interrupt};
 use kvm_ioctls::VcpuFd;
 use vmm_sys_util::{errno, ioctl::ioctl_with_ref};
@@ -28,15 +28,17 @@ impl Injector {
         index: u8,
         vcpu: &VcpuFd,
         page: RunPage,
-    ) -> Result<(), errno::Error> {
+    ) -> Result<(), StopReason> {
         if page.is_ready_for_interrupt() {
-            self.held = self.held.or_else(|| platform.acknowledge(index));
+            if self.held.is_none() && platform.asks(index) {
+                self.held = platform.acknowledge(index)?;
+            }
             if let Some(vector) = self.held {
                 match inject(vcpu, vector) {
                     Ok(()) => self.held = None,
                     // The one before has not got in yet, because a signal came first.
                     Err(error) if error.errno() == libc::EEXIST => {}
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
             }
         }

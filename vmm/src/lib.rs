@@ -42,6 +42,7 @@ pub mod layout;
 mod memory;
 mod observer;
 mod platform;
+mod reset;
 pub mod reusable;
 mod run;
 mod run_page;

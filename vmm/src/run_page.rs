@@ -50,6 +50,26 @@ impl RunPage {
         unsafe { ptr::addr_of!((*self.page.as_ptr()).ready_for_interrupt_injection).read_volatile() != 0 }
     }
 
+    /// Whether the guest had IF set at its last exit.
+    pub(crate) fn has_interrupts_enabled(self) -> bool {
+        // SAFETY: the page is mapped (see `new`), and every value is one of the field.
+        unsafe { ptr::addr_of!((*self.page.as_ptr()).if_flag).read_volatile() != 0 }
+    }
+
+    /// CR8 at the last exit, where KVM emulates no local APIC.
+    pub(crate) fn cr8(self) -> u8 {
+        // SAFETY: the page is mapped (see `new`), and every value is one of the field.
+        let cr8 = unsafe { ptr::addr_of!((*self.page.as_ptr()).cr8).read_volatile() };
+        // It has four bits.
+        cr8 as u8 & 0xf
+    }
+
+    /// What CR8 is at the next entry, likewise.
+    pub(crate) fn set_cr8(self, value: u8) {
+        // SAFETY: the page is mapped (see `new`), and the value is only ever accessed as an integer.
+        unsafe { ptr::addr_of_mut!((*self.page.as_ptr()).cr8).write_volatile(value.into()) }
+    }
+
     /// Number of the last exit's reason.
     pub(crate) fn exit_reason(self) -> u32 {
         // SAFETY: the page is mapped (see `new`), and every value is one of the field.

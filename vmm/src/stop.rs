@@ -53,6 +53,12 @@ pub enum StopReason {
     },
 }
 
+impl From<kvm_ioctls::Error> for StopReason {
+    fn from(error: kvm_ioctls::Error) -> Self {
+        Self::KvmError { errno: error.errno() }
+    }
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,12 +9,14 @@ use crate::{
     injection::Injector,
     memory::GuestMemory,
     observer::{CpuView, Exit, ExitObserver},
-    platform::Platform,
+    platform::{Failure, Platform, Request},
+    reset,
     run_page::RunPage,
     stop::StopReason,
 };
 use kvm_bindings::kvm_debug_exit_arch;
 use kvm_ioctls::{VcpuExit, VcpuFd};
+use std::thread;
 
 /// What vCPUs of a VM take turns with.
 pub(crate) struct Outside<'a> {
@@ -45,6 +47,9 @@ pub(crate) struct Runner<'a> {
     nr_exits: u64,
     platform: Option<&'a Platform>,
     injector: Injector,
+    /// Whether the guest waits in HLT, where that is this VMM's affair; and the CR8 it was entered with.
+    is_halted: bool,
+    cr8: u8,
     _registration: Registration<'a>,
 }
 
@@ -69,6 +74,8 @@ impl<'a> Runner<'a> {
             nr_exits: 0,
             platform,
             injector: Injector::default(),
+            is_halted: false,
+            cr8: 0,
             _registration: registration,
         }
     }
@@ -87,19 +94,56 @@ impl<'a> Runner<'a> {
         self.page.set_immediate_exit(false);
     }
 
+    /// Does what has to be done before the guest is entered, where interrupts are this VMM's affair.
+    fn prepare_entry(&mut self, platform: &Platform) -> Result<Readiness, StopReason> {
+        if platform.has_local_apics() {
+            while let Some(request) = platform.take_request(self.index) {
+                self.is_halted = false;
+                match request {
+                    Request::Init => reset::init(self.vcpu)?,
+                    Request::StartUp(page) => reset::start_up(self.vcpu, page)?,
+                    Request::Nmi => self.vcpu.nmi()?,
+                    // There is no system-management mode.
+                    Request::Smi => {}
+                }
+            }
+            let can_wake = || self.page.has_interrupts_enabled() && platform.asks(self.index);
+            if platform.is_waiting(self.index) || self.is_halted && !can_wake() {
+                return Ok(Readiness::Idle);
+            }
+            self.is_halted = false;
+            self.cr8 = platform.cr8(self.index);
+            self.page.set_cr8(self.cr8);
+        }
+        self.injector.prepare_entry(platform, self.index, self.vcpu, self.page)?;
+        Ok(Readiness::Ready)
+    }
+
     /// Enters the guest once and handles its exit; `outside` is taken only for an exit.
     pub(crate) fn step<'o, O>(&mut self, outside: impl FnOnce() -> O) -> Step
     where
         O: std::ops::DerefMut<Target = Outside<'o>>,
     {
         let (page, memory) = (self.page, self.memory);
-        if let Some(platform) = self.platform
-            && let Err(error) = self.injector.prepare_entry(platform, self.index, self.vcpu, page)
-        {
-            return Step::Stop(StopReason::KvmError { errno: error.errno() });
+        let (platform, index) = (self.platform, self.index);
+        match platform.map(|platform| self.prepare_entry(platform)) {
+            None | Some(Ok(Readiness::Ready)) => {}
+            Some(Ok(Readiness::Idle)) => {
+                // Whoever has something for this vCPU, its end among it, wakes it; also if that was before.
+                thread::park();
+                return Step::Interrupted;
+            }
+            Some(Err(reason)) => return Step::Stop(reason),
         }
         self.data.clear();
         let result = self.vcpu.run();
+        let local = platform.filter(|platform| platform.has_local_apics());
+        if let Some(platform) = local
+            && page.cr8() != self.cr8
+        {
+            platform.set_cr8(index, page.cr8());
+        }
+        let mut new_apic_base = None;
         let mut outside = outside();
         let bus = &mut *outside.bus;
         let unexpected =
@@ -121,13 +165,23 @@ impl<'a> Runner<'a> {
             }
             Ok(VcpuExit::MmioWrite(address, data)) => {
                 self.data.extend_from_slice(data);
-                let flow = bus.write_memory(address, data, memory);
-                (Exit::MmioWrite { address, data: &self.data }, flow.into())
+                let step = match local.and_then(|platform| platform.write_apic(index, address, data)) {
+                    Some(result) => result.into(),
+                    None => bus.write_memory(address, data, memory).into(),
+                };
+                (Exit::MmioWrite { address, data: &self.data }, step)
             }
             Ok(VcpuExit::MmioRead(address, data)) => {
-                let flow = bus.read_memory(address, data);
+                let step = match local.and_then(|platform| platform.read_apic(index, address, data)) {
+                    Some(result) => result.into(),
+                    None => bus.read_memory(address, data).into(),
+                };
                 self.data.extend_from_slice(data);
-                (Exit::MmioRead { address, data: &self.data }, flow.into())
+                (Exit::MmioRead { address, data: &self.data }, step)
+            }
+            Ok(VcpuExit::Hlt) if local.is_some() => {
+                self.is_halted = true;
+                (Exit::Hlt, Step::Continue)
             }
             Ok(VcpuExit::Hlt) => (Exit::Hlt, Step::Stop(StopReason::Halted)),
             Ok(VcpuExit::Shutdown) => (Exit::Shutdown, Step::Stop(StopReason::Shutdown)),
@@ -155,6 +209,8 @@ impl<'a> Runner<'a> {
             // What asked for it is at the start of the next step.
             Ok(VcpuExit::IrqWindowOpen) if self.platform.is_some() => return Step::Continue,
             Ok(VcpuExit::IrqWindowOpen) => unexpected("KVM_EXIT_IRQ_WINDOW_OPEN"),
+            // What it was set to is in the page, and was taken from there.
+            Ok(VcpuExit::SetTpr) if local.is_some() => (Exit::Other { name: "KVM_EXIT_SET_TPR" }, Step::Continue),
             Ok(VcpuExit::SetTpr) => unexpected("KVM_EXIT_SET_TPR"),
             Ok(VcpuExit::TprAccess) => unexpected("KVM_EXIT_TPR_ACCESS"),
             Ok(VcpuExit::S390Sieic) => unexpected("KVM_EXIT_S390_SIEIC"),
@@ -168,25 +224,62 @@ impl<'a> Runner<'a> {
             Ok(VcpuExit::S390Tsch) => unexpected("KVM_EXIT_S390_TSCH"),
             Ok(VcpuExit::Epr) => unexpected("KVM_EXIT_EPR"),
             Ok(VcpuExit::S390Stsi) => unexpected("KVM_EXIT_S390_STSI"),
-            Ok(VcpuExit::IoapicEoi(vector)) => {
-                let ended = self.platform.map(|platform| platform.end_of_interrupt(vector));
-                match ended {
-                    Some(ended) => (
-                        Exit::Other { name: "KVM_EXIT_IOAPIC_EOI" },
-                        ended.map_or_else(|failure| Step::Stop(failure.into()), |()| Step::Continue),
-                    ),
-                    None => unexpected("KVM_EXIT_IOAPIC_EOI"),
+            Ok(VcpuExit::IoapicEoi(vector)) => match platform {
+                Some(platform) => {
+                    (Exit::Other { name: "KVM_EXIT_IOAPIC_EOI" }, platform.end_of_interrupt(vector).into())
                 }
-            }
+                None => unexpected("KVM_EXIT_IOAPIC_EOI"),
+            },
             Ok(VcpuExit::Hyperv) => unexpected("KVM_EXIT_HYPERV"),
+            Ok(VcpuExit::X86Rdmsr(exit)) if local.is_some() => {
+                match local.map(|platform| platform.read_msr(index, exit.index)) {
+                    Some(Ok(value)) => *exit.data = value,
+                    _ => *exit.error = 1,
+                }
+                (Exit::Other { name: "KVM_EXIT_X86_RDMSR" }, Step::Continue)
+            }
+            Ok(VcpuExit::X86Wrmsr(exit)) if local.is_some() => {
+                let step = match local.map(|platform| platform.write_msr(index, exit.index, exit.data)) {
+                    Some(Ok(Ok(base))) => {
+                        new_apic_base = base;
+                        Step::Continue
+                    }
+                    Some(Err(failure)) => Step::Stop(failure.into()),
+                    _ => {
+                        *exit.error = 1;
+                        Step::Continue
+                    }
+                };
+                (Exit::Other { name: "KVM_EXIT_X86_WRMSR" }, step)
+            }
             Ok(VcpuExit::X86Rdmsr(_)) => unexpected("KVM_EXIT_X86_RDMSR"),
             Ok(VcpuExit::X86Wrmsr(_)) => unexpected("KVM_EXIT_X86_WRMSR"),
             Ok(VcpuExit::MemoryFault { .. }) => unexpected("KVM_EXIT_MEMORY_FAULT"),
             Ok(VcpuExit::Unsupported(_)) => unexpected("an exit that kvm-ioctls does not know"),
         };
+        let step = match new_apic_base.map(|base| reset::set_apic_base(self.vcpu, base)) {
+            Some(Err(error)) => Step::Stop(error.into()),
+            _ => step,
+        };
         self.nr_exits += 1;
         outside.observer.exit(self.index, &exit, &CpuView { vcpu: self.vcpu, memory });
         step
+    }
+}
+
+/// Whether the guest can be entered.
+enum Readiness {
+    Ready,
+    /// It waits for an interrupt.
+    Idle,
+}
+
+impl From<Result<(), Failure>> for Step {
+    fn from(result: Result<(), Failure>) -> Self {
+        match result {
+            Ok(()) => Self::Continue,
+            Err(failure) => Self::Stop(failure.into()),
+        }
     }
 }
 

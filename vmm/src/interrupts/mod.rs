@@ -156,12 +156,18 @@ impl Interrupts {
     /// Routes each pin of an I/O APIC in user space to its message, so that KVM tells when a level-triggered one is over
     /// (KVM_EXIT_IOAPIC_EOI). Pins beyond those of the I/O APIC are left out.
     pub(crate) fn set_pins(&self, pins: impl IntoIterator<Item = (u32, MsiMessage)>) -> Result<(), InterruptError> {
-        self.change_routes(|routes| Ok(routes.set_pins(pins)))
+        self.change_routes(|routes| {
+            routes.set_pins(pins);
+            Ok(())
+        })
     }
 
     /// Sends the PIT's interrupt to the pin that the firmware tables tell.
     pub(crate) fn override_pit(&self) -> Result<(), InterruptError> {
-        self.change_routes(|routes| Ok(routes.override_pit()))
+        self.change_routes(|routes| {
+            routes.override_pit();
+            Ok(())
+        })
     }
 
     fn need_local_apics(&self, what: &'static str) -> Result<(), InterruptError> {

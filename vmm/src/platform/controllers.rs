@@ -1,6 +1,6 @@
-//! Interrupt controllers in user space: both 8259As and the I/O APIC, beside local APICs of KVM.
+//! Interrupt controllers in user space: both 8259As and the I/O APIC, beside local APICs of KVM or of this VMM.
 
-use super::{IO_APIC_VERSION, state::Failure};
+use super::{IO_APIC_VERSION, PIC_VCPU, local_apics::LocalApics, state::Failure};
 use crate::{
     firmware::{PIT_IRQ, PIT_PIN},
     interrupts::{Interrupts, MsiMessage},
@@ -10,6 +10,7 @@ use ::platform::{
     message::Message,
     model::{Model, Signal},
     pic::Pic,
+    time::Nanoseconds,
 };
 
 /// ISA interrupts have these numbers, and lead to both 8259s and the I/O APIC; others only to the latter.
@@ -35,16 +36,27 @@ const MESSAGE_LEVEL: u32 = 1 << 15 | 1 << 14;
 pub(super) struct UserControllers {
     pub(super) pic: Pic,
     pub(super) io_apic: IoApic,
-    interrupts: Interrupts,
+    pub(super) processors: Processors,
     /// What KVM knows of the level-triggered entries.
     level_pins: Vec<(u32, MsiMessage)>,
+    /// The output of the 8259s, as it was told last.
+    pic_asked: bool,
+    touched: u64,
+}
+
+/// The local APICs at the other end.
+pub(super) enum Processors {
+    /// KVM's.
+    Kernel(Interrupts),
+    /// Ours.
+    User(LocalApics),
 }
 
 impl UserControllers {
-    pub(super) fn new(interrupts: Interrupts) -> Self {
+    pub(super) fn new(processors: Processors) -> Self {
         const _: () = assert!(IO_APIC_VERSION == 0x20, "that of the model below");
         let io_apic = IoApic::new(Version::WithEoiRegister);
-        Self { pic: Pic::new(), io_apic, interrupts, level_pins: Vec::new() }
+        Self { pic: Pic::new(), io_apic, processors, level_pins: Vec::new(), pic_asked: false, touched: 0 }
     }
 
     /// Carries what a pin did to the inputs that its line leads to.
@@ -68,20 +80,50 @@ impl UserControllers {
         self.io_apic.set_line(pin, signal.high);
     }
 
-    /// Sends the messages of the I/O APIC.
-    pub(super) fn send(&mut self) -> Result<(), Failure> {
-        while let Some(Message { address, data }) = self.io_apic.take() {
-            // Whether anybody takes it is not told on a PC either.
-            self.interrupts.signal_msi(MsiMessage { address, data })?;
+    /// Takes the outputs of the controllers to the processors.
+    pub(super) fn send(&mut self, now: Nanoseconds) -> Result<(), Failure> {
+        let asks = self.pic.output();
+        let changed = asks != std::mem::replace(&mut self.pic_asked, asks);
+        match &mut self.processors {
+            Processors::Kernel(interrupts) => {
+                while let Some(Message { address, data }) = self.io_apic.take() {
+                    // Whether anybody takes it is not told on a PC either.
+                    interrupts.signal_msi(MsiMessage { address, data })?;
+                }
+                if changed && asks {
+                    self.touched |= 1 << PIC_VCPU;
+                }
+            }
+            Processors::User(apics) => {
+                if changed {
+                    apics.set_pic(now, asks);
+                }
+                apics.carry(now);
+                loop {
+                    while let Some(vector) = apics.take_ended() {
+                        self.io_apic.end_of_interrupt(vector);
+                    }
+                    // A pin that has sent waits for the end, which only a processor makes: this ends.
+                    let Some(message) = self.io_apic.take() else { break };
+                    apics.deliver(now, message);
+                }
+                self.touched |= apics.take_touched();
+            }
         }
         Ok(())
     }
 
+    /// Which vCPUs have been told something since the last call, a bit each.
+    pub(super) fn take_touched(&mut self) -> u64 {
+        std::mem::take(&mut self.touched)
+    }
+
     /// Tells KVM which interrupts are level-triggered, if that has changed: it tells of their end then.
     pub(super) fn tell_level_pins(&mut self) -> Result<(), Failure> {
+        let Processors::Kernel(interrupts) = &self.processors else { return Ok(()) };
         let level_pins = level_pins(&self.io_apic);
         if level_pins != self.level_pins {
-            self.interrupts.set_pins(level_pins.iter().copied())?;
+            interrupts.set_pins(level_pins.iter().copied())?;
             self.level_pins = level_pins;
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(super) enum Controllers {
     /// KVM's, all of them.
     Kernel(Interrupts),
     /// Ours.
-    User(UserControllers),
+    User(Box<UserControllers>),
 }
 
 impl Controllers {
@@ -40,7 +40,10 @@ impl Controllers {
                 // that is busy.
                 wire.set(false)?;
                 wire.set(true)?;
-                Ok(if signal.high { () } else { wire.set(false)? })
+                if !signal.high {
+                    wire.set(false)?;
+                }
+                Ok(())
             }
             Self::User(controllers) => {
                 controllers.carry(line, signal);

@@ -11,15 +11,24 @@ mod clock;
 mod controllers;
 mod device;
 mod lines;
+mod local_apics;
+mod processor;
 mod state;
 mod wakeups;
 
+pub(crate) use ::platform::local_apic::Request;
 pub(crate) use state::Failure;
 pub(crate) use wakeups::awake;
 
-use crate::{bus::Device, config::Chipset, control::Control, interrupts::Interrupts};
+use crate::{
+    bus::Device,
+    config::{Chipset, Irqchip, VmConfig},
+    control::Control,
+    interrupts::Interrupts,
+};
 use ::platform::{hpet::Hpet, model::Model, time::Nanoseconds};
 use device::ModelDevice;
+use local_apics::LocalApics;
 use state::{State, Target};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -35,25 +44,32 @@ pub(crate) fn hpet_id() -> u32 {
 /// The vCPU that the 8259s interrupt.
 const PIC_VCPU: u8 = 0;
 
+/// What of a platform stands on the bus.
+pub(crate) type OnBus = Vec<Box<dyn Device>>;
+
 /// The devices of one VM.
 pub(crate) struct Platform {
     state: Mutex<State>,
     /// Notified when something is due earlier than the waiting thread knows, or when it has to end.
     changed: Condvar,
     control: Arc<Control>,
+    has_local_apics: bool,
 }
 
 impl Platform {
-    /// The devices that `chipset` asks for, and what of them stands on the bus. Nothing if it asks for none.
+    /// The devices that `config` asks for, and what of them stands on the bus. Nothing if it asks for none.
     pub(crate) fn new(
-        chipset: Chipset,
+        config: &VmConfig,
         interrupts: &Interrupts,
         control: &Arc<Control>,
-    ) -> Option<(Arc<Self>, Vec<Box<dyn Device>>)> {
-        if chipset == Chipset::default() {
+    ) -> Option<(Arc<Self>, OnBus)> {
+        let chipset = config.chipset;
+        let has_local_apics = config.irqchip == Irqchip::User;
+        if chipset == Chipset::default() && !has_local_apics {
             return None;
         }
-        let state = State::new(chipset, interrupts.clone());
+        let local_apics = has_local_apics.then(|| LocalApics::new(config.nr_vcpus));
+        let state = State::new(chipset, local_apics, interrupts.clone());
         let mut targets = Vec::new();
         if chipset.interrupt_controllers {
             targets.extend([(Target::Pic, device::PIC), (Target::IoApic, device::IO_APIC)]);
@@ -64,7 +80,12 @@ impl Platform {
         if chipset.hpet {
             targets.push((Target::Hpet, device::HPET));
         }
-        let platform = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), control: control.clone() });
+        let platform = Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            control: control.clone(),
+            has_local_apics,
+        });
         let devices = targets
             .into_iter()
             .map(|(target, places)| Box::new(ModelDevice::new(platform.clone(), target, places)) as Box<dyn Device>)
@@ -84,33 +105,38 @@ impl Platform {
     fn access<T>(&self, access: impl FnOnce(&mut State, Nanoseconds) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut state = self.state();
         let now = state.clock.now();
-        let asked = state.pic_asks();
         let result = access(&mut state, now);
-        let asks = !asked && state.pic_asks();
+        let touched = state.take_touched();
         let due = state.next_change(now);
         if due.is_some_and(|due| state.due.is_none_or(|known| due < known)) {
             self.changed.notify_one();
         }
         drop(state);
-        if asks {
-            self.control.interrupt_one(PIC_VCPU);
+        // A bit each; nearly always there is none.
+        let mut rest = touched;
+        while rest != 0 {
+            self.control.interrupt_one(rest.trailing_zeros() as u8);
+            rest &= rest - 1;
         }
         result
     }
 
     /// Whether an interrupt waits that a vCPU has to be told of by its thread.
     pub(crate) fn asks(&self, vcpu: u8) -> bool {
-        vcpu == PIC_VCPU && self.state().pic_asks()
+        self.state().asks(vcpu)
     }
 
     /// The vector of the most urgent of them, which counts as told from now on.
-    pub(crate) fn acknowledge(&self, vcpu: u8) -> Option<u8> {
-        if vcpu == PIC_VCPU { self.state().acknowledge_pic() } else { None }
+    ///
+    /// # Errors
+    /// If what follows from it could not be delivered.
+    pub(crate) fn acknowledge(&self, vcpu: u8) -> Result<Option<u8>, Failure> {
+        self.access(|state, now| state.acknowledge(now, vcpu))
     }
 
     /// Tells the I/O APIC that a level-triggered interrupt has ended.
     pub(crate) fn end_of_interrupt(&self, vector: u8) -> Result<(), Failure> {
-        self.access(|state, _| state.end_of_interrupt(vector))
+        self.access(|state, now| state.end_of_interrupt(now, vector))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,16 +1,18 @@
 //! The devices of a platform with all that is between them, under one lock.
 
 use super::{
+    PIC_VCPU,
     clock::Clock,
-    controllers::UserControllers,
+    controllers::{Processors, UserControllers},
     lines::{self, Controllers},
+    local_apics::LocalApics,
 };
 use crate::{
     config::Chipset,
     interrupts::{InterruptError, Interrupts},
     stop::StopReason,
 };
-use ::platform::{hpet::Hpet, model::Model, pit::Pit, time::Nanoseconds};
+use ::platform::{hpet::Hpet, local_apic::LocalApic, model::Model, pit::Pit, time::Nanoseconds};
 
 /// Why an interrupt did not reach its controller.
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +73,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(chipset: Chipset, interrupts: Interrupts) -> Self {
-        let controllers = match chipset.interrupt_controllers {
-            true => Controllers::User(UserControllers::new(interrupts)),
-            false => Controllers::Kernel(interrupts),
+    pub(super) fn new(chipset: Chipset, local_apics: Option<LocalApics>, interrupts: Interrupts) -> Self {
+        let controllers = match (local_apics, chipset.interrupt_controllers) {
+            (Some(local_apics), _) => Controllers::User(Box::new(UserControllers::new(Processors::User(local_apics)))),
+            (None, true) => Controllers::User(Box::new(UserControllers::new(Processors::Kernel(interrupts)))),
+            (None, false) => Controllers::Kernel(interrupts),
         };
         Self {
             clock: Clock::default(),
@@ -105,7 +108,7 @@ impl State {
     /// What a guest reads; all ones where there is nothing.
     pub(super) fn read(&mut self, now: Nanoseconds, target: Target, offset: u64, size: u8) -> Result<u64, Failure> {
         let value = self.model(target).map_or(u64::MAX, |model| model.read(now, offset, size));
-        self.carry()?;
+        self.carry(now)?;
         Ok(value)
     }
 
@@ -126,7 +129,7 @@ impl State {
         {
             ours.tell_level_pins()?;
         }
-        self.carry()
+        self.carry(now)
     }
 
     /// Lets time pass.
@@ -137,18 +140,28 @@ impl State {
         if let Some(hpet) = &mut self.hpet {
             hpet.advance(now);
         }
-        self.carry()
+        if let Some(apics) = self.local_apics() {
+            apics.advance(now);
+        }
+        self.carry(now)
     }
 
     /// When time alone will change something.
     pub(super) fn next_change(&self, now: Nanoseconds) -> Option<Nanoseconds> {
         let pit = self.pit.as_ref().and_then(|pit| pit.next_change(now));
         let hpet = self.hpet.as_ref().and_then(|hpet| hpet.next_change(now));
-        pit.into_iter().chain(hpet).min()
+        let apics = match &self.controllers {
+            Controllers::User(ours) => match &ours.processors {
+                Processors::User(apics) => apics.next_change(now),
+                Processors::Kernel(_) => None,
+            },
+            Controllers::Kernel(_) => None,
+        };
+        pit.into_iter().chain(hpet).chain(apics).min()
     }
 
     /// Takes all outputs to where they lead.
-    fn carry(&mut self) -> Result<(), Failure> {
+    pub(super) fn carry(&mut self, now: Nanoseconds) -> Result<(), Failure> {
         let Self { pit, hpet, controllers, .. } = self;
         let is_replaced = hpet.as_ref().is_some_and(Hpet::is_legacy_replacement);
         while let Some(signal) = pit.as_mut().and_then(Model::take) {
@@ -159,25 +172,61 @@ impl State {
         while let Some(signal) = hpet.as_mut().and_then(Model::take) {
             controllers.carry(lines::of_hpet(signal.pin), signal)?;
         }
-        self.ours().map_or(Ok(()), UserControllers::send)
+        self.ours().map_or(Ok(()), |ours| ours.send(now))
     }
 
-    /// Whether the 8259s ask for an acknowledge.
-    pub(super) fn pic_asks(&self) -> bool {
-        matches!(&self.controllers, Controllers::User(ours) if ours.pic.output())
+    fn local_apics(&mut self) -> Option<&mut LocalApics> {
+        match &mut self.ours()?.processors {
+            Processors::User(apics) => Some(apics),
+            Processors::Kernel(_) => None,
+        }
     }
 
-    /// The vector of an interrupt of the 8259s, which is in service from now on.
-    pub(super) fn acknowledge_pic(&mut self) -> Option<u8> {
-        let pic = &mut self.ours()?.pic;
-        pic.output().then(|| pic.acknowledge())
+    pub(super) fn local_apic(&mut self, vcpu: u8) -> Option<&mut LocalApic> {
+        self.local_apics()?.of(vcpu)
+    }
+
+    /// Which vCPUs have been told something since the last call, a bit each.
+    pub(super) fn take_touched(&mut self) -> u64 {
+        self.ours().map_or(0, UserControllers::take_touched)
+    }
+
+    /// Whether an interrupt waits that the thread of a vCPU has to hand over.
+    pub(super) fn asks(&mut self, vcpu: u8) -> bool {
+        match self.ours() {
+            Some(UserControllers { processors: Processors::User(apics), .. }) => {
+                apics.of(vcpu).is_some_and(|apic| apic.ext_int_pending() || apic.highest_pending().is_some())
+            }
+            Some(UserControllers { pic, .. }) => vcpu == PIC_VCPU && pic.output(),
+            None => false,
+        }
+    }
+
+    /// The vector of one that waits, which is in service from now on.
+    pub(super) fn acknowledge(&mut self, now: Nanoseconds, vcpu: u8) -> Result<Option<u8>, Failure> {
+        let vector = match self.ours() {
+            Some(UserControllers { processors: Processors::User(apics), pic, .. }) => {
+                let Some(apic) = apics.of(vcpu) else { return Ok(None) };
+                if apic.ext_int_pending() {
+                    // It goes before all with a priority: only the processor's IF holds it back.
+                    apic.acknowledge_ext_int();
+                    Some(pic.acknowledge())
+                } else {
+                    apic.highest_pending().map(|_| apic.acknowledge())
+                }
+            }
+            Some(UserControllers { pic, .. }) if vcpu == PIC_VCPU && pic.output() => Some(pic.acknowledge()),
+            _ => None,
+        };
+        self.carry(now)?;
+        Ok(vector)
     }
 
     /// A level-triggered interrupt of the I/O APIC has ended.
-    pub(super) fn end_of_interrupt(&mut self, vector: u8) -> Result<(), Failure> {
+    pub(super) fn end_of_interrupt(&mut self, now: Nanoseconds, vector: u8) -> Result<(), Failure> {
         if let Some(ours) = self.ours() {
             ours.io_apic.end_of_interrupt(vector);
         }
-        self.carry()
+        self.carry(now)
     }
 }

@@ -112,8 +112,6 @@ impl ExitObserver for Ready {
 
 const NR: u32 = 20;
 
-/// Runs a guest that is sent `NR` interrupts, each when it has told that it waits.
-
 fn deliver_to(vm: &mut Vm, mut send: impl FnMut() + Send) {
     write_tables(vm);
     let (sender, receiver) = mpsc::channel();

@@ -7,6 +7,13 @@ use crate::{
 use iced_x86::code_asm::*;
 use vmm::{Chipset, Irqchip, NoObserver, StopReason, Vm, VmConfig, VmError};
 
+/// Registers of the local APIC, and the delivery mode for 8259s.
+const LVT_LINT0: u64 = 0xfee0_0350;
+const EXT_INT: u32 = 0x700;
+const LVT_TIMER: u64 = 0xfee0_0320;
+const INITIAL_COUNT: u64 = 0xfee0_0380;
+const DIVIDE: u64 = 0xfee0_03e0;
+
 /// Ticks to wait for.
 const NR: u32 = 20;
 
@@ -15,6 +22,9 @@ const NR: u32 = 20;
 fn pit_ticks(a: &mut CodeAssembler) {
     let pics = [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 3), (0x21, 0xfe)];
     let pit = [(0x43, 0x34), (0x40, 1193 & 0xff), (0x40, 1193 >> 8)];
+    // LINT0 takes the 8259s' interrupts: KVM has it so from the start, as firmware leaves it.
+    apic_on(a);
+    a.mov(dword_ptr(LVT_LINT0), EXT_INT).unwrap();
     for (port, value) in pics.into_iter().chain(pit) {
         a.mov(al, value).unwrap();
         a.out(port, al).unwrap();
@@ -26,6 +36,7 @@ fn pit_wakes_a_guest_in_each_set_up() {
     let ours = Chipset { interrupt_controllers: true, pit: true, hpet: false };
     let set_ups = [
         VmConfig { irqchip: Irqchip::Split, chipset: ours, ..config() },
+        VmConfig { irqchip: Irqchip::User, chipset: ours, ..config() },
         VmConfig { irqchip: Irqchip::Kernel, chipset: Chipset { interrupt_controllers: false, ..ours }, ..config() },
         // KVM's own, which the others are measured by.
         VmConfig { irqchip: Irqchip::Kernel, pit: true, ..config() },
@@ -61,13 +72,14 @@ fn io_apic_ticks(a: &mut CodeAssembler, level: bool) {
 fn io_apic_sends_edges_and_levels_again_after_their_end() {
     // The output is high nearly always, and asks again as soon as an interrupt has ended: twenty would be a second if each
     // were a period, and never come if their end were not told.
-    for level in [false, true] {
+    let irqchips = [Irqchip::Split, Irqchip::User];
+    for (irqchip, level) in irqchips.into_iter().flat_map(|irqchip| [(irqchip, false), (irqchip, true)]) {
         let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false };
-        let config = VmConfig { irqchip: Irqchip::Split, chipset, ..config() };
+        let config = VmConfig { irqchip, chipset, ..config() };
         let mut vm = Vm::new(&hypervisor(), &waiting(NR, |a| io_apic_ticks(a, level), apic_eoi), config).unwrap();
         write_tables(&vm);
         let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());
-        assert_eq!(stopped.reason, StopReason::DebugExit(NR), "level {level}: {stopped}");
+        assert_eq!(stopped.reason, StopReason::DebugExit(NR), "{irqchip:?}, level {level}: {stopped}");
     }
 }
 
@@ -88,10 +100,30 @@ fn hpet_ticks(a: &mut CodeAssembler) {
 
 #[test]
 fn hpet_wakes_a_guest_in_each_set_up() {
-    for (irqchip, interrupt_controllers) in [(Irqchip::Split, true), (Irqchip::Kernel, false)] {
+    for (irqchip, interrupt_controllers) in [(Irqchip::Split, true), (Irqchip::User, true), (Irqchip::Kernel, false)] {
         let chipset = Chipset { interrupt_controllers, hpet: true, ..Chipset::default() };
         let config = VmConfig { irqchip, chipset, acpi: true, ..config() };
         let mut vm = Vm::new(&hypervisor(), &waiting(NR, hpet_ticks, apic_eoi), config).unwrap();
+        write_tables(&vm);
+        let start = std::time::Instant::now();
+        let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());
+        assert_eq!(stopped.reason, StopReason::DebugExit(NR), "{irqchip:?}: {stopped}");
+        assert!(start.elapsed().as_millis() >= u128::from(NR) - 1, "{irqchip:?}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn timer_of_each_local_apic_wakes_a_guest() {
+    for irqchip in [Irqchip::Split, Irqchip::Kernel, Irqchip::User] {
+        // A million periods of the clock of a gigahertz: a thousand times a second. Periodic, vector 40H.
+        let prepare = |a: &mut CodeAssembler| {
+            apic_on(a);
+            for (register, value) in [(DIVIDE, 0xb), (LVT_TIMER, 1 << 17 | 0x40), (INITIAL_COUNT, 1_000_000_u32)] {
+                a.mov(dword_ptr(register), value).unwrap();
+            }
+        };
+        let config = VmConfig { irqchip, ..config() };
+        let mut vm = Vm::new(&hypervisor(), &waiting(NR, prepare, apic_eoi), config).unwrap();
         write_tables(&vm);
         let start = std::time::Instant::now();
         let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());

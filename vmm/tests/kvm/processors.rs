@@ -70,7 +70,7 @@ fn spin(a: &mut CodeAssembler) {
 
 #[test]
 fn every_vcpu_starts_once_and_has_an_apic_id_of_its_own() {
-    for (irqchip, nr_vcpus) in [(Irqchip::Split, 64), (Irqchip::Kernel, 8)] {
+    for (irqchip, nr_vcpus) in [(Irqchip::Split, 64), (Irqchip::Kernel, 8), (Irqchip::User, 64)] {
         let config = VmConfig { irqchip, nr_vcpus, ..config() };
         let mut vm = Vm::new(&hypervisor(), &first(u32::from(nr_vcpus) - 1), config).unwrap();
         vm.memory().write(START_UP_PAGE, &other(halt)).unwrap();

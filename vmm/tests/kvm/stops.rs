@@ -124,7 +124,7 @@ fn guest_that_only_makes_exits_is_stopped() {
 
 #[test]
 fn halted_guest_is_stopped_with_each_interrupt_controller() {
-    for irqchip in [Irqchip::Split, Irqchip::Kernel] {
+    for irqchip in [Irqchip::Split, Irqchip::Kernel, Irqchip::User] {
         let config = VmConfig { irqchip, pit: irqchip == Irqchip::Kernel, ..config() };
         let stopped = stop_while_it_runs(config, |a| a.hlt().unwrap());
         assert_eq!(stopped.reason, StopReason::Requested, "{irqchip:?}");
@@ -133,7 +133,7 @@ fn halted_guest_is_stopped_with_each_interrupt_controller() {
 
 #[test]
 fn waiting_vcpus_end_with_the_first() {
-    for irqchip in [Irqchip::Split, Irqchip::Kernel] {
+    for irqchip in [Irqchip::Split, Irqchip::Kernel, Irqchip::User] {
         let config = VmConfig { irqchip, nr_vcpus: 3, ..config() };
         let stopped = run(config, |a| {
             a.mov(eax, 7).unwrap();
@@ -152,7 +152,7 @@ const START_UP_PAGE: u64 = 0x8000;
 
 #[test]
 fn second_vcpu_starts_in_real_mode_and_can_end_the_run() {
-    for irqchip in [Irqchip::Split, Irqchip::Kernel] {
+    for irqchip in [Irqchip::Split, Irqchip::Kernel, Irqchip::User] {
         let image = image(32, |a| {
             a.mov(dword_ptr(ICR), INIT).unwrap();
             a.mov(dword_ptr(ICR), START_UP).unwrap();

@@ -1,0 +1,94 @@
+//! What the thread of a vCPU asks of its local APIC in user space.
+
+use super::{Failure, Platform};
+use ::platform::{
+    local_apic::{self, GeneralProtection, LocalApic, MSR_APIC_BASE, Request},
+    model::Model,
+    time::Nanoseconds,
+};
+
+impl Platform {
+    /// Whether local APICs are ours: then so are HLT, CR8, start-up and all interrupts of the vCPUs.
+    pub(crate) fn has_local_apics(&self) -> bool {
+        self.has_local_apics
+    }
+
+    /// INIT, start-up or NMI that the vCPU has to obey. Its local APIC has been reset with an INIT.
+    pub(crate) fn take_request(&self, vcpu: u8) -> Option<Request> {
+        self.state().local_apic(vcpu)?.take_request()
+    }
+
+    /// Whether the vCPU waits for its start-up interrupt.
+    pub(crate) fn is_waiting(&self, vcpu: u8) -> bool {
+        self.state().local_apic(vcpu).is_some_and(|apic| apic.is_waiting())
+    }
+
+    pub(crate) fn cr8(&self, vcpu: u8) -> u8 {
+        self.state().local_apic(vcpu).map_or(0, |apic| apic.cr8())
+    }
+
+    pub(crate) fn set_cr8(&self, vcpu: u8, value: u8) {
+        if let Some(apic) = self.state().local_apic(vcpu) {
+            apic.set_cr8(value);
+        }
+    }
+
+    /// Reads a register, if the address is in the page of this vCPU's local APIC.
+    pub(crate) fn read_apic(&self, vcpu: u8, address: u64, data: &mut [u8]) -> Option<Result<(), Failure>> {
+        let size = data.len().min(8);
+        let value = self.at_apic(vcpu, address, |apic, now, offset| apic.read(now, offset, size as u8))?;
+        Some(value.map(|value| data[..size].copy_from_slice(&value.to_le_bytes()[..size])))
+    }
+
+    /// Writes a register, in the same way.
+    pub(crate) fn write_apic(&self, vcpu: u8, address: u64, data: &[u8]) -> Option<Result<(), Failure>> {
+        let size = data.len().min(8);
+        let mut value = [0; 8];
+        value[..size].copy_from_slice(&data[..size]);
+        let value = u64::from_le_bytes(value);
+        self.at_apic(vcpu, address, |apic, now, offset| apic.write(now, offset, size as u8, value))
+    }
+
+    fn at_apic<T>(
+        &self,
+        vcpu: u8,
+        address: u64,
+        access: impl FnOnce(&mut LocalApic, Nanoseconds, u64) -> T,
+    ) -> Option<Result<T, Failure>> {
+        if !self.has_local_apics {
+            return None;
+        }
+        let base = self.state().local_apic(vcpu)?.address()?;
+        let offset = address.checked_sub(base).filter(|offset| *offset < local_apic::SIZE_BYTES)?;
+        // Only this vCPU's thread moves the page.
+        self.access(|state, now| {
+            let result = state.local_apic(vcpu).map(|apic| access(apic, now, offset));
+            state.carry(now)?;
+            Ok(result)
+        })
+        .transpose()
+    }
+
+    /// RDMSR, of what KVM leaves to this VMM.
+    pub(crate) fn read_msr(&self, vcpu: u8, msr: u32) -> Result<u64, GeneralProtection> {
+        let mut state = self.state();
+        let now = state.clock.now();
+        state.local_apic(vcpu).ok_or(GeneralProtection)?.read_msr(now, msr)
+    }
+
+    /// WRMSR, likewise. The inner result is that of the guest; it holds IA32_APIC_BASE if that was written, of which KVM
+    /// has to know.
+    pub(crate) fn write_msr(
+        &self,
+        vcpu: u8,
+        msr: u32,
+        value: u64,
+    ) -> Result<Result<Option<u64>, GeneralProtection>, Failure> {
+        self.access(|state, now| {
+            let Some(apic) = state.local_apic(vcpu) else { return Ok(Err(GeneralProtection)) };
+            let result = apic.write_msr(now, msr, value);
+            state.carry(now)?;
+            Ok(result.map(|()| (msr == MSR_APIC_BASE).then_some(value)))
+        })
+    }
+}
