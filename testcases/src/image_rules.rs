@@ -306,11 +306,11 @@ impl FrameDepth {
             );
         let below =
             (instruction.memory_displacement64() as i64).checked_neg().and_then(|below| u64::try_from(below).ok());
-        let reaches = match (accesses_memory, instruction.memory_base(), below) {
+        // An index may lead upwards by more than the displacement leads down: an array that counts from one.
+        let is_told = accesses_memory && instruction.memory_index() == Register::None;
+        let reaches = match (is_told, instruction.memory_base(), below) {
             (true, Register::RSP, Some(below)) => below > 0,
-            (true, Register::RBP, Some(below)) => {
-                self.below_rbp.is_some_and(|depth| below > depth) && instruction.memory_index() == Register::None
-            }
+            (true, Register::RBP, Some(below)) => self.below_rbp.is_some_and(|depth| below > depth),
             _ => false,
         };
         self.follow(instruction);
@@ -425,6 +425,7 @@ mod tests {
     fn red_zone_by_rsp_is_found() {
         assert_eq!(found_in_one(&|a| a.mov(qword_ptr(rsp - 8), rax).unwrap()), [Rule::NoRedZone]);
         assert_eq!(found_in_one(&|a| a.mov(rax, qword_ptr(rsp - 0x80)).unwrap()), [Rule::NoRedZone]);
+        assert_eq!(found_in_one(&|a| a.mov(rax, qword_ptr(rsp + rdx * 8 - 8)).unwrap()), []);
         assert_eq!(found_in_one(&|a| a.mov(rax, qword_ptr(rsp)).unwrap()), []);
     }
 

@@ -89,7 +89,7 @@ fn orphans(sources: &[Source]) -> Vec<String> {
     found
 }
 
-/// The number of `#[case(` in the sources is the number of records, and ring 0 keeps to what it may use.
+/// Every `#[case(` in the sources has its record, and ring 0 keeps to what it may use.
 fn image_findings(guest: Guest, sources: &[Source]) -> anyhow::Result<Vec<String>> {
     let path = image::build(guest)?;
     let bytes = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -97,22 +97,37 @@ fn image_findings(guest: Guest, sources: &[Source]) -> anyhow::Result<Vec<String
         Guest::Conformance => "guests/suite",
         Guest::Smoke => "guests/smoke",
     };
-    let is_attribute = |line: &&str| line.trim_start().starts_with("#[case(");
-    let in_sources = sources
-        .iter()
-        .filter(|source| source.path.starts_with(folder))
-        .map(|source| source.text.lines().filter(is_attribute).count())
-        .sum::<usize>();
-    let in_image = Catalog::read(&path)?.cases().len();
-    let mut findings = Vec::new();
-    if in_sources != in_image {
-        findings.push(format!(
-            "{folder}: {in_sources} `#[case(` in the sources, {in_image} records in the image: is a crate not named by it?"
-        ));
-    }
+    let catalog = Catalog::read(&path)?;
+    let records: Vec<&Path> = catalog.cases().iter().map(|case| Path::new(&case.file)).collect();
+    let mut findings = missing_records(sources, folder, &records);
     let violations = image_rules::violations(&bytes)?;
     findings.extend(violations.iter().map(|violation| format!("{}: {violation}", path.display())));
     Ok(findings)
+}
+
+/// Compares the `#[case(` of each file with the records that name it: those of macros, which are indented, stand for any
+/// number of records where the macro is used, and for one at least.
+fn missing_records(sources: &[Source], folder: &str, records: &[&Path]) -> Vec<String> {
+    let mut findings = Vec::new();
+    let (mut in_macros, mut of_macros) = (0, 0);
+    for source in sources.iter().filter(|source| source.path.starts_with(folder)) {
+        let count = |is_one: fn(&str) -> bool| source.text.lines().filter(|line| is_one(line)).count();
+        let in_sources = count(|line| line.starts_with("#[case("));
+        let in_image = records.iter().filter(|record| **record == source.path).count();
+        in_macros += count(|line| line.starts_with(' ') && line.trim_start().starts_with("#[case("));
+        of_macros += in_image.saturating_sub(in_sources);
+        if in_image < in_sources {
+            findings.push(format!(
+                "{}: {in_sources} `#[case(` in it, {in_image} records in the image: is a crate not named by it?",
+                source.path.display()
+            ));
+        }
+    }
+    if of_macros < in_macros || (in_macros == 0 && of_macros != 0) {
+        findings
+            .push(format!("{folder}: {in_macros} `#[case(` in macros, which make {of_macros} records in the image"));
+    }
+    findings
 }
 
 fn collect_sources(root: &Path) -> anyhow::Result<Vec<Source>> {
@@ -142,6 +157,24 @@ mod tests {
 
     fn source(path: &str, text: &str) -> Source {
         Source { path: path.into(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn cases_without_a_record_are_found() {
+        let sources = [source("g/a.rs", "#[case(1)]\nfn one() {}\n#[case(2)]\n"), source("g/b.rs", "    #[case(3)]\n")];
+        let found = |records: &[&str]| {
+            let records: Vec<_> = records.iter().map(Path::new).collect();
+            missing_records(&sources, "g", &records).len()
+        };
+        assert_eq!(found(&["g/a.rs", "g/a.rs", "g/b.rs"]), 0);
+        assert_eq!(found(&["g/a.rs", "g/a.rs", "g/b.rs", "g/b.rs", "g/c.rs"]), 0);
+        // One of the direct ones, and the macro's.
+        assert_eq!(found(&["g/a.rs", "g/b.rs"]), 1);
+        assert_eq!(found(&["g/a.rs", "g/a.rs"]), 1);
+        assert_eq!(found(&[]), 2);
+        let direct = &sources[..1];
+        let thrice = [Path::new("g/a.rs"); 3];
+        assert_eq!(missing_records(direct, "g", &thrice).len(), 1);
     }
 
     #[test]
