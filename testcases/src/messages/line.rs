@@ -202,7 +202,7 @@ mod tests {
             let words: Vec<_> = words.iter().map(|word| format!("{word:x}")).collect();
             decode_all(format!("~vp:{};", words.join(",")).as_bytes())
         };
-        assert_eq!(line(&[9, 3, 0, 0]), [Err(Fault::UnknownKind { kind: 9, sequence: 3 })]);
+        assert_eq!(line(&[99, 3, 0, 0]), [Err(Fault::UnknownKind { kind: 99, sequence: 3 })]);
         let fault = Fault::NrValues { kind: Kind::Done, sequence: 3, found: 0, expected: 1 };
         assert_eq!(line(&[4, 3, 0, 0]), [Err(fault)]);
         assert!(matches!(&line(&[4, 1 << 32, 0, 0, 0])[..], [Err(Fault::Torn { .. })]));
