@@ -1,6 +1,6 @@
 //! Canonical checks of near and far branches in 64-bit mode, and limit checks of them outside of it.
 
-use super::model::is_canonical;
+use super::boundaries::{NAMES, TARGETS, is_canonical};
 use case::Text;
 use rt::{
     Exception, Outcome, case, check_eq, check_outcome,
@@ -15,36 +15,6 @@ use rt::{
     user_code,
 };
 
-/// Both sides of every boundary, none of them mapped.
-const TARGETS: [u64; 12] = [
-    0x0000_7fff_ffff_f000,
-    0x0000_7fff_ffff_ffff,
-    0x0000_8000_0000_0000,
-    0x0000_ffff_ffff_ffff,
-    0x00ff_ffff_ffff_ffff,
-    0x0100_0000_0000_0000,
-    0x7fff_ffff_ffff_ffff,
-    0x8000_0000_0000_0000,
-    0xfeff_ffff_ffff_ffff,
-    0xffff_0000_0000_0000,
-    0xffff_7fff_ffff_ffff,
-    0xffff_8000_0000_0000,
-];
-const NAMES: &[Text] = names![
-    "00007ffffffff000",
-    "00007fffffffffff",
-    "0000800000000000",
-    "0000ffffffffffff",
-    "00ffffffffffffff",
-    "0100000000000000",
-    "7fffffffffffffff",
-    "8000000000000000",
-    "feffffffffffffff",
-    "ffff000000000000",
-    "ffff7fffffffffff",
-    "ffff800000000000"
-];
-
 user_code!(jump: "jmp rdi");
 user_code!(jump_memory: "push rdi", "jmp [rsp]");
 user_code!(call: "call rdi", "ud2");
@@ -55,11 +25,8 @@ user_code!(far_return: "mov eax, cs", "push rax", "push rdi", "retfq");
 user_code!(interrupt_return: "mov rdx, rsp", "mov eax, ss", "push rax", "push rdx", "push 2", "mov eax, cs", "push rax",
            "push rdi", "iretq");
 
-/// Four-level paging is on: the runtime turns on no other.
-const LINEAR_BITS: u32 = 48;
-
 fn expected(target: u64, cpl: u8) -> Outcome {
-    if !is_canonical(target, LINEAR_BITS) {
+    if !is_canonical(target) {
         Outcome::GP
     } else if cpl == 3 {
         Outcome::pf(4)
@@ -77,7 +44,7 @@ macro_rules! targets_at_cpl_3 {
                 let mut state = State::calling($function, target);
                 let exception = user::enter(&mut state);
                 check_outcome!($title, [NAMES; row], exception, expected(target, 3));
-                if is_canonical(target, LINEAR_BITS) {
+                if is_canonical(target) {
                     check_eq!("RIP and CR2 of the fetch", [NAMES; row], exception.rip ^ exception.cr2, 0);
                     check_eq!("RIP of the fetch", [NAMES; row], exception.rip, target);
                 } else if !$spec.starts_with("IRET") && !$title.starts_with("far") {

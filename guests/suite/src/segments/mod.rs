@@ -5,6 +5,7 @@ mod rows;
 mod virtual_8086_tasks;
 mod walk;
 
+pub(crate) mod boundaries;
 mod branch_targets;
 mod call_gate_parameters;
 mod call_gate_stacks;

@@ -1,50 +1,15 @@
 //! SYSRET and SYSEXIT to both sides of every canonical boundary.
 
 use super::{enable_syscall, landing_address, sysret::sysret};
-use case::{Needs, Text};
+use crate::segments::boundaries::{NAMES, TARGETS, is_canonical};
+use case::Needs;
 use rt::{
     Exception, Outcome, case, check_eq, check_outcome,
     cpu::msr::{self, number::IA32_SYSENTER_CS},
-    instruction, names,
+    instruction,
     tables::selector,
     user::RFLAGS_CLEAR,
 };
-
-/// None of them mapped.
-const TARGETS: [u64; 12] = [
-    0x0000_7fff_ffff_f000,
-    0x0000_7fff_ffff_ffff,
-    0x0000_8000_0000_0000,
-    0x0000_ffff_ffff_ffff,
-    0x00ff_ffff_ffff_ffff,
-    0x0100_0000_0000_0000,
-    0x7fff_ffff_ffff_ffff,
-    0x8000_0000_0000_0000,
-    0xfeff_ffff_ffff_ffff,
-    0xffff_0000_0000_0000,
-    0xffff_7fff_ffff_ffff,
-    0xffff_8000_0000_0000,
-];
-const NAMES: &[Text] = names![
-    "00007ffffffff000",
-    "00007fffffffffff",
-    "0000800000000000",
-    "0000ffffffffffff",
-    "00ffffffffffffff",
-    "0100000000000000",
-    "7fffffffffffffff",
-    "8000000000000000",
-    "feffffffffffffff",
-    "ffff000000000000",
-    "ffff7fffffffffff",
-    "ffff800000000000"
-];
-
-/// Four-level paging is on.
-const fn is_canonical(address: u64) -> bool {
-    let upper = address as i64 >> 47;
-    upper == 0 || upper == -1
-}
 
 fn check_targets(cpl_of_refusal: u16) {
     enable_syscall();
