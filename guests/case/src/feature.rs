@@ -136,6 +136,71 @@ features! {
     StateXsave               "state"     "XSAVE, XRSTOR and XCR0";
     StateXsaves              "state"     "XSAVES, XRSTORS, XSAVEC and XSS";
     StateReset               "state"     "State after RESET and INIT";
+    // Local APIC.
+    ApicRegisters            "apic"      "Local APIC: registers, reset values, reserved bits, access sizes";
+    ApicModes                "apic"      "Local APIC: xAPIC, x2APIC and disabled mode";
+    X2ApicRegisters          "apic"      "x2APIC: MSRs, reserved bits, ids";
+    ApicPriorities           "apic"      "IRR, ISR, TPR, PPR and CR8";
+    ApicEndOfInterrupt       "apic"      "End of interrupt, TMR and broadcast suppression";
+    ApicLocalVectors         "apic"      "Local vector table: masks, modes, delivery";
+    ApicErrors               "apic"      "Local APIC: errors and ESR";
+    ApicInterprocessor       "apic"      "Interprocessor interrupts: ICR, shorthands, delivery modes";
+    ApicDestinations         "apic"      "Destinations: physical, logical flat, cluster, x2APIC";
+    ApicSelfInterrupt        "apic"      "Self-IPI";
+    ApicTimerOneShot         "apic_timer" "APIC timer: one-shot mode and divider";
+    ApicTimerPeriodic        "apic_timer" "APIC timer: periodic mode";
+    ApicTimerDeadline        "apic_timer" "APIC timer: TSC-deadline mode";
+    ApicTimerModes           "apic_timer" "APIC timer: changes of mode, masks";
+    // Interrupt controllers of the board.
+    IoApicRegisters          "ioapic"    "I/O APIC: registers";
+    IoApicDelivery           "ioapic"    "I/O APIC: delivery, destinations, polarity, masks";
+    IoApicLevel              "ioapic"    "I/O APIC: level-triggered interrupts and remote IRR";
+    IoApicReconfiguration    "ioapic"    "I/O APIC: redirection changed in flight";
+    PicInitialization        "pic"       "8259A: initialisation and registers";
+    PicPriority              "pic"       "8259A: priority, rotation, special mask mode";
+    PicEndOfInterrupt        "pic"       "8259A: end of interrupt, automatic and specific";
+    PicSpurious              "pic"       "8259A: spurious IRQ 7 and 15, poll command";
+    PicCascade               "pic"       "8259A: cascade and edge/level control";
+    MessageDelivery          "msi"       "Messages: delivery modes, destinations, trigger modes";
+    MessageRouting           "msi"       "Messages by routes and event file descriptors";
+    NonMaskable              "nmi"       "NMI: delivery, blocking and unblocking";
+    SystemManagement         "nmi"       "SMI";
+    // Timers of the board.
+    PitModes                 "pit"       "8254: modes 0 to 5";
+    PitReadBack              "pit"       "8254: latches, read-back, BCD";
+    PitGate                  "pit"       "8254: gates and port 61H";
+    PitInterrupt             "pit"       "8254: interrupts";
+    HpetRegisters            "hpet"      "HPET: registers and the main counter";
+    HpetComparators          "hpet"      "HPET: comparators, one-shot and periodic";
+    HpetRouting              "hpet"      "HPET: routing, legacy replacement, level interrupts";
+    RtcRegisters             "rtc"       "RTC: registers, formats, memory";
+    RtcUpdate                "rtc"       "RTC: update cycle and calendar";
+    RtcInterrupts            "rtc"       "RTC: alarm, periodic and update-ended interrupts";
+    PmTimer                  "pmtimer"   "ACPI timer";
+    // Clocks.
+    TscCounter               "tsc"       "TSC: monotonic, on and across processors";
+    TscAdjust                "tsc"       "IA32_TSC, IA32_TSC_ADJUST and their relation";
+    TscReading               "tsc"       "RDTSC, RDTSCP, RDPID and TSC_AUX";
+    ClockAgreement           "clocks"    "Rates of all clocks against each other";
+    KvmClockProtocol         "kvmclock"  "KVM clock: version protocol, flags, fields";
+    KvmClockTime             "kvmclock"  "KVM clock: monotonic, drift, across processors";
+    KvmClockWall             "kvmclock"  "KVM wall clock";
+    KvmClockControl          "kvmclock"  "KVM clock after pauses, TSC writes and KVM_SET_CLOCK";
+    // Paravirtual interfaces of KVM.
+    StealTime                "paravirtual" "KVM steal time";
+    ParavirtualEndOfInterrupt "paravirtual" "KVM PV EOI";
+    ParavirtualInterprocessor "paravirtual" "KVM PV IPI and kicks";
+    ParavirtualTlbFlush      "paravirtual" "KVM PV TLB flush";
+    AsyncPageFaults          "paravirtual" "KVM asynchronous page faults";
+    // More than one processor.
+    SmpStart                 "smp"       "INIT and start-up IPIs";
+    SmpInterrupts            "smp"       "Interprocessor interrupts under load";
+    SmpTlbShootdown          "smp"       "TLB shootdown";
+    SmpAtomics               "smp"       "Atomic read-modify-write instructions";
+    SmpOrdering              "smp"       "Memory ordering: litmus tests";
+    SmpHalt                  "smp"       "HLT, MWAIT and wake-ups";
+    // What firmware tells of the above.
+    FirmwareTables           "firmware"  "ACPI and MP tables against the devices there are";
     // Instruction emulation: cases of the host, see `testcases::emulation`.
     EmulationLegacy          "emulation" "Emulation of legacy, MMX and SSE instructions";
     EmulationX87             "emulation" "Emulation of x87 instructions";

@@ -74,8 +74,28 @@ bitflags::bitflags! {
         const HYPERVISOR = 1 << 31;
         /// KVM's signature stands in the hypervisor leaves.
         const KVM = 1 << 32;
+        /// KVM's clock by MSRs 4B564D00H and 4B564D01H (KVM_FEATURE_CLOCKSOURCE2).
+        const KVM_CLOCK = 1 << 33;
+        /// KVM's flag that says that clocks of all virtual processors agree (KVM_FEATURE_CLOCKSOURCE_STABLE_BIT).
+        const KVM_CLOCK_STABLE = 1 << 34;
+        /// KVM's steal time (KVM_FEATURE_STEAL_TIME).
+        const KVM_STEAL_TIME = 1 << 35;
+        /// KVM's end of interrupt by a bit in memory (KVM_FEATURE_PV_EOI).
+        const KVM_PV_EOI = 1 << 36;
+        /// KVM's kick of a halted processor (KVM_FEATURE_PV_UNHALT).
+        const KVM_PV_UNHALT = 1 << 37;
+        /// KVM's flush of the TLB of a processor that does not run (KVM_FEATURE_PV_TLB_FLUSH).
+        const KVM_PV_TLB_FLUSH = 1 << 38;
+        /// KVM's asynchronous page faults by an interrupt (KVM_FEATURE_ASYNC_PF_INT).
+        const KVM_ASYNC_PF = 1 << 39;
+        /// KVM's interrupts to many processors by a hypercall (KVM_FEATURE_PV_SEND_IPI).
+        const KVM_PV_SEND_IPI = 1 << 40;
         /// MOVBE.
         const MOVBE = 1 << 41;
+        /// KVM's hypercall that yields to another processor (KVM_FEATURE_PV_SCHED_YIELD).
+        const KVM_PV_SCHED_YIELD = 1 << 42;
+        /// A time-stamp counter whose rate never changes.
+        const INVARIANT_TSC = 1 << 43;
         /// Virtual interrupts and the interrupt redirection bitmap (CR4.VME, CR4.PVI).
         const VME = 1 << 46;
         /// Protection keys for supervisor pages.
@@ -98,6 +118,20 @@ bitflags::bitflags! {
         const SINGLE_INSTRUCTIONS = 1 << 54;
         /// The harness can read and write the registers of a virtual processor that has not run.
         const PROCESSOR_STATE = 1 << 55;
+        /// An I/O APIC at FEC00000H.
+        const IO_APIC = 1 << 56;
+        /// Two 8259A interrupt controllers with edge/level control registers.
+        const PIC = 1 << 57;
+        /// An 8254 timer at ports 40H to 43H, and port 61H.
+        const PIT = 1 << 58;
+        /// An HPET at FED00000H.
+        const HPET = 1 << 59;
+        /// An MC146818 clock at ports 70H and 71H.
+        const RTC = 1 << 60;
+        /// The ACPI timer at port 608H.
+        const PM_TIMER = 1 << 61;
+        /// Our signalling device: the host sends messages and drives interrupt lines on request (see `case::image`).
+        const SIGNALS = 1 << 62;
     }
 }
 

@@ -61,6 +61,20 @@ const BITS: &[(u32, u32, Output, u32, Needs)] = &[
     (0x8000_0001, 0, Edx, 20, Needs::NX),
     (0x8000_0001, 0, Edx, 26, Needs::PAGE_1G),
     (0x8000_0001, 0, Edx, 27, Needs::RDTSCP),
+    (0x8000_0007, 0, Edx, 8, Needs::INVARIANT_TSC),
+];
+
+/// Bits of EAX of KVM's feature leaf.
+const KVM_BITS: &[(u32, Needs)] = &[
+    (3, Needs::KVM_CLOCK),
+    (5, Needs::KVM_STEAL_TIME),
+    (6, Needs::KVM_PV_EOI),
+    (7, Needs::KVM_PV_UNHALT),
+    (9, Needs::KVM_PV_TLB_FLUSH),
+    (11, Needs::KVM_PV_SEND_IPI),
+    (13, Needs::KVM_PV_SCHED_YIELD),
+    (14, Needs::KVM_ASYNC_PF),
+    (24, Needs::KVM_CLOCK_STABLE),
 ];
 
 /// What a processor offers whose CPUID gives these leaves and subleaves, and leaf 0. Reads few leaves more than once,
@@ -94,6 +108,10 @@ pub fn offers(read: impl Fn(u32, u32) -> Leaf) -> (Needs, Leaf) {
     };
     if offers.contains(Needs::HYPERVISOR) && has_kvm_signature(read(HYPERVISOR_BASE, 0)) {
         offers |= Needs::KVM;
+        let features = read(HYPERVISOR_BASE + 1, 0).eax;
+        for &(_, need) in KVM_BITS.iter().filter(|&&(bit, _)| features >> bit & 1 != 0) {
+            offers |= need;
+        }
     }
     (offers, vendor)
 }

@@ -56,6 +56,20 @@ documents! {
     pc_at, "IBM PC/AT", "Technical Reference 1502494, March 1984";
     /// The Advanced Configuration and Power Interface specification of the UEFI Forum.
     acpi, "ACPI", "6.5, August 2022";
+    /// Intel 82093AA I/O Advanced Programmable Interrupt Controller.
+    io_apic, "82093AA", "290566-001, May 1996";
+    /// Intel 8259A programmable interrupt controller.
+    pic, "8259A", "231468-003, December 1988";
+    /// Intel 8254 programmable interval timer.
+    pit, "8254", "231164-005, September 1993";
+    /// IA-PC High Precision Event Timers specification.
+    hpet, "HPET", "IA-PC HPET Specification 1.0a, October 2004";
+    /// Motorola MC146818A real-time clock plus RAM.
+    rtc, "MC146818A", "ADI1197R1, 1984";
+    /// Intel I/O Controller Hub 9, the south bridge of the q35 machine: where PCs deviate from the parts above.
+    ich9, "ICH9", "316972-004, August 2008";
+    /// Intel MultiProcessor Specification.
+    mp, "MP", "MultiProcessor Specification 1.4, May 1997";
 }
 
 /// One clause: the rule that a case proves stands there.

@@ -24,8 +24,17 @@ use std::{
 };
 
 /// What the board offers.
-pub(super) const BOARD: Needs =
-    Needs::PVH_ENTRY.union(Needs::COM1).union(Needs::I8042).union(Needs::LOCAL_APIC).union(Needs::UNCLAIMED);
+pub(super) const BOARD: Needs = Needs::PVH_ENTRY
+    .union(Needs::COM1)
+    .union(Needs::I8042)
+    .union(Needs::LOCAL_APIC)
+    .union(Needs::UNCLAIMED)
+    .union(Needs::IO_APIC)
+    .union(Needs::PIC)
+    .union(Needs::PIT)
+    .union(Needs::HPET)
+    .union(Needs::RTC)
+    .union(Needs::PM_TIMER);
 /// The program's usual name.
 const PROGRAM: &str = "qemu-system-x86_64";
 /// What to type where it is missing.
