@@ -16,6 +16,7 @@ mod vectors;
 pub mod attempts;
 pub mod boot;
 pub mod catch;
+pub mod clock;
 pub mod cpu;
 pub mod descriptors;
 pub mod excursion;

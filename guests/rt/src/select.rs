@@ -5,7 +5,10 @@
 
 use crate::{cpu::cpuid, report};
 use case::{CaseRecord, image::command_line};
-use core::slice;
+use core::{
+    slice,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Magic of a PVH start info (Xen PVH, "start_info.h").
 const START_INFO_MAGIC: u32 = 0x336e_c578;
@@ -29,9 +32,14 @@ unsafe extern "C" fn runtime_start(start_info: u64) -> ! {
     // SAFETY: the loader put the start info there; its magic is checked before anything else of it is used.
     let command_line = unsafe { command_line_of(start_info) };
     let words = Words { rest: command_line };
-    let (mut name, mut record_address) = (&[][..], 0);
+    let (mut name, mut record_address, mut has_transport) = (&[][..], 0, false);
     for word in words {
+        if has_transport && record_address != 0 && !name.is_empty() {
+            // What else stands there is looked for by whoever wants it.
+            break;
+        }
         if let Some(value) = value_of(word, b"vp.report=") {
+            has_transport = true;
             report::use_page(value == command_line::REPORT_PAGE.as_bytes());
         } else if let Some(value) = value_of(word, b"vp.at=") {
             record_address = hexadecimal(value);
@@ -66,9 +74,24 @@ unsafe fn command_line_of(start_info: u64) -> &'static [u8] {
     if address == 0 {
         return &[];
     }
+    COMMAND_LINE.store(address, Ordering::Relaxed);
     // SAFETY: the field points to a string that ends in a zero byte; the bound holds for one that does not. Eight
     // bytes behind its end belong to RAM.
     unsafe { slice::from_raw_parts(address as *const u8, command_line::MAX_BYTES) }
+}
+
+/// Where the command line stands, or 0 if there is none.
+static COMMAND_LINE: AtomicU64 = AtomicU64::new(0);
+
+/// The rest of the command line's word that starts with `key`.
+pub(crate) fn value_of_key(key: &[u8]) -> Option<&'static [u8]> {
+    let address = COMMAND_LINE.load(Ordering::Relaxed);
+    if address == 0 {
+        return None;
+    }
+    // SAFETY: as in `command_line_of`, which stored the address; nothing writes the command line.
+    let rest = unsafe { slice::from_raw_parts(address as *const u8, command_line::MAX_BYTES) };
+    Words { rest }.find_map(|word| word.strip_prefix(key))
 }
 
 struct Words<'a> {
