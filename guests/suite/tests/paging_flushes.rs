@@ -7,7 +7,9 @@ mod pointer_rules;
 
 use case::message::outcome::{COMPLETED, exception};
 use flush_rules::{Change, Flush, must_be_seen};
-use pointer_rules::{is_ignored, is_refusal, is_reserved};
+use pointer_rules::{
+    Register, WRITES, expected_number, expected_outcome, is_ignored, is_refusal, is_reserved, loads_pointers,
+};
 
 #[test]
 fn global_pages_survive_what_is_about_one_address_space() {
@@ -55,5 +57,25 @@ fn a_reserved_bit_is_refused_at_load_or_at_use_and_never_taken() {
     assert!(is_refusal(exception(13, 0)) && is_refusal(exception(14, 9)));
     for wrong in [COMPLETED, exception(13, 8), exception(14, 0), exception(14, 1), exception(14, 13), exception(6, 0)] {
         assert!(!is_refusal(wrong), "{wrong:#x}");
+    }
+}
+
+#[test]
+fn the_bits_that_load_pdptes_are_known() {
+    let loading = |register| (0..32).filter(|&bit| loads_pointers(register, bit)).collect::<Vec<_>>();
+    assert_eq!(loading(Register::Cr0), [29, 30, 31]);
+    assert_eq!(loading(Register::Cr4), [4, 5, 7, 20]);
+}
+
+#[test]
+fn each_row_of_writes_expects_one_of_two_numbers_and_outcomes() {
+    const NR_LOADING: usize = 10;
+    let (old, new) = (1, 2);
+    for (row, write) in WRITES.iter().enumerate() {
+        let loads = row < NR_LOADING;
+        assert_eq!(expected_number(write, old, new), if loads { new } else { old }, "{}", write.name);
+        assert_eq!(expected_outcome(write), if loads { exception(13, 0) } else { COMPLETED }, "{}", write.name);
+        assert_eq!(write.name.ends_with("from 1 to 0"), write.before >> write.bit & 1 == 1, "{}", write.name);
+        assert!(write.name.starts_with(if write.register == Register::Cr0 { "CR0" } else { "CR4" }), "{}", write.name);
     }
 }

@@ -49,8 +49,8 @@ const PAE: u32 = 1 << 5;
 const PGE: u32 = 1 << 7;
 
 /// The number that is mapped first, and that which the changed entry maps.
-const OLD: u32 = 0x01d0_01d0;
-const NEW: u32 = 0x4e44_4e44;
+pub(super) const OLD: u32 = 0x01d0_01d0;
+pub(super) const NEW: u32 = 0x4e44_4e44;
 
 /// Entries of directory and page table that lead to the number.
 const DIRECTORY_INDEX: u32 = 5;
@@ -69,24 +69,24 @@ const _: () = assert!(TASK == 0x58);
 
 /// Frames 0 to 2: tables of the arena. 3: another root with the same content. 4 and 7: page tables that lead to the
 /// numbers in frames 5 and 6. 8 and 9: page directories that lead to these page tables.
-struct Machine {
-    arena: Arena,
-    tables: Tables,
+pub(super) struct Machine {
+    pub(super) arena: Arena,
+    pub(super) tables: Tables,
     is_pae: bool,
 }
 
 /// One attempt: the entry that is changed, before and after, and the address that is read.
-struct Edit {
+pub(super) struct Edit {
     frame: usize,
     index: u32,
     before: u64,
-    after: u64,
-    address: u32,
+    pub(super) after: u64,
+    pub(super) address: u32,
 }
 
 impl Machine {
     /// Makes the tables, and checks that the mode can be entered at all; `None` if not.
-    fn new(is_pae: bool) -> Option<Self> {
+    pub(super) fn new(is_pae: bool) -> Option<Self> {
         let arena = Arena::new();
         let tables = if is_pae { Tables::pae(0) } else { Tables::bits_32(0) };
         for page in 0x10..0x20 {
@@ -107,7 +107,7 @@ impl Machine {
     }
 
     /// A program in this mode.
-    fn program(&self) -> Program {
+    pub(super) fn program(&self) -> Program {
         let mut program = Program::PROTECTED_32;
         program.cr3 = self.tables.cr3;
         program.cr0 |= PG;
@@ -123,7 +123,7 @@ impl Machine {
         }
     }
 
-    fn edit(&self, change: Change) -> Edit {
+    pub(super) fn edit(&self, change: Change) -> Edit {
         let shift = if self.is_pae { 21 } else { 22 };
         let low = DIRECTORY_INDEX << shift | TABLE_INDEX << 12;
         let directory = usize::from(self.is_pae);
@@ -154,7 +154,7 @@ impl Machine {
     }
 
     /// Puts the tables into their state before any change.
-    fn prepare(&self, edit: &Edit) {
+    pub(super) fn prepare(&self, edit: &Edit) {
         self.write(4, TABLE_INDEX, frame(5) | ALL_RIGHTS);
         self.write(7, TABLE_INDEX, frame(6) | ALL_RIGHTS);
         self.write(usize::from(self.is_pae), DIRECTORY_INDEX, frame(4) | ALL_RIGHTS);
@@ -199,7 +199,7 @@ impl Machine {
     }
 
     /// The linear address of the entry.
-    fn entry_address(&self, edit: &Edit) -> u32 {
+    pub(super) fn entry_address(&self, edit: &Edit) -> u32 {
         let offset = edit.index * if self.is_pae { 8 } else { 4 };
         ((FRAMES + edit.frame as u32) << 12) + offset
     }
@@ -244,7 +244,7 @@ fn check_changes(flush: Flush, is_pae: bool, distance: u32) {
 }
 
 /// Names of [`Change::ALL`].
-const CHANGES: &[Text] = names![
+pub(super) const CHANGES: &[Text] = names![
     "page",
     "global page",
     "page table",

@@ -34,12 +34,12 @@ machine_code! {
 const PG: u32 = 1 << 31;
 const PAE: u32 = 1 << 5;
 
-const OLD: u32 = 0x01d0_01d0;
-const NEW: u32 = 0x4e44_4e44;
+pub(super) const OLD: u32 = 0x01d0_01d0;
+pub(super) const NEW: u32 = 0x4e44_4e44;
 /// The address that the second PDPTE leads to: entry 0 of its page directory, entry 7 of its page table.
-const ADDRESS: u32 = 1 << 30 | 7 << 12;
+pub(super) const ADDRESS: u32 = 1 << 30 | 7 << 12;
 /// Where the frame of the PDPTEs is mapped.
-const POINTERS_PAGE: u32 = 0x30;
+pub(super) const POINTERS_PAGE: u32 = 0x30;
 
 /// By what PDPTEs are loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,14 +50,14 @@ enum Load {
 
 /// Frames 0 to 2: tables of the arena. 3: other PDPTEs, of which the second is varied. 4 and 5: page directory and page
 /// table that lead to the old number in frame 6; 7 and 8 to the new one in frame 9.
-struct Machine {
-    arena: Arena,
-    tables: Tables,
+pub(super) struct Machine {
+    pub(super) arena: Arena,
+    pub(super) tables: Tables,
 }
 
 impl Machine {
     /// Makes the tables, and checks that the mode can be entered at all; `None` if not.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let (arena, tables) = (Arena::new(), Tables::pae(0));
         tables.write_table(POINTERS_PAGE, frame(0) | ALL_RIGHTS);
         for (directory, number) in [(4, OLD), (7, NEW)] {
@@ -76,7 +76,7 @@ impl Machine {
     }
 
     /// The program in PAE paging.
-    fn program(&self, mut program: Program) -> Program {
+    pub(super) fn program(&self, mut program: Program) -> Program {
         program.cr0 |= PG;
         program.cr3 = self.tables.cr3;
         program.cr4 = PAE;
