@@ -21,6 +21,7 @@ pub mod cpu;
 pub mod descriptors;
 pub mod excursion;
 pub mod gate;
+pub mod interrupts;
 pub mod io_bitmap;
 pub mod layout;
 pub mod misbehave;

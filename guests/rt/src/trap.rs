@@ -55,8 +55,13 @@ impl Drop for Handling {
 /// A vector below 32 reaches it only outside of [`crate::catch`] and [`crate::user`] calls.
 #[must_use = "the handler is removed when this is dropped"]
 pub fn handle(vector: u8, handler: Handler) -> Handling {
-    HANDLERS[usize::from(vector)].store(handler as usize, Ordering::Relaxed);
+    install(vector, Some(handler));
     Handling(vector)
+}
+
+/// Lets `handler` handle `vector`, or nobody.
+pub(crate) fn install(vector: u8, handler: Option<Handler>) {
+    HANDLERS[usize::from(vector)].store(handler.map_or(0, |handler| handler as usize), Ordering::Relaxed);
 }
 
 /// # Safety
