@@ -64,7 +64,7 @@ fn orphans(sources: &[Source]) -> Vec<String> {
     let is_root = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-        matches!(name, "lib.rs" | "main.rs" | "build.rs") || matches!(folder, "tests" | "examples" | "benches" | "bin")
+        matches!(name, "lib.rs" | "main.rs" | "build.rs") || matches!(folder, "tests" | "examples" | "benches" | "bin" | "fuzz_targets")
     };
     let mut found = Vec::new();
     for source in sources.iter().filter(|source| !is_root(&source.path)) {

@@ -7,8 +7,8 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
-mod hostile;
+#[cfg(any(test, feature = "hostile"))]
+pub mod hostile;
 pub mod hpet;
 pub mod io_apic;
 pub mod local_apic;

@@ -258,13 +258,13 @@ fn periods_too_short_to_be_woken_for_are_counted() {
 
 proptest! {
     #[test]
-    fn nothing_a_guest_does_breaks_it(steps in hostile::steps(0x180)) {
+    fn nothing_a_guest_does_breaks_it(steps in hostile::strategy::steps(0x180)) {
         hostile::survive(Hpet::default(), &steps);
     }
 
     #[test]
     fn it_counts_the_same_however_often_it_is_asked(
-        steps in hostile::steps(0x180),
+        steps in hostile::strategy::steps(0x180),
         register in prop::collection::vec((prop::sample::select(vec![0x10_u64, 0x20, 0xf0, 0x100, 0x108, 0x120, 0x128, 0x140, 0x148, 0x160, 0x168]), any::<u64>(), 0_u32..64), 1..20),
     ) {
         let written = register.iter().map(|(offset, value, shift)| hostile::Step::Write { offset: *offset, size: 8, value: value >> shift });

@@ -292,7 +292,7 @@ fn a_level_that_never_ends_lets_others_pass() {
 
 proptest! {
     #[test]
-    fn hostile_accesses_do_no_harm(steps in hostile::steps(0x50), lines in any::<u32>()) {
+    fn hostile_accesses_do_no_harm(steps in hostile::strategy::steps(0x50), lines in any::<u32>()) {
         let mut apic = apic();
         for pin in 0..32 {
             apic.set_line(pin, lines >> pin & 1 == 1);

@@ -407,7 +407,7 @@ fn a_devices_pin_requests_by_its_rises() {
 
 proptest! {
     #[test]
-    fn hostile_accesses_do_no_harm(steps in hostile::steps(6)) {
+    fn hostile_accesses_do_no_harm(steps in hostile::strategy::steps(6)) {
         hostile::survive(Pic::new(), &steps);
     }
 

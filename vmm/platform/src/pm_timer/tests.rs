@@ -113,7 +113,7 @@ fn soft_off_needs_type_and_enable() {
 
 proptest! {
     #[test]
-    fn nothing_a_guest_does_breaks_it(steps in hostile::steps(SIZE_BYTES + 2), start: u32, wide: bool) {
+    fn nothing_a_guest_does_breaks_it(steps in hostile::strategy::steps(SIZE_BYTES + 2), start: u32, wide: bool) {
         let width = if wide { Width::Bits32 } else { Width::Bits24 };
         hostile::survive(PowerManagement::new(width, start), &steps);
         hostile::reads_same_however_often_advanced(PowerManagement::new(width, start), &steps);

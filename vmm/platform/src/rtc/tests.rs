@@ -242,12 +242,12 @@ fn the_index_cannot_be_read_and_wide_accesses_are_split() {
 
 proptest! {
     #[test]
-    fn nothing_a_guest_does_breaks_it(steps in hostile::steps(2), start: u64) {
+    fn nothing_a_guest_does_breaks_it(steps in hostile::strategy::steps(2), start: u64) {
         hostile::survive(Rtc::new(start), &steps);
     }
 
     #[test]
-    fn registers_of_any_value_break_nothing(bytes in prop::collection::vec((0_u8..14, any::<u8>()), 0..30), steps in hostile::steps(2)) {
+    fn registers_of_any_value_break_nothing(bytes in prop::collection::vec((0_u8..14, any::<u8>()), 0..30), steps in hostile::strategy::steps(2)) {
         let mut bench = Bench::at(NEW_YEARS_EVE);
         bench.set(&bytes);
         // The indices of registers are rare among all.

@@ -85,12 +85,12 @@ impl Bench {
 
 proptest! {
     #[test]
-    fn nothing_a_guest_does_breaks_it(steps in hostile::steps(SPEAKER_OFFSET + 3)) {
+    fn nothing_a_guest_does_breaks_it(steps in hostile::strategy::steps(SPEAKER_OFFSET + 3)) {
         hostile::survive(Pit::new(), &steps);
     }
 
     #[test]
-    fn it_counts_the_same_however_often_it_is_asked(steps in hostile::steps(4)) {
+    fn it_counts_the_same_however_often_it_is_asked(steps in hostile::strategy::steps(4)) {
         hostile::same_however_often_advanced(Pit::new(), &steps);
     }
 }
