@@ -16,6 +16,43 @@ pub enum Irqchip {
     User,
 }
 
+/// Who emulates the interrupt controllers and timers of a whole PC; HPET, real-time clock and ACPI timer are always those of
+/// this VMM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterruptSetup {
+    /// KVM all that it can: local APICs, I/O APIC, 8259s and PIT.
+    Kernel,
+    /// KVM the local APICs, this VMM the others.
+    Split,
+    /// This VMM everything.
+    User,
+}
+
+impl InterruptSetup {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Kernel, Self::Split, Self::User];
+
+    /// What KVM emulates, or not.
+    pub const fn irqchip(self) -> Irqchip {
+        match self {
+            Self::Kernel => Irqchip::Kernel,
+            Self::Split => Irqchip::Split,
+            Self::User => Irqchip::User,
+        }
+    }
+
+    /// Whether the PIT is KVM's.
+    pub const fn has_kernel_pit(self) -> bool {
+        matches!(self, Self::Kernel)
+    }
+
+    /// What this VMM emulates.
+    pub const fn chipset(self) -> Chipset {
+        let ours = !self.has_kernel_pit();
+        Chipset { interrupt_controllers: ours, pit: ours, hpet: true, rtc: true, power: true }
+    }
+}
+
 /// Devices of a PC that this VMM emulates, where it and not KVM does so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chipset {
@@ -23,8 +60,13 @@ pub struct Chipset {
     pub interrupt_controllers: bool,
     /// An 8254 and port 61H; needs interrupt controllers, of KVM or of this VMM, and excludes [`VmConfig::pit`].
     pub pit: bool,
-    /// An HPET with four timers; needs the same.
+    /// An HPET with four timers; needs interrupt controllers too, as those below do.
     pub hpet: bool,
+    /// A real-time clock of the kind of MC146818, which shows the host's time in UTC.
+    pub rtc: bool,
+    /// The fixed hardware of ACPI at [`crate::layout::pc::PM1_EVENT`]: the PM timer, and the PM1 registers, by which the guest
+    /// can turn the VM off.
+    pub power: bool,
 }
 
 /// Shape of a VM and what it starts with.
@@ -62,6 +104,12 @@ impl VmConfig {
             command_line: String::new(),
             devices: Vec::new(),
         }
+    }
+
+    /// Gives it the interrupt controllers and timers of a PC.
+    #[must_use]
+    pub fn with_interrupts(self, setup: InterruptSetup) -> Self {
+        Self { irqchip: setup.irqchip(), pit: setup.has_kernel_pit(), chipset: setup.chipset(), ..self }
     }
 
     /// Adds a device.

@@ -125,10 +125,12 @@ impl Vm {
         let control = Arc::new(Control::default());
         let platform = Platform::new(&config, &interrupts, &control).map(|(platform, on_bus)| {
             config.devices.extend(on_bus);
+            interrupts.set_platform(&platform);
             platform
         });
+        config.devices.iter_mut().for_each(|device| device.connect(&interrupts));
         let bus = Bus::new(config.devices, memory.size_bytes())?;
-        if config.acpi && config.irqchip == Irqchip::Kernel {
+        if config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
         Ok(Self { vcpus, fd, interrupts, memory, bus, platform, control })
@@ -154,14 +156,15 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
 }
 
 fn check_chipset(config: &VmConfig) -> Result<(), VmError> {
-    let Chipset { interrupt_controllers, pit, hpet } = config.chipset;
+    let Chipset { interrupt_controllers, pit, hpet, rtc, power } = config.chipset;
+    let has_timers = pit || hpet || rtc || power;
     match config.irqchip {
         Irqchip::None | Irqchip::Kernel if interrupt_controllers => {
             Err(VmError::Shape("interrupt controllers of this VMM need local APICs alone: split, or its own"))
         }
-        irqchip if (pit || hpet) && irqchip != Irqchip::Kernel && !interrupt_controllers => {
-            Err(VmError::Shape("a PIT or an HPET needs interrupt controllers that it can interrupt"))
-        }
+        irqchip if has_timers && irqchip != Irqchip::Kernel && !interrupt_controllers => Err(VmError::Shape(
+            "a PIT, HPET, real-time clock or ACPI timer needs interrupt controllers that it can interrupt",
+        )),
         _ if pit && config.pit => Err(VmError::Shape("there is one PIT, of KVM or of this VMM")),
         _ => Ok(()),
     }
@@ -178,7 +181,7 @@ fn tables(config: &VmConfig) -> firmware::Machine {
         },
         has_pics: kernel || config.chipset.interrupt_controllers,
         hpet: config.chipset.hpet.then(platform::hpet_id),
-        has_rtc: false,
+        has_rtc: config.chipset.rtc,
     }
 }
 

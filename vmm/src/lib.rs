@@ -55,7 +55,7 @@ mod vm;
 
 pub use boot::{Entry, LongModeState};
 pub use bus::{BusError, Device, Flow, Location, Region};
-pub use config::{Chipset, Irqchip, VmConfig};
+pub use config::{Chipset, InterruptSetup, Irqchip, VmConfig};
 pub use control::VmHandle;
 pub use create::VmError;
 pub use fresh::{Fields, FreshVcpu};

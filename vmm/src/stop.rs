@@ -10,6 +10,8 @@ pub enum StopReason {
     DebugExit(u32),
     /// The guest asked for a reset through the keyboard controller.
     Reset,
+    /// The guest turned the machine off: sleeping state S5 of ACPI.
+    PowerOff,
     /// The guest asked KVM for a shutdown, a reset or reported a crash (KVM_EXIT_SYSTEM_EVENT).
     SystemEvent {
         /// `KVM_SYSTEM_EVENT_*`.
@@ -64,6 +66,7 @@ impl fmt::Display for StopReason {
         match self {
             Self::DebugExit(value) => write!(f, "the guest left by the debug exit with {value:#x}"),
             Self::Reset => f.write_str("the guest asked for a reset"),
+            Self::PowerOff => f.write_str("the guest turned the machine off"),
             Self::SystemEvent { event, data } => write!(f, "the guest raised system event {event} with {data:x?}"),
             Self::Shutdown => f.write_str("triple fault"),
             Self::Halted => f.write_str("the guest halted, and nothing could wake it"),

@@ -145,15 +145,16 @@ pub mod board {
     pub const SCRATCH_MMIO: u64 = 0xd000_0000;
     /// Its size in bytes.
     pub const SCRATCH_MMIO_SIZE: u64 = 0x1000;
-    /// The signalling device, by 32-bit ports. Written: bits 31 to 0 of the address of the next message.
+    /// The signalling device, by 32-bit ports. Written: bits 31 to 0 of the address of the next message; read: the same.
     pub const SIGNAL_ADDRESS: u16 = 0x5b0;
     /// Written: the data of a message, which is sent at once to the address above (KVM_SIGNAL_MSI or the same of a local APIC
-    /// of the host program's own).
+    /// of the host program's own). Read: 1 if a local APIC took the last one.
     pub const SIGNAL_DATA: u16 = SIGNAL_ADDRESS + 4;
     /// Written: drives an interrupt line: bits 7 to 0 the line (GSI), bit 8 the level. With bit 9 set, the level is ignored and
     /// an event file descriptor that is bound to the line is signalled once. With bit 10 set, the line is one above all
     /// pins, whose route is the message of the two registers above with this device's last address and data, and an event
-    /// file descriptor bound to it is signalled.
+    /// file descriptor bound to it is signalled. Lines from 24 on lead nowhere. Read: how many messages, levels and signals
+    /// were sent.
     pub const SIGNAL_LINE: u16 = SIGNAL_ADDRESS + 8;
     /// Written: any value stores the host's clock (CLOCK_MONOTONIC_RAW, nanoseconds). Read: the low half of what was stored, and
     /// with the next read the high half.

@@ -225,6 +225,7 @@ impl OurVmm {
         match &stopped.reason {
             StopReason::DebugExit(value) => Ending::DebugExit { value: *value },
             StopReason::Reset => Ending::Reset,
+            StopReason::PowerOff => Ending::InternalError { text: stopped.reason.to_string(), place },
             StopReason::Shutdown => Ending::Shutdown { place },
             StopReason::Halted => Ending::Halted { place },
             StopReason::Requested if cancel.is_cancelled() => Ending::Cancelled,

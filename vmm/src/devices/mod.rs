@@ -6,12 +6,14 @@ mod debug_exit;
 mod doorbell;
 mod i8042;
 mod serial;
+mod signals;
 mod test_device;
 
 pub use debug_exit::DebugExit;
 pub use doorbell::Doorbell;
 pub use i8042::I8042;
 pub use serial::{CollectedOutput, Serial};
+pub use signals::Signals;
 pub use test_device::{LOG_CAPACITY, TestDevice, TestDeviceAddresses};
 
 /// The value of up to four bytes in little-endian order; the rest is ignored.

@@ -2,6 +2,7 @@
 
 use super::{ACTIVE_HIGH_LEVEL, ALL_PROCESSORS, Machine, NMI_LINT, PIT_IRQ, PIT_PIN, Page, SCI_IRQ};
 use crate::layout::pc;
+use ::platform::pm_timer::SOFT_OFF;
 use acpi_tables::{
     Aml, aml,
     facs::FACS,
@@ -47,10 +48,10 @@ fn table(signature: &[u8; 4], revision: u8, body: &[u8]) -> Sdt {
     table
 }
 
-/// The sleeping state S5 is all that it tells: type 0 in both PM1 control registers, ACPI § "\_Sx (System States)".
+/// The sleeping state S5 is all that it tells: its type in both PM1 control registers, ACPI § "\_Sx (System States)".
 fn dsdt() -> Sdt {
-    let zero = aml::ZERO;
-    let s5 = aml::Name::new("_S5_".into(), &aml::Package::new(vec![&zero, &zero, &zero, &zero]));
+    let (zero, off) = (aml::ZERO, SOFT_OFF);
+    let s5 = aml::Name::new("_S5_".into(), &aml::Package::new(vec![&off, &off, &zero, &zero]));
     table(b"DSDT", 2, &bytes_of(&s5))
 }
 

@@ -141,8 +141,8 @@ fn fadt_names_each_register_block_twice() {
 #[test]
 fn dsdt_holds_the_state_s5() {
     let (memory, rsdp) = written(PC);
-    // Name (_S5_, Package (4) {0, 0, 0, 0}).
-    assert_eq!(tables(&memory, rsdp)["DSDT"][36..], *b"\x08_S5_\x12\x06\x04\0\0\0\0");
+    // Name (_S5_, Package (4) {5, 5, 0, 0}).
+    assert_eq!(tables(&memory, rsdp)["DSDT"][36..], *b"\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\0\0");
 }
 
 #[test]

@@ -21,20 +21,20 @@ pub trait InterruptLine: Send + Sync {
     }
 }
 
-/// A line of the in-kernel irqchip (KVM_IRQ_LINE).
+/// A line of the interrupt controllers (KVM_IRQ_LINE where they are KVM's).
 #[derive(Clone, Debug)]
-pub struct KernelLine {
+pub struct ControllerLine {
     interrupts: Interrupts,
     line: u32,
 }
 
-impl KernelLine {
+impl ControllerLine {
     pub(super) fn new(interrupts: Interrupts, line: u32) -> Self {
         Self { interrupts, line }
     }
 }
 
-impl InterruptLine for KernelLine {
+impl InterruptLine for ControllerLine {
     fn set(&self, asserted: bool) -> Result<(), InterruptError> {
         self.interrupts.set_line(self.line, asserted)
     }
@@ -69,7 +69,7 @@ impl InterruptLine for MessageLine {
 impl InterruptLine for Irqfd {
     fn set(&self, asserted: bool) -> Result<(), InterruptError> {
         match asserted {
-            true => self.signal().map_err(|source| InterruptError::Kvm { request: "a write to an irqfd", source }),
+            true => self.signal(),
             false => Ok(()),
         }
     }

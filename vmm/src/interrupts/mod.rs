@@ -13,22 +13,25 @@ mod routes;
 
 pub use ioeventfd::{IoEventAddress, IoEventFd, IoEventMatch};
 pub use irqfd::Irqfd;
-pub use line::{InterruptLine, KernelLine, MessageLine};
+pub use line::{ControllerLine, InterruptLine, MessageLine};
 
-use crate::config::Irqchip;
-use kvm_bindings::kvm_msi;
+use crate::{
+    config::Irqchip,
+    platform::{Failure, Platform},
+};
+use kvm_bindings::{KVM_PIT_FLAGS_HPET_LEGACY, kvm_msi};
 use kvm_ioctls::VmFd;
 use routes::Routes;
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 /// Why an interrupt or an event could not be sent or set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InterruptError {
-    /// KVM emulates no controller that this could go to.
-    #[error("{what} needs KVM to emulate {needed}")]
+    /// There is no controller that this could go to.
+    #[error("{what} needs {needed}")]
     NoController {
         /// What was asked for.
         what: &'static str,
@@ -79,9 +82,11 @@ struct Shared {
     vm: Arc<VmFd>,
     irqchip: Irqchip,
     routes: Mutex<Routes>,
+    /// The controllers that this VMM emulates. It holds this in turn, which is why it is not held here.
+    platform: OnceLock<Weak<Platform>>,
 }
 
-/// The interrupt controllers of a VM, as far as KVM emulates them; for any thread. A clone is another reference, and may
+/// The interrupt controllers of a VM, whether KVM or this VMM emulates them; for any thread. A clone is another reference, and may
 /// outlive the [`crate::Vm`], when it reaches no one any more.
 #[derive(Clone)]
 pub struct Interrupts {
@@ -90,15 +95,29 @@ pub struct Interrupts {
 
 impl Interrupts {
     pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip) -> Self {
-        Self { shared: Arc::new(Shared { vm, irqchip, routes: Mutex::new(Routes::new(irqchip)) }) }
+        let routes = Mutex::new(Routes::new(irqchip));
+        Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new() }) }
+    }
+
+    pub(crate) fn set_platform(&self, platform: &Arc<Platform>) {
+        // It is called once.
+        let _ = self.shared.platform.set(Arc::downgrade(platform));
+    }
+
+    /// What emulates the controllers, if this VMM does; nothing either once the VM is gone.
+    fn platform(&self) -> Option<Arc<Platform>> {
+        self.shared.platform.get()?.upgrade()
     }
 
     /// Sends a message, and gives whether a local APIC took it: none does if it is switched off, or if nobody is meant.
     ///
     /// # Errors
-    /// Without local APICs of KVM, and those of KVM_SIGNAL_MSI.
+    /// Without local APICs, and those of KVM_SIGNAL_MSI.
     pub fn signal_msi(&self, message: MsiMessage) -> Result<bool, InterruptError> {
         self.need_local_apics("a message")?;
+        if self.shared.irqchip == Irqchip::User {
+            return self.platform().map_or(Ok(false), |platform| interrupt_of(platform.deliver(message)));
+        }
         let MsiMessage { address, data } = message;
         let msi =
             kvm_msi { address_lo: address as u32, address_hi: (address >> 32) as u32, data, ..Default::default() };
@@ -114,17 +133,18 @@ impl Interrupts {
     /// latter.
     ///
     /// # Errors
-    /// Without the in-kernel irqchip, and those of KVM_IRQ_LINE.
+    /// Without an I/O APIC, and those of KVM_IRQ_LINE.
     pub fn set_line(&self, line: u32, asserted: bool) -> Result<(), InterruptError> {
-        match self.shared.irqchip {
-            Irqchip::Kernel => self.shared.vm.set_irq_line(line, asserted).map_err(refused("KVM_IRQ_LINE")),
-            _ => Err(InterruptError::NoController { what: "an interrupt line", needed: "all interrupt controllers" }),
+        if self.shared.irqchip == Irqchip::Kernel {
+            return self.shared.vm.set_irq_line(line, asserted).map_err(refused("KVM_IRQ_LINE"));
         }
+        self.need_lines("an interrupt line")?;
+        self.platform().map_or(Ok(()), |platform| interrupt_of(platform.set_line(line, asserted)))
     }
 
     /// An interrupt line as a wire.
-    pub fn line(&self, line: u32) -> KernelLine {
-        KernelLine::new(self.clone(), line)
+    pub fn line(&self, line: u32) -> ControllerLine {
+        ControllerLine::new(self.clone(), line)
     }
 
     /// A wire whose rising edge sends a message, as pins of an I/O APIC in user space do.
@@ -132,25 +152,31 @@ impl Interrupts {
         MessageLine::new(self.clone(), message)
     }
 
-    /// A file descriptor that sends a message whenever it is written to.
+    /// A file descriptor that sends a message whenever it is written to; with local APICs of this VMM, something that does so
+    /// when it is asked to.
     ///
     /// # Errors
-    /// Without local APICs of KVM, if there are too many, and those of KVM.
+    /// Without local APICs, if there are too many, and those of KVM.
     pub fn msi_irqfd(&self, message: MsiMessage) -> Result<Irqfd, InterruptError> {
         self.need_local_apics("an irqfd")?;
+        if self.shared.irqchip == Irqchip::User {
+            return Ok(Irqfd::of_message(self.clone(), message));
+        }
         let gsi = self.change_routes(|routes| routes.add(message))?;
         Irqfd::new(self.clone(), gsi, true).inspect_err(|_| self.forget_route(gsi))
     }
 
-    /// A file descriptor that makes an edge of an interrupt line whenever it is written to.
+    /// A file descriptor that makes an edge of an interrupt line whenever it is written to; with an I/O APIC of this VMM,
+    /// something that does so when it is asked to.
     ///
     /// # Errors
-    /// Without the in-kernel irqchip, and those of KVM_IRQFD.
+    /// Without an I/O APIC, and those of KVM_IRQFD.
     pub fn line_irqfd(&self, line: u32) -> Result<Irqfd, InterruptError> {
-        match self.shared.irqchip {
-            Irqchip::Kernel => Irqfd::new(self.clone(), line, false),
-            _ => Err(InterruptError::NoController { what: "an irqfd", needed: "all interrupt controllers" }),
+        if self.shared.irqchip == Irqchip::Kernel {
+            return Irqfd::new(self.clone(), line, false);
         }
+        self.need_lines("an irqfd")?;
+        Ok(Irqfd::of_line(self.clone(), line))
     }
 
     /// Routes each pin of an I/O APIC in user space to its message, so that KVM tells when a level-triggered one is over
@@ -170,10 +196,31 @@ impl Interrupts {
         })
     }
 
+    /// Takes the PIT of KVM off its interrupt, because an HPET stands in for it, or puts it back.
+    pub(crate) fn replace_pit(&self, replaced: bool) -> Result<(), InterruptError> {
+        let mut pit = self.shared.vm.get_pit2().map_err(refused("KVM_GET_PIT2"))?;
+        pit.flags =
+            if replaced { pit.flags | KVM_PIT_FLAGS_HPET_LEGACY } else { pit.flags & !KVM_PIT_FLAGS_HPET_LEGACY };
+        self.shared.vm.set_pit2(&pit).map_err(refused("KVM_SET_PIT2"))
+    }
+
     fn need_local_apics(&self, what: &'static str) -> Result<(), InterruptError> {
         match self.shared.irqchip {
-            Irqchip::Split | Irqchip::Kernel => Ok(()),
-            Irqchip::None | Irqchip::User => Err(InterruptError::NoController { what, needed: "local APICs" }),
+            Irqchip::Split | Irqchip::Kernel | Irqchip::User => Ok(()),
+            Irqchip::None => Err(InterruptError::NoController { what, needed: "local APICs" }),
+        }
+    }
+
+    /// Whether there are lines, where they are not KVM's. What is left of a VM that is gone has them still, without an end.
+    fn need_lines(&self, what: &'static str) -> Result<(), InterruptError> {
+        let has_lines = self
+            .shared
+            .platform
+            .get()
+            .is_some_and(|platform| platform.upgrade().is_none_or(|platform| platform.has_interrupt_controllers()));
+        match has_lines {
+            true => Ok(()),
+            false => Err(InterruptError::NoController { what, needed: "an I/O APIC" }),
         }
     }
 
@@ -196,6 +243,16 @@ impl Interrupts {
     fn routes(&self) -> MutexGuard<'_, Routes> {
         // The list is whole at every point where a thread could have panicked.
         self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of an interrupt that a platform was told.
+fn interrupt_of<T: Default>(result: Result<T, Failure>) -> Result<T, InterruptError> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(Failure::Interrupt(error)) => Err(error),
+        // Only a guest's access does that, and it is told then.
+        Err(Failure::PowerOff) => Ok(T::default()),
     }
 }
 

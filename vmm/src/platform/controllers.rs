@@ -16,6 +16,9 @@ use ::platform::{
 /// ISA interrupts have these numbers, and lead to both 8259s and the I/O APIC; others only to the latter.
 const NR_ISA_LINES: u32 = 16;
 
+/// The pin of the I/O APIC that the 8259s lead to.
+const PIC_PIN: u8 = 0;
+
 /// Registers of the I/O APIC that are read to find its level-triggered entries, and bits of those.
 mod register {
     pub(super) const SELECT: u64 = 0;
@@ -72,32 +75,53 @@ impl UserControllers {
                 (false, level) => self.pic.set_line(line, level),
             }
         }
-        let pin = if line == PIT_IRQ { PIT_PIN } else { line };
-        if signal.rises > 0 {
-            self.io_apic.set_line(pin, false);
-            self.io_apic.set_line(pin, true);
+        if let Some(pin) = pin_of(line) {
+            self.io_apic.follow(pin, signal);
         }
-        self.io_apic.set_line(pin, signal.high);
+    }
+
+    /// Takes a line to a level.
+    pub(super) fn set_line(&mut self, line: u32, high: bool) {
+        let Ok(line) = u8::try_from(line) else { return };
+        if u32::from(line) < NR_ISA_LINES {
+            self.pic.set_line(line, high);
+        }
+        if let Some(pin) = pin_of(line) {
+            self.io_apic.set_line(pin, high);
+        }
+    }
+
+    /// The processor asks the 8259s for a vector. Their output falls with that, and rises for what asks still.
+    pub(super) fn acknowledge_pic(&mut self, now: Nanoseconds) -> u8 {
+        self.set_pic_output(now, false);
+        self.pic.acknowledge()
+    }
+
+    /// Takes the output of the 8259s to where it leads, if that is new: pin LINT0 of the first processor and pin 0 of the I/O
+    /// APIC, which are both ways of a virtual wire (MultiProcessor specification, "Virtual Wire Mode"). Of local APICs of
+    /// KVM only the first processor's thread knows; KVM looks at LINT0 by itself, and takes no such message.
+    fn set_pic_output(&mut self, now: Nanoseconds, asks: bool) {
+        if asks == std::mem::replace(&mut self.pic_asked, asks) {
+            return;
+        }
+        self.io_apic.set_line(PIC_PIN, asks);
+        match &mut self.processors {
+            Processors::Kernel(_) => self.touched |= u64::from(asks) << PIC_VCPU,
+            Processors::User(apics) => apics.set_pic(now, asks),
+        }
     }
 
     /// Takes the outputs of the controllers to the processors.
     pub(super) fn send(&mut self, now: Nanoseconds) -> Result<(), Failure> {
-        let asks = self.pic.output();
-        let changed = asks != std::mem::replace(&mut self.pic_asked, asks);
+        self.set_pic_output(now, self.pic.output());
         match &mut self.processors {
             Processors::Kernel(interrupts) => {
                 while let Some(Message { address, data }) = self.io_apic.take() {
                     // Whether anybody takes it is not told on a PC either.
                     interrupts.signal_msi(MsiMessage { address, data })?;
                 }
-                if changed && asks {
-                    self.touched |= 1 << PIC_VCPU;
-                }
             }
             Processors::User(apics) => {
-                if changed {
-                    apics.set_pic(now, asks);
-                }
                 apics.carry(now);
                 loop {
                     while let Some(vector) = apics.take_ended() {
@@ -127,6 +151,15 @@ impl UserControllers {
             self.level_pins = level_pins;
         }
         Ok(())
+    }
+}
+
+/// The pin of the I/O APIC that a line leads to. Line 2 is the cascade of the 8259s and its pin the PIT's; pin 0 is theirs.
+fn pin_of(line: u8) -> Option<u8> {
+    match line {
+        PIT_IRQ => Some(PIT_PIN),
+        PIT_PIN => None,
+        line => Some(line),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     layout::pc,
     memory::GuestMemory,
 };
-use ::platform::{hpet, io_apic, pic, pit};
+use ::platform::{hpet, io_apic, pic, pit, pm_timer, rtc};
 use std::sync::Arc;
 
 /// Where a part of a model stands on the bus, and the offset within the model that it begins with.
@@ -31,6 +31,13 @@ pub(super) const HPET: &[Place] =
 /// The PIT, and the port that gates and shows its channel 2.
 pub(super) const PIT: &[Place] =
     &[ports(pit::BASE, pit::PORTS, 0), ports(pit::BASE + pit::SPEAKER_OFFSET as u16, 1, pit::SPEAKER_OFFSET)];
+/// Index and data of the real-time clock.
+pub(super) const RTC: &[Place] = &[ports(rtc::BASE, rtc::PORTS, 0)];
+/// The PM1 registers and the PM timer, as one block.
+pub(super) const POWER: &[Place] = &[ports(pc::PM1_EVENT, pm_timer::SIZE_BYTES as u16, 0)];
+
+const _: () = assert!(pc::PM1_CONTROL as u64 == pc::PM1_EVENT as u64 + pm_timer::CONTROL_OFFSET);
+const _: () = assert!(pc::PM_TIMER as u64 == pc::PM1_EVENT as u64 + pm_timer::TIMER_OFFSET);
 
 /// The largest access in bytes.
 const ACCESS_MAX: usize = 8;

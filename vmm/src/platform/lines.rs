@@ -1,13 +1,19 @@
 //! Where the interrupt lines of devices lead.
 
 use super::{controllers::UserControllers, state::Failure};
-use crate::interrupts::{InterruptLine, Interrupts};
+use crate::{
+    firmware,
+    interrupts::{InterruptLine, Interrupts},
+};
 use ::platform::{hpet, model::Signal};
 
 /// The PIT's line.
 pub(super) const PIT: u32 = 0;
 /// The line of the real-time clock.
 pub(super) const RTC: u32 = 8;
+
+/// The line of ACPI's system control interrupt.
+pub(super) const SCI: u32 = firmware::SCI_IRQ as u32;
 
 /// The line of a pin of the HPET. Those that have no place of their own are numbers of I/O APIC pins already: none of those
 /// that it offers has another number as a line.

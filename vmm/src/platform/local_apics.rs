@@ -72,11 +72,10 @@ impl LocalApics {
         }
     }
 
-    /// Takes a message to whom it is for.
-    pub(super) fn deliver(&mut self, now: Nanoseconds, message: Message) {
-        if let Some(Interrupt { destination, delivery, vector, trigger }) = message.decode() {
-            self.send(now, delivery, vector, trigger, |_, identity| destination.includes(identity));
-        }
+    /// Takes a message to whom it is for; gives whether somebody took it.
+    pub(super) fn deliver(&mut self, now: Nanoseconds, message: Message) -> bool {
+        let Some(Interrupt { destination, delivery, vector, trigger }) = message.decode() else { return false };
+        self.send(now, delivery, vector, trigger, |_, identity| destination.includes(identity))
     }
 
     /// Takes what local APICs send to others, until there is nothing more. Ends of interrupts are kept for
@@ -108,26 +107,29 @@ impl LocalApics {
         vector: u8,
         trigger: Trigger,
         reaches: impl Fn(usize, Identity) -> bool,
-    ) {
+    ) -> bool {
         let is_reached = |index: usize, apic: &LocalApic| apic.identity().is_some_and(|own| reaches(index, own));
         if delivery == DeliveryMode::LowestPriority {
             let priority = |(index, apic): (usize, &LocalApic)| {
                 (apic.is_enabled() && is_reached(index, apic)).then(|| apic.task_priority())
             };
             let priorities: Vec<_> = self.apics.iter().enumerate().map(priority).collect();
-            if let Some(chosen) = message::lowest_priority(&priorities, self.last) {
-                self.last = chosen;
-                self.apics[chosen].deliver(now, delivery, vector, trigger);
-                self.touched |= 1 << chosen;
-            }
-            return;
+            let Some(chosen) = message::lowest_priority(&priorities, self.last) else { return false };
+            self.last = chosen;
+            self.apics[chosen].deliver(now, delivery, vector, trigger);
+            self.touched |= 1 << chosen;
+            return true;
         }
+        let mut is_taken = false;
         for (index, apic) in self.apics.iter_mut().enumerate() {
             if is_reached(index, apic) {
+                // Disabled by software it takes only what has no vector.
+                is_taken |= apic.is_enabled() || delivery != DeliveryMode::Fixed;
                 apic.deliver(now, delivery, vector, trigger);
                 self.touched |= 1 << index;
             }
         }
+        is_taken
     }
 
     /// Which vCPUs have been told something since the last call, a bit each.

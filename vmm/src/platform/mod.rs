@@ -24,7 +24,7 @@ use crate::{
     bus::Device,
     config::{Chipset, Irqchip, VmConfig},
     control::Control,
-    interrupts::Interrupts,
+    interrupts::{Interrupts, MsiMessage},
 };
 use ::platform::{hpet::Hpet, model::Model, time::Nanoseconds};
 use device::ModelDevice;
@@ -54,6 +54,7 @@ pub(crate) struct Platform {
     changed: Condvar,
     control: Arc<Control>,
     has_local_apics: bool,
+    has_interrupt_controllers: bool,
 }
 
 impl Platform {
@@ -69,7 +70,7 @@ impl Platform {
             return None;
         }
         let local_apics = has_local_apics.then(|| LocalApics::new(config.nr_vcpus));
-        let state = State::new(chipset, local_apics, interrupts.clone());
+        let state = State::new(config, local_apics, interrupts.clone());
         let mut targets = Vec::new();
         if chipset.interrupt_controllers {
             targets.extend([(Target::Pic, device::PIC), (Target::IoApic, device::IO_APIC)]);
@@ -80,11 +81,18 @@ impl Platform {
         if chipset.hpet {
             targets.push((Target::Hpet, device::HPET));
         }
+        if chipset.rtc {
+            targets.push((Target::Rtc, device::RTC));
+        }
+        if chipset.power {
+            targets.push((Target::Power, device::POWER));
+        }
         let platform = Arc::new(Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
             control: control.clone(),
             has_local_apics,
+            has_interrupt_controllers: chipset.interrupt_controllers,
         });
         let devices = targets
             .into_iter()
@@ -119,6 +127,21 @@ impl Platform {
             rest &= rest - 1;
         }
         result
+    }
+
+    /// Whether lines lead to controllers of this VMM.
+    pub(crate) fn has_interrupt_controllers(&self) -> bool {
+        self.has_interrupt_controllers
+    }
+
+    /// Takes a message from outside to local APICs of this VMM; gives whether one took it.
+    pub(crate) fn deliver(&self, message: MsiMessage) -> Result<bool, Failure> {
+        self.access(|state, now| state.deliver(now, message))
+    }
+
+    /// Sets an interrupt line from outside.
+    pub(crate) fn set_line(&self, line: u32, asserted: bool) -> Result<(), Failure> {
+        self.access(|state, now| state.set_line(now, line, asserted))
     }
 
     /// Whether an interrupt waits that a vCPU has to be told of by its thread.

@@ -8,11 +8,21 @@ use super::{
     local_apics::LocalApics,
 };
 use crate::{
-    config::Chipset,
-    interrupts::{InterruptError, Interrupts},
+    config::VmConfig,
+    interrupts::{InterruptError, Interrupts, MsiMessage},
     stop::StopReason,
 };
-use ::platform::{hpet::Hpet, local_apic::LocalApic, model::Model, pit::Pit, time::Nanoseconds};
+use ::platform::{
+    hpet::Hpet,
+    local_apic::LocalApic,
+    message::Message,
+    model::Model,
+    pit::Pit,
+    pm_timer::{self, PowerManagement, Width},
+    rtc::Rtc,
+    time::Nanoseconds,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Why an interrupt did not reach its controller.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +30,18 @@ pub(crate) enum Failure {
     /// KVM refused it.
     #[error(transparent)]
     Interrupt(#[from] InterruptError),
+    /// None did, because the guest has turned the machine off.
+    #[error("the guest turned the machine off")]
+    PowerOff,
 }
 
 impl From<Failure> for StopReason {
     fn from(failure: Failure) -> Self {
         // The source is what helps: KVM's error.
-        match std::error::Error::source(&failure) {
-            Some(source) => Self::DeviceStopped(format!("{failure}: {source}")),
-            None => Self::DeviceStopped(failure.to_string()),
+        match (&failure, std::error::Error::source(&failure)) {
+            (Failure::PowerOff, _) => Self::PowerOff,
+            (_, Some(source)) => Self::DeviceStopped(format!("{failure}: {source}")),
+            (_, None) => Self::DeviceStopped(failure.to_string()),
         }
     }
 }
@@ -43,6 +57,17 @@ pub(crate) enum Target {
     Pit,
     /// The HPET.
     Hpet,
+    /// The real-time clock.
+    Rtc,
+    /// The PM1 registers and the PM timer.
+    Power,
+}
+
+/// The host's time since 1970 began; a host from before shows that.
+fn wall_clock() -> Nanoseconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // More than five centuries do not pass.
+    Nanoseconds::try_from(since.as_nanos()).unwrap_or(Nanoseconds::MAX)
 }
 
 /// A model without its outputs, whose types differ.
@@ -66,6 +91,10 @@ pub(crate) struct State {
     pub(super) clock: Clock,
     pit: Option<Pit>,
     hpet: Option<Hpet>,
+    rtc: Option<Rtc>,
+    power: Option<PowerManagement>,
+    /// Whether the HPET stands in for the PIT of KVM, as KVM was told last; nothing where that PIT is not KVM's.
+    kernel_pit_replaced: Option<bool>,
     controllers: Controllers,
     /// When the thread that waits for this next looks, if it does at all.
     pub(super) due: Option<Nanoseconds>,
@@ -73,7 +102,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(chipset: Chipset, local_apics: Option<LocalApics>, interrupts: Interrupts) -> Self {
+    pub(super) fn new(config: &VmConfig, local_apics: Option<LocalApics>, interrupts: Interrupts) -> Self {
+        let chipset = config.chipset;
         let controllers = match (local_apics, chipset.interrupt_controllers) {
             (Some(local_apics), _) => Controllers::User(Box::new(UserControllers::new(Processors::User(local_apics)))),
             (None, true) => Controllers::User(Box::new(UserControllers::new(Processors::Kernel(interrupts)))),
@@ -83,6 +113,9 @@ impl State {
             clock: Clock::default(),
             pit: chipset.pit.then(Pit::new),
             hpet: chipset.hpet.then(Hpet::default),
+            rtc: chipset.rtc.then(|| Rtc::new(wall_clock())),
+            power: chipset.power.then(|| PowerManagement::new(Width::Bits32, 0)),
+            kernel_pit_replaced: config.pit.then_some(false),
             controllers,
             due: None,
             must_stop: false,
@@ -102,6 +135,8 @@ impl State {
             Target::IoApic => self.ours().map(|ours| &mut ours.io_apic as &mut dyn Registers),
             Target::Pit => self.pit.as_mut().map(|pit| pit as &mut dyn Registers),
             Target::Hpet => self.hpet.as_mut().map(|hpet| hpet as &mut dyn Registers),
+            Target::Rtc => self.rtc.as_mut().map(|rtc| rtc as &mut dyn Registers),
+            Target::Power => self.power.as_mut().map(|power| power as &mut dyn Registers),
         }
     }
 
@@ -140,6 +175,12 @@ impl State {
         if let Some(hpet) = &mut self.hpet {
             hpet.advance(now);
         }
+        if let Some(rtc) = &mut self.rtc {
+            rtc.advance(now);
+        }
+        if let Some(power) = &mut self.power {
+            power.advance(now);
+        }
         if let Some(apics) = self.local_apics() {
             apics.advance(now);
         }
@@ -157,13 +198,22 @@ impl State {
             },
             Controllers::Kernel(_) => None,
         };
-        pit.into_iter().chain(hpet).chain(apics).min()
+        let rtc = self.rtc.as_ref().and_then(|rtc| rtc.next_change(now));
+        let power = self.power.as_ref().and_then(|power| power.next_change(now));
+        pit.into_iter().chain(hpet).chain(rtc).chain(power).chain(apics).min()
     }
 
     /// Takes all outputs to where they lead.
     pub(super) fn carry(&mut self, now: Nanoseconds) -> Result<(), Failure> {
-        let Self { pit, hpet, controllers, .. } = self;
+        let Self { pit, hpet, rtc, power, kernel_pit_replaced, controllers, .. } = self;
         let is_replaced = hpet.as_ref().is_some_and(Hpet::is_legacy_replacement);
+        if kernel_pit_replaced.is_some_and(|told| told != is_replaced)
+            && let Controllers::Kernel(interrupts) = controllers
+        {
+            interrupts.replace_pit(is_replaced)?;
+            *kernel_pit_replaced = Some(is_replaced);
+        }
+        let mut is_off = false;
         while let Some(signal) = pit.as_mut().and_then(Model::take) {
             if !is_replaced {
                 controllers.carry(lines::PIT, signal)?;
@@ -172,7 +222,19 @@ impl State {
         while let Some(signal) = hpet.as_mut().and_then(Model::take) {
             controllers.carry(lines::of_hpet(signal.pin), signal)?;
         }
-        self.ours().map_or(Ok(()), |ours| ours.send(now))
+        while let Some(signal) = rtc.as_mut().and_then(Model::take) {
+            if !is_replaced {
+                controllers.carry(lines::RTC, signal)?;
+            }
+        }
+        while let Some(output) = power.as_mut().and_then(Model::take) {
+            match output {
+                pm_timer::Output::Interrupt(signal) => controllers.carry(lines::SCI, signal)?,
+                pm_timer::Output::Off => is_off = true,
+            }
+        }
+        self.ours().map_or(Ok(()), |ours| ours.send(now))?;
+        if is_off { Err(Failure::PowerOff) } else { Ok(()) }
     }
 
     fn local_apics(&mut self) -> Option<&mut LocalApics> {
@@ -205,21 +267,39 @@ impl State {
     /// The vector of one that waits, which is in service from now on.
     pub(super) fn acknowledge(&mut self, now: Nanoseconds, vcpu: u8) -> Result<Option<u8>, Failure> {
         let vector = match self.ours() {
-            Some(UserControllers { processors: Processors::User(apics), pic, .. }) => {
-                let Some(apic) = apics.of(vcpu) else { return Ok(None) };
-                if apic.ext_int_pending() {
-                    // It goes before all with a priority: only the processor's IF holds it back.
-                    apic.acknowledge_ext_int();
-                    Some(pic.acknowledge())
-                } else {
-                    apic.highest_pending().map(|_| apic.acknowledge())
-                }
-            }
-            Some(UserControllers { pic, .. }) if vcpu == PIC_VCPU && pic.output() => Some(pic.acknowledge()),
-            _ => None,
+            Some(ours) => match &mut ours.processors {
+                Processors::User(apics) => match apics.of(vcpu) {
+                    Some(apic) if apic.ext_int_pending() => {
+                        // It goes before all with a priority: only the processor's IF holds it back.
+                        apic.acknowledge_ext_int();
+                        Some(ours.acknowledge_pic(now))
+                    }
+                    Some(apic) => apic.highest_pending().map(|_| apic.acknowledge()),
+                    None => None,
+                },
+                Processors::Kernel(_) if vcpu == PIC_VCPU && ours.pic.output() => Some(ours.acknowledge_pic(now)),
+                Processors::Kernel(_) => None,
+            },
+            None => None,
         };
         self.carry(now)?;
         Ok(vector)
+    }
+
+    /// A message from outside.
+    pub(super) fn deliver(&mut self, now: Nanoseconds, message: MsiMessage) -> Result<bool, Failure> {
+        let MsiMessage { address, data } = message;
+        let taken = self.local_apics().is_some_and(|apics| apics.deliver(now, Message { address, data }));
+        self.carry(now)?;
+        Ok(taken)
+    }
+
+    /// A line that something outside drives.
+    pub(super) fn set_line(&mut self, now: Nanoseconds, line: u32, asserted: bool) -> Result<(), Failure> {
+        if let Some(ours) = self.ours() {
+            ours.set_line(line, asserted);
+        }
+        self.carry(now)
     }
 
     /// A level-triggered interrupt of the I/O APIC has ended.

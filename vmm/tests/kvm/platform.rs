@@ -33,7 +33,7 @@ fn pit_ticks(a: &mut CodeAssembler) {
 
 #[test]
 fn pit_wakes_a_guest_in_each_set_up() {
-    let ours = Chipset { interrupt_controllers: true, pit: true, hpet: false };
+    let ours = Chipset { interrupt_controllers: true, pit: true, hpet: false, ..Chipset::default() };
     let set_ups = [
         VmConfig { irqchip: Irqchip::Split, chipset: ours, ..config() },
         VmConfig { irqchip: Irqchip::User, chipset: ours, ..config() },
@@ -74,7 +74,7 @@ fn io_apic_sends_edges_and_levels_again_after_their_end() {
     // were a period, and never come if their end were not told.
     let irqchips = [Irqchip::Split, Irqchip::User];
     for (irqchip, level) in irqchips.into_iter().flat_map(|irqchip| [(irqchip, false), (irqchip, true)]) {
-        let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false };
+        let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false, ..Chipset::default() };
         let config = VmConfig { irqchip, chipset, ..config() };
         let mut vm = Vm::new(&hypervisor(), &waiting(NR, |a| io_apic_ticks(a, level), apic_eoi), config).unwrap();
         write_tables(&vm);
@@ -139,7 +139,7 @@ fn guest_that_waits_for_a_timer_is_stopped() {
         a.in_(al, 0x80).unwrap();
         a.hlt().unwrap();
     });
-    let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false };
+    let chipset = Chipset { interrupt_controllers: true, pit: true, hpet: false, ..Chipset::default() };
     let mut vm = Vm::new(&hypervisor(), &image, VmConfig { irqchip: Irqchip::Split, chipset, ..config() }).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let handle = vm.handle();

@@ -109,7 +109,7 @@ fn with_timeout<T>(
 fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<bool> {
     let success = match &stopped.reason {
         StopReason::DebugExit(value) => *value == 0,
-        StopReason::Reset => true,
+        StopReason::Reset | StopReason::PowerOff => true,
         // Without a time-out only gdb can have asked for it.
         StopReason::Requested => !timed_out,
         StopReason::SystemEvent { event, .. } => SYSTEM_EVENTS_OF_SUCCESS.contains(event),
