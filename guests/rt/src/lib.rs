@@ -24,6 +24,7 @@ pub mod gate;
 pub mod interrupts;
 pub mod io_bitmap;
 pub mod layout;
+pub mod local_apic;
 pub mod misbehave;
 pub mod mmio;
 pub mod paging;
