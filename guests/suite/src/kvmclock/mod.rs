@@ -1,0 +1,6 @@
+//! KVM's clock: its structure and protocol, its time, the wall clock.
+
+mod protocol;
+mod rates;
+mod time;
+mod wall;

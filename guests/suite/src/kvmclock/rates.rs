@@ -1,0 +1,51 @@
+//! Rates from pairs of readings. It compiles for the host too, where it is tested.
+//!
+//! A host may take its time away between any two instructions, so a single reading says little: of many pairs the median is
+//! taken, which half of them would have to spoil in the same direction.
+
+/// Parts in a million by which a median may be off: quartzes differ by 100, the discipline of a host's clock by 500; a rate that
+/// is off by 1 % is found.
+pub(crate) const TOLERANCE: u64 = 5_000;
+
+/// The median of `N` rates, each of two readings of (reference, time) that are `apart` counts of the reference from each
+/// other: how much time passes in 2^32 counts of the reference. `None` if a reading fails or time does not pass.
+pub(crate) fn median_rate<const N: usize>(apart: u64, mut reading: impl FnMut() -> Option<(u64, u64)>) -> Option<u64> {
+    let mut rates = [0; N];
+    for rate in &mut rates {
+        let start = reading()?;
+        let end = until(start.0.wrapping_add(apart), &mut reading)?;
+        let (counts, time) = (end.0.wrapping_sub(start.0), end.1.wrapping_sub(start.1));
+        *rate = u64::try_from((u128::from(time) << 32) / u128::from(counts)).unwrap_or(u64::MAX);
+    }
+    sort(&mut rates);
+    rates.get(N / 2).copied()
+}
+
+/// How many readings a pair takes at most: a reference that stands must not keep a case.
+const MAX_READINGS: u32 = 1 << 14;
+
+fn until(reference: u64, reading: &mut impl FnMut() -> Option<(u64, u64)>) -> Option<(u64, u64)> {
+    for _ in 0..MAX_READINGS {
+        let now = reading()?;
+        if now.0.wrapping_sub(reference) as i64 >= 0 {
+            return Some(now);
+        }
+    }
+    None
+}
+
+/// By insertion: a dozen values, and nothing of `core` that ring 0 must not reach.
+fn sort(values: &mut [u64]) {
+    for end in 1..values.len() {
+        let mut at = end;
+        while at > 0 && values[at - 1] > values[at] {
+            values.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
+/// Whether `actual` is within so many parts in a million of `expected`.
+pub(crate) fn within(actual: u64, expected: u64, parts_per_million: u64) -> bool {
+    u128::from(actual.abs_diff(expected)) * 1_000_000 <= u128::from(expected) * u128::from(parts_per_million)
+}
