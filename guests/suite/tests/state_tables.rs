@@ -1,0 +1,160 @@
+//! The tables of x87, SSE and AVX-512 state hold what they claim, and each column of what they judge counts.
+
+#[path = "../src/state/masking_model.rs"]
+mod masking_model;
+#[path = "../src/state/mxcsr_model.rs"]
+mod mxcsr_model;
+#[path = "../src/state/upper_model.rs"]
+mod upper_model;
+#[expect(dead_code, reason = "the cases use the rest")]
+#[path = "../src/state/waiting_model.rs"]
+mod waiting_model;
+
+use case::message::outcome::{COMPLETED, exception};
+use iced_x86::{Decoder, DecoderOptions, Mnemonic};
+
+fn passes(pairs: &[(u64, u64)]) -> bool {
+    pairs.iter().all(|(actual, expected)| actual == expected)
+}
+
+fn waiting_rows() -> impl Iterator<Item = &'static waiting_model::Row> {
+    static ALL: [&[waiting_model::Row]; 4] =
+        [&waiting_model::MEMORY, &waiting_model::REGISTERS, &waiting_model::MMX, &waiting_model::OTHERS];
+    ALL.iter().flat_map(|rows| rows.iter())
+}
+
+/// The mnemonics of the manuals that do not wait, among the instructions on x87 state.
+const NON_WAITING: [Mnemonic; 6] =
+    [Mnemonic::Fninit, Mnemonic::Fnclex, Mnemonic::Fnstenv, Mnemonic::Fnsave, Mnemonic::Fnstsw, Mnemonic::Fnstcw];
+
+#[test]
+fn bytes_are_the_instructions_that_rows_name() {
+    for row in waiting_rows() {
+        let mut decoder = Decoder::new(64, row.bytes, DecoderOptions::NONE);
+        let instruction = decoder.decode();
+        assert_eq!(instruction.len(), row.bytes.len(), "{}", row.name);
+        let mnemonic = format!("{:?}", instruction.mnemonic()).to_uppercase();
+        let named = row.name.split([' ', ',']).next().unwrap_or_default();
+        assert_eq!(mnemonic, named, "{}", row.name);
+        if (0xd8..=0xdf).contains(&row.bytes[0]) {
+            assert_eq!(row.waits, !NON_WAITING.contains(&instruction.mnemonic()), "{}", row.name);
+        }
+    }
+}
+
+#[test]
+fn every_escape_opcode_with_a_memory_operand_is_there() {
+    let rows: Vec<_> = waiting_model::MEMORY.iter().map(|row| row.bytes).collect();
+    for opcode in 0xd8..=0xdf_u8 {
+        for extension in 0..8_u8 {
+            let bytes = [opcode, extension << 3 | 7];
+            let is_known = !Decoder::new(64, &bytes, DecoderOptions::NONE).decode().is_invalid();
+            assert_eq!(rows.contains(&&bytes[..]), is_known, "{bytes:x?}");
+        }
+    }
+}
+
+#[test]
+fn every_column_of_a_waiting_instruction_counts() {
+    use waiting_model::{Observed, columns};
+    for row in waiting_rows() {
+        for pending in [false, true] {
+            let [outcome, ip] = columns(row, pending, Observed { outcome: 0, ip: 0 });
+            let right = Observed { outcome: outcome.1, ip: ip.1 };
+            assert_eq!(right.outcome == exception(16, 0), pending && row.waits, "{}", row.name);
+            assert!(passes(&columns(row, pending, right)));
+            for wrong in [
+                Observed { outcome: right.outcome ^ 1, ..right },
+                Observed { outcome: exception(7, 0), ..right },
+                Observed { ip: right.ip + 1, ..right },
+            ] {
+                assert!(!passes(&columns(row, pending, wrong)), "{}: {wrong:?}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_of_waiting_instructions_are_unique() {
+    let mut names: Vec<_> = waiting_rows().map(|row| row.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn each_bit_of_mxcsr_follows_the_mask() {
+    use mxcsr_model::{BY_DEFAULT, columns, mask};
+    assert_eq!((mask(0), mask(0x2_ffff)), (0xffbf, 0x2_ffff));
+    for bit in 0..32 {
+        let taken = columns(0xffff, bit, COMPLETED, BY_DEFAULT | 1 << bit);
+        let refused = columns(0xffff, bit, exception(13, 0), BY_DEFAULT);
+        assert_eq!((passes(&taken), passes(&refused)), (bit < 16, bit >= 16), "{bit}");
+        assert!(!passes(&columns(0xffff, bit, exception(6, 0), BY_DEFAULT | 1 << bit)), "another exception");
+        assert!(!passes(&columns(u32::MAX, bit, COMPLETED, (BY_DEFAULT | 1 << bit) ^ 1 << 6)), "another value");
+        assert!(!passes(&columns(0, bit, exception(13, 0), BY_DEFAULT ^ 1 << 7)), "changed by a refused load");
+    }
+}
+
+#[test]
+fn every_input_of_a_masked_result_counts() {
+    use masking_model::{BYTES_AND_WORDS, FOUNDATION, NR_MASKS, Operation, mask, result};
+    let [before, first, second] = [0x0123_4567_89ab_cdef_u64, 0xfedc_ba98_7654_3211, 0x8f1b_bcdc_bfa5_3e0b]
+        .map(|seed| [1, 3, 5, 7, 9, 11, 13, 15].map(|factor| seed.wrapping_mul(factor)));
+    for row in FOUNDATION.iter().chain(&BYTES_AND_WORDS) {
+        let nr_elements = 512 / row.bits;
+        for index in 0..NR_MASKS {
+            let mask = mask(index, nr_elements);
+            let right = result(row, mask, &before, &first, &second);
+            assert_eq!(masking_model::column(&right, &right), (0, 0));
+            for quadword in 0..8 {
+                let mut wrong = right;
+                wrong[quadword] ^= 1 << (index % 64);
+                assert_eq!(masking_model::column(&right, &wrong), (1 << quadword, 0), "{row:?}");
+            }
+            let element = index as u32 % nr_elements;
+            let other = result(row, mask ^ 1 << element, &before, &first, &second);
+            assert_ne!(other, right, "{row:?}: bit {element} of mask {mask:#x}");
+        }
+        let none = result(row, 0, &before, &first, &second);
+        assert_eq!(none, if row.zeroing { [0; 8] } else { before }, "{row:?}");
+        if row.operation == Operation::Move {
+            let all = if nr_elements == 64 { u64::MAX } else { (1 << nr_elements) - 1 };
+            assert_eq!(result(row, all, &before, &first, &second), first, "{row:?}");
+        }
+    }
+    let bytes = BYTES_AND_WORDS[0];
+    let sum = result(&bytes, u64::MAX, &[0; 8], &[0x01ff_u64; 8], &[0x0101; 8]);
+    assert_eq!(sum, [0x0200; 8], "no carry between elements");
+}
+
+#[test]
+fn elements_that_a_mask_leaves_out_do_not_fault() {
+    use masking_model::faults;
+    assert!(!faults(0, 0) && faults(1, 0) && !faults(1, 1) && faults(0x80, 7) && !faults(0x7f, 7) && faults(0xff, 3));
+}
+
+#[test]
+fn every_quadword_above_what_an_instruction_writes_counts() {
+    use upper_model::{
+        Encoding::{Legacy, Other, Vector128, Vector256},
+        UPPER, column,
+    };
+    for encoding in [Legacy, Other, Vector128, Vector256] {
+        let mut right = match encoding {
+            Legacy | Other => UPPER,
+            Vector128 | Vector256 => [0; 6],
+        };
+        if encoding == Vector256 {
+            (right[0], right[1]) = (7, 8);
+        }
+        assert!(passes(&[column(encoding, &right)]));
+        for quadword in 0..6 {
+            let mut wrong = right;
+            wrong[quadword] ^= 2;
+            let counts = encoding != Vector256 || quadword >= 2;
+            assert_eq!(!passes(&[column(encoding, &wrong)]), counts, "{encoding:?}: {quadword}");
+        }
+    }
+}
