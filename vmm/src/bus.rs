@@ -116,6 +116,11 @@ impl Bus {
         .map_err(|source| BusError::Region { region, source })
     }
 
+    /// Whether a device answers at a port.
+    pub(crate) fn has_port(&self, port: u16) -> bool {
+        self.at_port(port, 1).is_some()
+    }
+
     fn at_port(&self, port: u16, size: usize) -> Option<(usize, Location)> {
         let (range, claim) = self.ports.check_access(PioAddress(port), size).ok()?;
         Some((claim.device, Location { region: claim.region, offset: u64::from(port - range.base().0) }))

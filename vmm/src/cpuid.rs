@@ -10,8 +10,17 @@ mod leaf {
     pub(super) const FEATURES: u32 = 1;
     pub(super) const TOPOLOGY: u32 = 0xb;
     pub(super) const TOPOLOGY_V2: u32 = 0x1f;
+    pub(super) const KVM_FEATURES: u32 = 0x4000_0001;
+    pub(super) const ADDRESS_SIZES: u32 = 0x8000_0008;
     pub(super) const AMD_TOPOLOGY: u32 = 0x8000_001e;
 }
+
+/// Bits of KVM's features that only its own local APICs offer, KVM_FEATURE_*: asynchronous page faults in all their forms,
+/// EOI by a bit in memory, kicks of halted processors, interrupts to many and yields to others by hypercalls, and extended
+/// destinations of messages.
+const KERNEL_APIC_FEATURES: u32 = 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 13 | 1 << 14 | 1 << 15;
+/// Width of physical addresses in bits where CPUID does not tell.
+const PHYSICAL_ADDRESS_BITS: u8 = 36;
 
 /// Bits of leaf 1, ECX.
 mod ecx {
@@ -31,8 +40,10 @@ mod level {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     pub(crate) nr_vcpus: u8,
-    /// Whether KVM emulates the local APIC.
+    /// Whether there is a local APIC.
     pub(crate) has_apic: bool,
+    /// Whether it is KVM's.
+    pub(crate) has_kernel_apic: bool,
     /// Whether that APIC's timer has the TSC-deadline mode (KVM_CAP_TSC_DEADLINE_TIMER).
     pub(crate) has_tsc_deadline: bool,
 }
@@ -47,6 +58,12 @@ pub(crate) fn for_vcpu(supported: &CpuId, machine: Machine, index: u8) -> CpuId 
         correct(entry, machine, index);
     }
     table
+}
+
+/// Width of physical addresses in bits.
+pub(crate) fn physical_address_bits(table: &CpuId) -> u8 {
+    let sizes = table.as_slice().iter().find(|entry| entry.function == leaf::ADDRESS_SIZES);
+    sizes.map_or(PHYSICAL_ADDRESS_BITS, |entry| entry.eax as u8)
 }
 
 /// KVM names the topology leaves that it supports by their first subleaf alone; the guest reads a second one, and KVM
@@ -67,11 +84,13 @@ fn correct(entry: &mut kvm_cpuid_entry2, machine: Machine, index: u8) {
             // EBX: initial APIC id, number of logical processors, CLFLUSH size, brand.
             entry.ebx = apic_id << 24 | u32::from(machine.nr_vcpus) << 16 | entry.ebx & 0xffff;
             entry.ecx |= ecx::HYPERVISOR;
-            // "may be returned as true, but they depend on KVM_CREATE_IRQCHIP" (api.rst); the second is never
-            // returned and has to be asked for as a capability.
+            // "may be returned as true, but they depend on KVM_CREATE_IRQCHIP" (api.rst); the second was never
+            // returned by older kernels and has to be asked for as a capability.
             if !machine.has_apic {
-                entry.ecx &= !(ecx::X2APIC | ecx::TSC_DEADLINE);
-            } else if machine.has_tsc_deadline {
+                entry.ecx &= !ecx::X2APIC;
+            }
+            entry.ecx &= !ecx::TSC_DEADLINE;
+            if machine.has_apic && machine.has_tsc_deadline {
                 entry.ecx |= ecx::TSC_DEADLINE;
             }
         }
@@ -94,7 +113,8 @@ fn correct(entry: &mut kvm_cpuid_entry2, machine: Machine, index: u8) {
             entry.ebx = apic_id;
             entry.ecx = 0;
         }
-        // Everything else, KVM's own leaves from 40000000H on among it, is what KVM says.
+        leaf::KVM_FEATURES if !machine.has_kernel_apic => entry.eax &= !KERNEL_APIC_FEATURES,
+        // Everything else, KVM's other leaves from 40000000H on among it, is what KVM says.
         _ => {}
     }
 }
@@ -120,7 +140,7 @@ mod tests {
         for_vcpu(&supported, machine, vcpu).as_slice().to_vec()
     }
 
-    const FOUR: Machine = Machine { nr_vcpus: 4, has_apic: true, has_tsc_deadline: true };
+    const FOUR: Machine = Machine { nr_vcpus: 4, has_apic: true, has_kernel_apic: true, has_tsc_deadline: true };
 
     #[test]
     fn apic_id_stands_in_every_leaf_that_has_one() {
@@ -159,7 +179,25 @@ mod tests {
     #[test]
     fn without_an_apic_nothing_of_it_is_offered() {
         let mut features = entry(1, 0, u32::MAX);
-        correct(&mut features, Machine { nr_vcpus: 1, has_apic: false, has_tsc_deadline: true }, 0);
+        let machine = Machine { nr_vcpus: 1, has_apic: false, has_kernel_apic: false, has_tsc_deadline: true };
+        correct(&mut features, machine, 0);
         assert_eq!(features.ecx & (ecx::X2APIC | ecx::TSC_DEADLINE), 0);
+    }
+
+    #[test]
+    fn what_only_apics_of_kvm_can_is_not_offered_with_others() {
+        let mut features = entry(leaf::KVM_FEATURES, 0, u32::MAX);
+        correct(&mut features, FOUR, 0);
+        assert_eq!(features.eax, u32::MAX);
+        correct(&mut features, Machine { has_kernel_apic: false, ..FOUR }, 0);
+        // Clock, steal time, flush of TLBs and the rest stay.
+        assert_eq!(features.eax, 0xffff_132f);
+    }
+
+    #[test]
+    fn width_of_addresses_is_that_of_cpuid() {
+        let table = |entries: &[_]| CpuId::from_entries(entries).unwrap();
+        assert_eq!(physical_address_bits(&table(&[entry(leaf::ADDRESS_SIZES, 0, 0x3930)])), 0x30);
+        assert_eq!(physical_address_bits(&table(&[])), 36);
     }
 }

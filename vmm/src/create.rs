@@ -13,24 +13,22 @@ use crate::{
     host::Hypervisor,
     image::{Image, ImageError},
     interrupts::{InterruptError, Interrupts},
-    layout,
+    irqchip, layout,
     memory::{GuestMemory, MemoryError, OutsideMemory},
-    platform::{self, Platform},
+    platform::{self, Counters, Platform, Processors},
     start_info,
+    vcpu::Unfinished,
     vm::Vm,
 };
-use ::platform::local_apic::{MSR_APIC_BASE, MSR_TSC_DEADLINE};
-use kvm_bindings::{
-    KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_FILTER, KVM_MSR_EXIT_REASON_INVAL,
-    KVM_MSR_EXIT_REASON_UNKNOWN, KVM_PIT_SPEAKER_DUMMY, kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
-};
-use kvm_ioctls::{Cap, MsrFilterDefaultAction, MsrFilterRange, MsrFilterRangeFlags, VcpuFd, VmFd};
+use kvm_bindings::kvm_userspace_memory_region;
+use kvm_ioctls::{VcpuFd, VmFd};
 use std::{io, sync::Arc};
 
 /// What KVM's I/O APIC says of itself (Linux, "arch/x86/kvm/ioapic.h", IOAPIC_VERSION_ID).
 const KERNEL_IO_APIC_VERSION: u8 = 0x11;
-/// How many pins the routes of a split interrupt controller keep free: those of an I/O APIC.
-const NR_SPLIT_PINS: u64 = 24;
+
+/// Where the keyboard controller takes the command that resets the machine.
+const I8042_COMMAND: u16 = layout::pc::I8042 + layout::pc::NR_I8042_PORTS - 1;
 
 /// Why a VM could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +77,7 @@ pub enum VmError {
 }
 
 /// Makes an error of kvm-ioctls one of ours.
-fn refused(request: &'static str) -> impl Fn(kvm_ioctls::Error) -> VmError {
+pub(crate) fn refused(request: &'static str) -> impl Fn(kvm_ioctls::Error) -> VmError {
     move |error| VmError::Kvm { request, source: error.into() }
 }
 
@@ -92,30 +90,32 @@ impl Vm {
         check_shape(&config)?;
         let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
         let memory = image.instantiate()?;
-        let rsdp = match config.acpi {
-            true => firmware::write(&memory, &tables(&config)).map_err(VmError::FirmwareTables)?,
-            false => 0,
-        };
-        start_info::write(&memory, &config.command_line, rsdp)?;
         // Before the interrupt controllers: see the invariant in lib.rs.
         set_memory(&fd, &memory)?;
         fd.set_identity_map_address(layout::IDENTITY_MAP).map_err(refused("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize).map_err(refused("KVM_SET_TSS_ADDR"))?;
-        create_irqchip(&fd, &config)?;
+        irqchip::create(&fd, &config)?;
+        let vcpus = (0..config.nr_vcpus)
+            .map(|index| fd.create_vcpu(index.into()).map_err(refused("KVM_CREATE_VCPU")))
+            .collect::<Result<Vec<_>, VmError>>()?;
+        let has_kernel_apic = matches!(config.irqchip, Irqchip::Split | Irqchip::Kernel);
+        let counters = match config.irqchip {
+            Irqchip::User => Counters::of(&vcpus),
+            _ => None,
+        };
         let machine = Machine {
             nr_vcpus: config.nr_vcpus,
             has_apic: config.irqchip != Irqchip::None,
-            // Our local APIC does not have it.
-            has_tsc_deadline: hypervisor.has_tsc_deadline && config.irqchip != Irqchip::User,
+            has_kernel_apic,
+            has_tsc_deadline: hypervisor.has_tsc_deadline && has_kernel_apic || counters.is_some(),
         };
-        let vcpus = (0..config.nr_vcpus)
-            .map(|index| {
-                let vcpu = fd.create_vcpu(index.into()).map_err(refused("KVM_CREATE_VCPU"))?;
-                let table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
-                vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
-                Ok(vcpu)
-            })
-            .collect::<Result<Vec<_>, VmError>>()?;
+        for (index, vcpu) in (0..).zip(&vcpus) {
+            let table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
+            vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
+        }
+        if config.irqchip == Irqchip::User {
+            irqchip::take_msrs(&fd, counters.is_some())?;
+        }
         // The others stay as KVM made them: after reset, waiting for their start-up IPI. All MSRs are as after reset.
         if let Some(first) = vcpus.first() {
             set_entry(first, &config.entry, image)?;
@@ -123,17 +123,32 @@ impl Vm {
         let fd = Arc::new(fd);
         let interrupts = Interrupts::new(fd.clone(), config.irqchip);
         let control = Arc::new(Control::default());
-        let platform = Platform::new(&config, &interrupts, &control).map(|(platform, on_bus)| {
+        let processors = Processors {
+            nr: config.nr_vcpus,
+            counters,
+            physical_address_bits: cpuid::physical_address_bits(&hypervisor.supported_cpuid),
+        };
+        let platform = Platform::new(&config, processors, &interrupts, &control).map(|(platform, on_bus)| {
             config.devices.extend(on_bus);
             interrupts.set_platform(&platform);
             platform
         });
         config.devices.iter_mut().for_each(|device| device.connect(&interrupts));
+        let told = tables(&config);
         let bus = Bus::new(config.devices, memory.size_bytes())?;
+        let rsdp = match config.acpi {
+            true => {
+                let told = firmware::Machine { has_i8042: bus.has_port(I8042_COMMAND), ..told };
+                firmware::write(&memory, &told).map_err(VmError::FirmwareTables)?
+            }
+            false => 0,
+        };
+        start_info::write(&memory, &config.command_line, rsdp)?;
         if config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
-        Ok(Self { vcpus, fd, interrupts, memory, bus, platform, control })
+        let unfinished = vcpus.iter().map(|_| Unfinished::default()).collect();
+        Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, control })
     }
 }
 
@@ -182,6 +197,8 @@ fn tables(config: &VmConfig) -> firmware::Machine {
         has_pics: kernel || config.chipset.interrupt_controllers,
         hpet: config.chipset.hpet.then(platform::hpet_id),
         has_rtc: config.chipset.rtc,
+        has_power: config.chipset.power,
+        has_i8042: false,
     }
 }
 
@@ -196,50 +213,6 @@ fn set_memory(fd: &VmFd, memory: &GuestMemory) -> Result<(), VmError> {
     // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns it and the vCPUs,
     // and drops those first. What others keep of the VM, for interrupts, runs no guest.
     unsafe { fd.set_user_memory_region(region) }.map_err(refused("KVM_SET_USER_MEMORY_REGION"))
-}
-
-fn create_irqchip(fd: &VmFd, config: &VmConfig) -> Result<(), VmError> {
-    let need = |capability, name| match fd.check_extension(capability) {
-        true => Ok(()),
-        false => Err(VmError::MissingCapability { name }),
-    };
-    match config.irqchip {
-        Irqchip::None => {}
-        Irqchip::User => {
-            need(Cap::X86UserSpaceMsr, "KVM_CAP_X86_USER_SPACE_MSR")?;
-            need(Cap::X86MsrFilter, "KVM_CAP_X86_MSR_FILTER")?;
-            let mut msr = kvm_enable_cap { cap: KVM_CAP_X86_USER_SPACE_MSR, ..Default::default() };
-            // Those of x2APIC mode cannot be filtered: KVM, which has no local APIC here, knows none of them.
-            msr.args[0] =
-                u64::from(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER);
-            fd.enable_cap(&msr).map_err(refused("KVM_ENABLE_CAP of KVM_CAP_X86_USER_SPACE_MSR"))?;
-            let ours = |base| MsrFilterRange {
-                flags: MsrFilterRangeFlags::READ | MsrFilterRangeFlags::WRITE,
-                base,
-                msr_count: 1,
-                bitmap: &[0],
-            };
-            fd.set_msr_filter(MsrFilterDefaultAction::ALLOW, &[ours(MSR_APIC_BASE), ours(MSR_TSC_DEADLINE)])
-                .map_err(refused("KVM_X86_SET_MSR_FILTER"))?;
-        }
-        Irqchip::Split => {
-            need(Cap::SplitIrqchip, "KVM_CAP_SPLIT_IRQCHIP")?;
-            let mut split = kvm_enable_cap { cap: KVM_CAP_SPLIT_IRQCHIP, ..Default::default() };
-            split.args[0] = NR_SPLIT_PINS;
-            fd.enable_cap(&split).map_err(refused("KVM_ENABLE_CAP of KVM_CAP_SPLIT_IRQCHIP"))?;
-        }
-        Irqchip::Kernel => {
-            need(Cap::Irqchip, "KVM_CAP_IRQCHIP")?;
-            fd.create_irq_chip().map_err(refused("KVM_CREATE_IRQCHIP"))?;
-        }
-    }
-    if config.pit {
-        need(Cap::Pit2, "KVM_CAP_PIT2")?;
-        // Port 61H is KVM's too: guests calibrate with it.
-        let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
-        fd.create_pit2(pit).map_err(refused("KVM_CREATE_PIT2"))?;
-    }
-    Ok(())
 }
 
 fn set_entry(vcpu: &VcpuFd, entry: &Entry, image: &Image) -> Result<(), VmError> {

@@ -87,7 +87,12 @@ impl FreshVcpu {
         split.args[0] = NR_PINS;
         vm.enable_cap(&split).map_err(refused("KVM_ENABLE_CAP of KVM_CAP_SPLIT_IRQCHIP"))?;
         let vcpu = vm.create_vcpu(0).map_err(refused("KVM_CREATE_VCPU"))?;
-        let machine = Machine { nr_vcpus: 1, has_apic: true, has_tsc_deadline: hypervisor.has_tsc_deadline };
+        let machine = Machine {
+            nr_vcpus: 1,
+            has_apic: true,
+            has_kernel_apic: true,
+            has_tsc_deadline: hypervisor.has_tsc_deadline,
+        };
         let table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, 0);
         vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
         Ok(Self { vcpu, _vm: vm })

@@ -38,6 +38,7 @@ mod host;
 mod image;
 mod injection;
 pub mod interrupts;
+mod irqchip;
 pub mod layout;
 mod memory;
 mod observer;
@@ -50,6 +51,7 @@ mod start_info;
 mod state;
 mod statistics;
 mod stop;
+mod tsc;
 mod vcpu;
 mod vm;
 

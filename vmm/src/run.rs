@@ -7,7 +7,7 @@ use crate::{
     platform::{self, Platform},
     state::{self, CpuState},
     stop::{StopReason, Stopped},
-    vcpu::{Outside, Runner, Step},
+    vcpu::{Outside, Runner, Step, Unfinished},
     vm::Vm,
 };
 use kvm_ioctls::VcpuFd;
@@ -72,7 +72,7 @@ impl Vm {
     /// # Errors
     /// Only if the host fails, see [`RunError`]; whatever the guest does is a [`StopReason`].
     pub fn run(&mut self, observer: &mut dyn ExitObserver) -> Result<Stopped, RunError> {
-        let Self { vcpus, memory, bus, control, platform, .. } = self;
+        let Self { vcpus, unfinished, memory, bus, control, platform, .. } = self;
         let platform = platform.as_deref();
         control.start();
         let outside = Mutex::new(Outside { bus, observer });
@@ -81,7 +81,8 @@ impl Vm {
             shared.stop(0, reason);
             control.end();
         };
-        let nr_exits = platform::awake(platform, failed, || run_all(&shared, vcpus)).map_err(RunError::Timers)??;
+        let nr_exits =
+            platform::awake(platform, failed, || run_all(&shared, vcpus, unfinished)).map_err(RunError::Timers)??;
         let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (vcpu, reason) = first_stop.unwrap_or((0, StopReason::Requested));
         let fd = &vcpus[usize::from(vcpu)];
@@ -91,12 +92,13 @@ impl Vm {
     }
 }
 
-fn run_all(shared: &Shared<'_>, vcpus: &mut [VcpuFd]) -> Result<u64, RunError> {
-    let Some((first, others)) = vcpus.split_first_mut() else { return Ok(0) };
+fn run_all(shared: &Shared<'_>, vcpus: &mut [VcpuFd], unfinished: &mut [Unfinished]) -> Result<u64, RunError> {
+    let mut vcpus = vcpus.iter_mut().zip(unfinished);
+    let Some(first) = vcpus.next() else { return Ok(0) };
     thread::scope(|scope| {
         let mut result = Ok(());
-        let mut threads = Vec::with_capacity(others.len());
-        for (index, vcpu) in (1_u8..).zip(others) {
+        let mut threads = Vec::with_capacity(vcpus.len());
+        for (index, vcpu) in (1_u8..).zip(vcpus) {
             let name = format!("vcpu{index}");
             match thread::Builder::new().name(name).spawn_scoped(scope, move || run_vcpu(shared, index, vcpu)) {
                 Ok(thread) => threads.push((index, thread)),
@@ -127,9 +129,9 @@ impl Drop for EndAll<'_> {
     }
 }
 
-fn run_vcpu(shared: &Shared<'_>, index: u8, vcpu: &mut VcpuFd) -> u64 {
+fn run_vcpu(shared: &Shared<'_>, index: u8, (vcpu, unfinished): (&mut VcpuFd, &mut Unfinished)) -> u64 {
     let _end = EndAll(shared.control);
-    let mut runner = Runner::new(index, vcpu, shared.memory, shared.control, shared.platform);
+    let mut runner = Runner::new(index, vcpu, unfinished, shared.memory, shared.control, shared.platform);
     loop {
         runner.allow_entry();
         if shared.control.must_stop() {

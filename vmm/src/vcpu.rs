@@ -13,7 +13,9 @@ use crate::{
     reset,
     run_page::RunPage,
     stop::StopReason,
+    tsc::{self, MSR_TSC, MSR_TSC_ADJUST},
 };
+use ::platform::local_apic::MSR_APIC_BASE;
 use kvm_bindings::kvm_debug_exit_arch;
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use std::thread;
@@ -36,6 +38,14 @@ pub(crate) enum Step {
     Stop(StopReason),
 }
 
+/// What a vCPU takes along from one run to the next, where interrupts or HLT are this VMM's affair.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished {
+    injector: Injector,
+    /// Whether the guest waits in HLT.
+    is_halted: bool,
+}
+
 /// A vCPU on the thread that runs it.
 pub(crate) struct Runner<'a> {
     index: u8,
@@ -46,9 +56,8 @@ pub(crate) struct Runner<'a> {
     data: Vec<u8>,
     nr_exits: u64,
     platform: Option<&'a Platform>,
-    injector: Injector,
-    /// Whether the guest waits in HLT, where that is this VMM's affair; and the CR8 it was entered with.
-    is_halted: bool,
+    unfinished: &'a mut Unfinished,
+    /// The CR8 that the guest was entered with.
     cr8: u8,
     _registration: Registration<'a>,
 }
@@ -57,6 +66,7 @@ impl<'a> Runner<'a> {
     pub(crate) fn new(
         index: u8,
         vcpu: &'a mut VcpuFd,
+        unfinished: &'a mut Unfinished,
         memory: &'a GuestMemory,
         control: &'a Control,
         platform: Option<&'a Platform>,
@@ -73,8 +83,7 @@ impl<'a> Runner<'a> {
             data: Vec::new(),
             nr_exits: 0,
             platform,
-            injector: Injector::default(),
-            is_halted: false,
+            unfinished,
             cr8: 0,
             _registration: registration,
         }
@@ -98,7 +107,7 @@ impl<'a> Runner<'a> {
     fn prepare_entry(&mut self, platform: &Platform) -> Result<Readiness, StopReason> {
         if platform.has_local_apics() {
             while let Some(request) = platform.take_request(self.index) {
-                self.is_halted = false;
+                self.unfinished.is_halted = false;
                 match request {
                     Request::Init => reset::init(self.vcpu)?,
                     Request::StartUp(page) => reset::start_up(self.vcpu, page)?,
@@ -108,15 +117,29 @@ impl<'a> Runner<'a> {
                 }
             }
             let can_wake = || self.page.has_interrupts_enabled() && platform.asks(self.index);
-            if platform.is_waiting(self.index) || self.is_halted && !can_wake() {
+            if platform.is_waiting(self.index) || self.unfinished.is_halted && !can_wake() {
                 return Ok(Readiness::Idle);
             }
-            self.is_halted = false;
+            self.unfinished.is_halted = false;
             self.cr8 = platform.cr8(self.index);
             self.page.set_cr8(self.cr8);
         }
-        self.injector.prepare_entry(platform, self.index, self.vcpu, self.page)?;
+        self.unfinished.injector.prepare_entry(platform, self.index, self.vcpu, self.page)?;
         Ok(Readiness::Ready)
+    }
+
+    /// Does what is left of a WRMSR that this VMM took.
+    fn complete_write(&self, platform: &Platform, (msr, value): (u32, u64)) -> Result<(), StopReason> {
+        match msr {
+            MSR_APIC_BASE => reset::set_apic_base(self.vcpu, value)?,
+            MSR_TSC => tsc::write(self.vcpu, value)?,
+            MSR_TSC_ADJUST => tsc::adjust(self.vcpu, value)?,
+            _ => return Ok(()),
+        }
+        if msr != MSR_APIC_BASE {
+            platform.move_counter(self.index, tsc::difference(self.vcpu)?)?;
+        }
+        Ok(())
     }
 
     /// Enters the guest once and handles its exit; `outside` is taken only for an exit.
@@ -143,7 +166,7 @@ impl<'a> Runner<'a> {
         {
             platform.set_cr8(index, page.cr8());
         }
-        let mut new_apic_base = None;
+        let mut written = None;
         let mut outside = outside();
         let bus = &mut *outside.bus;
         let unexpected =
@@ -180,7 +203,7 @@ impl<'a> Runner<'a> {
                 (Exit::MmioRead { address, data: &self.data }, step)
             }
             Ok(VcpuExit::Hlt) if local.is_some() => {
-                self.is_halted = true;
+                self.unfinished.is_halted = true;
                 (Exit::Hlt, Step::Continue)
             }
             Ok(VcpuExit::Hlt) => (Exit::Hlt, Step::Stop(StopReason::Halted)),
@@ -240,8 +263,8 @@ impl<'a> Runner<'a> {
             }
             Ok(VcpuExit::X86Wrmsr(exit)) if local.is_some() => {
                 let step = match local.map(|platform| platform.write_msr(index, exit.index, exit.data)) {
-                    Some(Ok(Ok(base))) => {
-                        new_apic_base = base;
+                    Some(Ok(Ok(()))) => {
+                        written = Some((exit.index, exit.data));
                         Step::Continue
                     }
                     Some(Err(failure)) => Step::Stop(failure.into()),
@@ -257,8 +280,8 @@ impl<'a> Runner<'a> {
             Ok(VcpuExit::MemoryFault { .. }) => unexpected("KVM_EXIT_MEMORY_FAULT"),
             Ok(VcpuExit::Unsupported(_)) => unexpected("an exit that kvm-ioctls does not know"),
         };
-        let step = match new_apic_base.map(|base| reset::set_apic_base(self.vcpu, base)) {
-            Some(Err(error)) => Step::Stop(error.into()),
+        let step = match written.zip(local).map(|(msr, platform)| self.complete_write(platform, msr)) {
+            Some(Err(reason)) => Step::Stop(reason),
             _ => step,
         };
         self.nr_exits += 1;

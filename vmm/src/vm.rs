@@ -8,6 +8,7 @@ use crate::{
     platform::Platform,
     state::CpuState,
     statistics,
+    vcpu::Unfinished,
 };
 use kvm_ioctls::{VcpuFd, VmFd};
 use std::{fmt, io, sync::Arc};
@@ -16,6 +17,8 @@ use std::{fmt, io, sync::Arc};
 pub struct Vm {
     // The order matters: vCPUs and VM go before the memory they use.
     pub(crate) vcpus: Vec<VcpuFd>,
+    /// One for each of them.
+    pub(crate) unfinished: Vec<Unfinished>,
     pub(crate) fd: Arc<VmFd>,
     pub(crate) interrupts: Interrupts,
     pub(crate) memory: GuestMemory,

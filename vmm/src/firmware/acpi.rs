@@ -2,7 +2,7 @@
 
 use super::{ACTIVE_HIGH_LEVEL, ALL_PROCESSORS, Machine, NMI_LINT, PIT_IRQ, PIT_PIN, Page, SCI_IRQ};
 use crate::layout::pc;
-use ::platform::pm_timer::SOFT_OFF;
+use ::platform::{pm_timer::SOFT_OFF, rtc::CENTURY};
 use acpi_tables::{
     Aml, aml,
     facs::FACS,
@@ -69,20 +69,44 @@ fn io(port: u16, size_bytes: u8, access: AccessSize) -> GAS {
 }
 
 fn fadt(machine: &Machine, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT {
-    let no_rtc = if machine.has_rtc { 0 } else { boot_architecture::NO_RTC };
     let mut fadt = FADTBuilder::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION)
         .flag(Flags::Wbinvd)
         .flag(Flags::ProcC1)
         // As control methods, of which there are none: there are no buttons.
         .flag(Flags::PwrButton)
         .flag(Flags::SlpButton)
-        .flag(Flags::FixRtc)
-        .flag(Flags::TmrValExt)
-        .flag(Flags::ResetRegSup);
+        .flag(Flags::FixRtc);
     // Below 4 GiB, so that either form does; guests of before ACPI 2.0 read these.
     fadt.firmware_ctrl = (facs as u32).into();
     fadt.dsdt = (dsdt as u32).into();
     fadt.x_dsdt = dsdt.into();
+    // More than these says that there is no C2 and no C3.
+    fadt.p_lvl2_lat = 101.into();
+    fadt.p_lvl3_lat = 1001.into();
+    let mut boot_architecture = boot_architecture::LEGACY_DEVICES | boot_architecture::NO_VGA;
+    if machine.has_i8042 {
+        boot_architecture |= boot_architecture::I8042;
+        fadt = fadt.flag(Flags::ResetRegSup);
+        fadt.reset_reg = io(pc::I8042 + pc::NR_I8042_PORTS - 1, 1, AccessSize::ByteAccess);
+        fadt.reset_value = pc::I8042_RESET;
+    }
+    match machine.has_rtc {
+        true => fadt.century = CENTURY,
+        false => boot_architecture |= boot_architecture::NO_RTC,
+    }
+    fadt.iapc_boot_arch = boot_architecture.into();
+    match (machine.has_power, machine.has_pics) {
+        (true, _) => with_power(fadt),
+        // Only this says that there are no such registers, and it says that there are no 8259s.
+        (false, false) => fadt.flag(Flags::HwReducedAcpi),
+        (false, true) => fadt,
+    }
+    .finalize()
+}
+
+/// The fixed hardware of ACPI.
+fn with_power(fadt: FADTBuilder) -> FADTBuilder {
+    let mut fadt = fadt.flag(Flags::TmrValExt);
     fadt.sci_int = u16::from(SCI_IRQ).into();
     // No SMI command port: the machine is always in ACPI mode.
     fadt.pm1a_evt_blk = u32::from(pc::PM1_EVENT).into();
@@ -94,14 +118,7 @@ fn fadt(machine: &Machine, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT {
     fadt.pm_tmr_blk = u32::from(pc::PM_TIMER).into();
     fadt.pm_tmr_len = pc::PM_TIMER_SIZE_BYTES;
     fadt.x_pm_tmr_blk = io(pc::PM_TIMER, pc::PM_TIMER_SIZE_BYTES, AccessSize::DwordAccess);
-    // More than these says that there is no C2 and no C3.
-    fadt.p_lvl2_lat = 101.into();
-    fadt.p_lvl3_lat = 1001.into();
-    fadt.iapc_boot_arch =
-        (boot_architecture::LEGACY_DEVICES | boot_architecture::I8042 | boot_architecture::NO_VGA | no_rtc).into();
-    fadt.reset_reg = io(pc::I8042 + pc::NR_I8042_PORTS - 1, 1, AccessSize::ByteAccess);
-    fadt.reset_value = pc::I8042_RESET;
-    fadt.finalize()
+    fadt
 }
 
 /// Types of the MADT's structures, ACPI § "Interrupt Controller Structure Types".

@@ -27,6 +27,10 @@ pub(crate) struct Machine {
     pub(crate) hpet: Option<u32>,
     /// Whether there is a real-time clock.
     pub(crate) has_rtc: bool,
+    /// Whether there are the PM1 registers and the PM timer.
+    pub(crate) has_power: bool,
+    /// Whether there is a keyboard controller.
+    pub(crate) has_i8042: bool,
 }
 
 /// ISA interrupt whose I/O APIC pin is another: the PIT's goes to pin 2.

@@ -7,8 +7,15 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const PC: Machine =
-    Machine { nr_vcpus: 3, io_apic: Some(0x11), has_pics: true, hpet: Some(0x8086_a201), has_rtc: true };
+const PC: Machine = Machine {
+    nr_vcpus: 3,
+    io_apic: Some(0x11),
+    has_pics: true,
+    hpet: Some(0x8086_a201),
+    has_rtc: true,
+    has_power: true,
+    has_i8042: true,
+};
 
 /// The page, and the RSDP's address.
 fn written(machine: Machine) -> (GuestMemory, u64) {
@@ -86,7 +93,8 @@ fn every_table_is_led_to_and_sums_to_zero() {
 
 #[test]
 fn a_vm_without_hpet_and_io_apic_tells_of_none() {
-    let (memory, rsdp) = written(Machine { io_apic: None, has_pics: false, hpet: None, has_rtc: false, ..PC });
+    let without = Machine { io_apic: None, has_pics: false, hpet: None, has_rtc: false, ..PC };
+    let (memory, rsdp) = written(without);
     let tables = tables(&memory, rsdp);
     assert!(!tables.contains_key("HPET"));
     let kinds: Vec<u8> = structures(&tables["APIC"]).iter().map(|structure| structure[0]).collect();
@@ -136,6 +144,24 @@ fn fadt_names_each_register_block_twice() {
     // TMR_VAL_EXT and RESET_REG_SUP.
     assert_eq!(flags & (1 << 8 | 1 << 10), 1 << 8 | 1 << 10);
     assert_eq!((fadt[116], u64_at(fadt, 120), fadt[128]), (1, 0x64, 0xfe));
+}
+
+#[test]
+fn fadt_tells_of_nothing_that_is_not_there() {
+    let bits = |machine: Machine| {
+        let (memory, rsdp) = written(machine);
+        let fadt = &tables(&memory, rsdp)["FACP"];
+        let blocks = [56, 64, 76, 120].map(|offset| u32_at(fadt, offset) != 0);
+        // TMR_VAL_EXT, RESET_REG_SUP, HW_REDUCED_ACPI; 8042, CMOS RTC not present; CENTURY.
+        let flags = [8, 10, 20].map(|bit| u32_at(fadt, 112) >> bit & 1);
+        (blocks, flags, [1, 5].map(|bit| u16_at(fadt, 109) >> bit & 1), fadt[108])
+    };
+    assert_eq!(bits(PC), ([true; 4], [1, 1, 0], [1, 0], 0x32));
+    assert_eq!(bits(Machine { has_i8042: false, ..PC }), ([true, true, true, false], [1, 0, 0], [0, 0], 0x32));
+    assert_eq!(bits(Machine { has_rtc: false, ..PC }), ([true; 4], [1, 1, 0], [1, 1], 0));
+    let without_power = Machine { has_power: false, ..PC };
+    assert_eq!(bits(without_power), ([false, false, false, true], [0, 1, 0], [1, 0], 0x32));
+    assert_eq!(bits(Machine { has_pics: false, ..without_power }).1, [0, 1, 1]);
 }
 
 #[test]

@@ -66,12 +66,15 @@ impl Vm {
         C: ConnectionExt<Error = io::Error> + AsRawFd,
     {
         let nr_vcpus = self.vcpus.len();
-        let Self { vcpus, memory, bus, control, platform, .. } = self;
+        let Self { vcpus, unfinished, memory, bus, control, platform, .. } = self;
         let platform = platform.as_deref();
-        let [vcpu] = &mut vcpus[..] else { return Err(DebugError::ManyVcpus { nr_vcpus }) };
+        let ([vcpu], [unfinished]) = (&mut vcpus[..], &mut unfinished[..]) else {
+            return Err(DebugError::ManyVcpus { nr_vcpus });
+        };
         control.start();
         let outside = Outside { bus, observer: &mut *observer };
-        let mut debuggee = Debuggee::new(Runner::new(0, vcpu, memory, control, platform), outside, memory, control);
+        let mut debuggee =
+            Debuggee::new(Runner::new(0, vcpu, unfinished, memory, control, platform), outside, memory, control);
         let session = || GdbStub::new(connection).run_blocking::<EventLoop<'_, '_, C>>(&mut debuggee).map_err(failure);
         let end = platform::awake(platform, |_| control.end(), session).map_err(RunError::Timers)?;
         debuggee.remove_all().map_err(DebugError::Kvm)?;

@@ -48,10 +48,7 @@ impl Irqfd {
                 event.write(1).map_err(|source| InterruptError::Kvm { request: "a write to an irqfd", source })
             }
             Way::Message(message) => self.interrupts.signal_msi(*message).map(drop),
-            Way::Line(line) => {
-                self.interrupts.set_line(*line, true)?;
-                self.interrupts.set_line(*line, false)
-            }
+            Way::Line(line) => self.interrupts.pulse_line(*line),
         }
     }
 

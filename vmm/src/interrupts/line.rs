@@ -38,6 +38,10 @@ impl InterruptLine for ControllerLine {
     fn set(&self, asserted: bool) -> Result<(), InterruptError> {
         self.interrupts.set_line(self.line, asserted)
     }
+
+    fn pulse(&self) -> Result<(), InterruptError> {
+        self.interrupts.pulse_line(self.line)
+    }
 }
 
 /// A wire whose rising edge sends a message (KVM_SIGNAL_MSI).

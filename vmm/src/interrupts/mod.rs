@@ -142,6 +142,21 @@ impl Interrupts {
         self.platform().map_or(Ok(()), |platform| interrupt_of(platform.set_line(line, asserted)))
     }
 
+    /// Raises and lowers an interrupt line; long enough for an 8259A, which takes back the request of an edge whose level
+    /// falls before it is acknowledged.
+    ///
+    /// # Errors
+    /// As [`Self::set_line`].
+    pub fn pulse_line(&self, line: u32) -> Result<(), InterruptError> {
+        if self.shared.irqchip == Irqchip::Kernel {
+            // KVM's takes nothing back.
+            self.set_line(line, true)?;
+            return self.set_line(line, false);
+        }
+        self.need_lines("an interrupt line")?;
+        self.platform().map_or(Ok(()), |platform| interrupt_of(platform.pulse_line(line)))
+    }
+
     /// An interrupt line as a wire.
     pub fn line(&self, line: u32) -> ControllerLine {
         ControllerLine::new(self.clone(), line)

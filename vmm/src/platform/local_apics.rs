@@ -1,23 +1,55 @@
 //! The local APICs of all vCPUs, and the messages among them.
 
+use crate::tsc;
 use ::platform::{
     local_apic::{self, Ipi, LocalApic, Output, TimeStampCounter},
     message::{self, DeliveryMode, Identity, Interrupt, Message, Trigger},
     model::Model,
-    time::Nanoseconds,
+    time::{self, Nanoseconds},
 };
+use kvm_ioctls::VcpuFd;
 
 /// Hertz of the timers' clock before it is divided: that of KVM's (Linux, "arch/x86/include/asm/kvm_host.h",
 /// APIC_BUS_FREQUENCY).
 const TIMER_FREQUENCY: u64 = 1_000_000_000;
-/// Width of physical addresses that IA32_APIC_BASE takes, in bits: the smallest that processors with 64-bit mode have.
-const PHYSICAL_ADDRESS_BITS: u8 = 36;
 /// The pin that the 8259s lead to.
 const LINT0: u8 = 0;
+
+/// What local APICs have to know of the processors that they are part of.
+#[derive(Debug)]
+pub(crate) struct Processors {
+    pub(crate) nr: u8,
+    /// Their time-stamp counters, if the timers have deadlines.
+    pub(crate) counters: Option<Counters>,
+    /// Width of physical addresses, which IA32_APIC_BASE takes.
+    pub(crate) physical_address_bits: u8,
+}
+
+/// The time-stamp counters of all vCPUs.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    /// Hertz.
+    frequency: u64,
+    /// How far each is ahead of the host's; wraps.
+    differences: Vec<u64>,
+}
+
+impl Counters {
+    /// Nothing if KVM cannot tell of them or move them.
+    pub(crate) fn of(vcpus: &[VcpuFd]) -> Option<Self> {
+        let first = vcpus.first().filter(|vcpu| tsc::can_be_moved(vcpu))?;
+        let frequency = u64::from(first.get_tsc_khz().ok()?) * 1000;
+        let differences = vcpus.iter().map(|vcpu| tsc::difference(vcpu).ok()).collect::<Option<_>>()?;
+        (frequency != 0).then_some(Self { frequency, differences })
+    }
+}
 
 /// All local APICs of a VM.
 pub(super) struct LocalApics {
     apics: Vec<LocalApic>,
+    counters: Option<Counters>,
+    /// Whether a deadline was ever set: until then nobody has to look at counters.
+    has_deadlines: bool,
     /// Of which vCPU the thread has to look, because it was told something.
     touched: u64,
     /// Who got the last interrupt that went by priority.
@@ -27,22 +59,62 @@ pub(super) struct LocalApics {
 }
 
 impl LocalApics {
-    pub(super) fn new(nr_vcpus: u8) -> Self {
+    pub(super) fn new(processors: Processors) -> Self {
+        let Processors { nr, counters, physical_address_bits } = processors;
+        let frequency = counters.as_ref().map(|counters| counters.frequency);
         let apic = |id: u8| {
             LocalApic::new(local_apic::Config {
                 id: id.into(),
                 bootstrap: id == 0,
                 x2apic: true,
-                // KVM keeps the counter, whose writes are not told: the mode is not offered.
-                tsc_deadline: false,
+                tsc_deadline: frequency.is_some(),
                 eoi_suppression: true,
                 cmci: false,
                 timer_frequency: TIMER_FREQUENCY,
-                tsc: TimeStampCounter { frequency: 0, offset: 0 },
-                physical_address_bits: PHYSICAL_ADDRESS_BITS,
+                tsc: TimeStampCounter { frequency: frequency.unwrap_or(0), offset: 0 },
+                physical_address_bits,
             })
         };
-        Self { apics: (0..nr_vcpus).map(apic).collect(), touched: 0, last: 0, ended: Vec::new() }
+        Self {
+            apics: (0..nr).map(apic).collect(),
+            counters,
+            has_deadlines: false,
+            touched: 0,
+            last: 0,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Tells the timers what the time-stamp counters show. What they would compute from the time alone is off by what two
+    /// clocks of a host are, so that a deadline could come early; this has to be called with each new `now`.
+    pub(super) fn follow_counters(&mut self, now: Nanoseconds) {
+        let Some(counters) = self.counters.as_ref().filter(|_| self.has_deadlines) else { return };
+        let (host, passed) = (tsc::host(), time::ticks(now, counters.frequency));
+        for (index, (apic, difference)) in self.apics.iter_mut().zip(&counters.differences).enumerate() {
+            let before = apic.highest_pending();
+            apic.correct_tsc(now, host.wrapping_add(*difference).wrapping_sub(passed));
+            if apic.highest_pending() != before {
+                self.touched |= 1 << index;
+            }
+        }
+    }
+
+    /// The guest uses deadlines from now on.
+    pub(super) fn expect_deadlines(&mut self, now: Nanoseconds) {
+        if !self.has_deadlines {
+            self.has_deadlines = true;
+            self.follow_counters(now);
+        }
+    }
+
+    /// A counter was written: it is so far ahead of the host's now.
+    pub(super) fn move_counter(&mut self, now: Nanoseconds, vcpu: u8, difference: u64) {
+        let of_vcpu =
+            |counters: &mut Counters| counters.differences.get_mut(usize::from(vcpu)).map(|old| *old = difference);
+        if self.counters.as_mut().and_then(of_vcpu).is_some() {
+            self.follow_counters(now);
+            self.touched |= 1 << vcpu;
+        }
     }
 
     pub(super) fn of(&mut self, vcpu: u8) -> Option<&mut LocalApic> {

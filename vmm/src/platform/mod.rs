@@ -17,6 +17,7 @@ mod state;
 mod wakeups;
 
 pub(crate) use ::platform::local_apic::Request;
+pub(crate) use local_apics::{Counters, Processors};
 pub(crate) use state::Failure;
 pub(crate) use wakeups::awake;
 
@@ -61,6 +62,7 @@ impl Platform {
     /// The devices that `config` asks for, and what of them stands on the bus. Nothing if it asks for none.
     pub(crate) fn new(
         config: &VmConfig,
+        processors: Processors,
         interrupts: &Interrupts,
         control: &Arc<Control>,
     ) -> Option<(Arc<Self>, OnBus)> {
@@ -69,7 +71,7 @@ impl Platform {
         if chipset == Chipset::default() && !has_local_apics {
             return None;
         }
-        let local_apics = has_local_apics.then(|| LocalApics::new(config.nr_vcpus));
+        let local_apics = has_local_apics.then(|| LocalApics::new(processors));
         let state = State::new(config, local_apics, interrupts.clone());
         let mut targets = Vec::new();
         if chipset.interrupt_controllers {
@@ -113,6 +115,7 @@ impl Platform {
     fn access<T>(&self, access: impl FnOnce(&mut State, Nanoseconds) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut state = self.state();
         let now = state.clock.now();
+        state.follow_counters(now);
         let result = access(&mut state, now);
         let touched = state.take_touched();
         let due = state.next_change(now);
@@ -142,6 +145,11 @@ impl Platform {
     /// Sets an interrupt line from outside.
     pub(crate) fn set_line(&self, line: u32, asserted: bool) -> Result<(), Failure> {
         self.access(|state, now| state.set_line(now, line, asserted))
+    }
+
+    /// Raises and lowers an interrupt line from outside.
+    pub(crate) fn pulse_line(&self, line: u32) -> Result<(), Failure> {
+        self.access(|state, now| state.pulse_line(now, line))
     }
 
     /// Whether an interrupt waits that a vCPU has to be told of by its thread.

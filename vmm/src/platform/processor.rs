@@ -1,8 +1,9 @@
 //! What the thread of a vCPU asks of its local APIC in user space.
 
 use super::{Failure, Platform};
+use crate::tsc::{MSR_TSC, MSR_TSC_ADJUST};
 use ::platform::{
-    local_apic::{self, GeneralProtection, LocalApic, MSR_APIC_BASE, Request},
+    local_apic::{self, GeneralProtection, LocalApic, MSR_TSC_DEADLINE, Request},
     model::Model,
     time::Nanoseconds,
 };
@@ -69,26 +70,40 @@ impl Platform {
         .transpose()
     }
 
-    /// RDMSR, of what KVM leaves to this VMM.
-    pub(crate) fn read_msr(&self, vcpu: u8, msr: u32) -> Result<u64, GeneralProtection> {
-        let mut state = self.state();
-        let now = state.clock.now();
-        state.local_apic(vcpu).ok_or(GeneralProtection)?.read_msr(now, msr)
+    /// The vCPU's time-stamp counter was written, and is so far ahead of the host's now.
+    pub(crate) fn move_counter(&self, vcpu: u8, difference: u64) -> Result<(), Failure> {
+        self.access(|state, now| {
+            if let Some(apics) = state.local_apics() {
+                apics.move_counter(now, vcpu, difference);
+            }
+            state.carry(now)
+        })
     }
 
-    /// WRMSR, likewise. The inner result is that of the guest; it holds IA32_APIC_BASE if that was written, of which KVM
-    /// has to know.
-    pub(crate) fn write_msr(
-        &self,
-        vcpu: u8,
-        msr: u32,
-        value: u64,
-    ) -> Result<Result<Option<u64>, GeneralProtection>, Failure> {
+    /// RDMSR, of what KVM leaves to this VMM.
+    pub(crate) fn read_msr(&self, vcpu: u8, msr: u32) -> Result<u64, GeneralProtection> {
+        let result = self.access(|state, now| {
+            Ok::<_, Failure>(state.local_apic(vcpu).ok_or(GeneralProtection).and_then(|apic| apic.read_msr(now, msr)))
+        });
+        // Reading sends nothing that could fail.
+        result.unwrap_or(Err(GeneralProtection))
+    }
+
+    /// WRMSR, likewise. The inner result is that of the guest; of IA32_APIC_BASE and of the counter KVM has to know then.
+    pub(crate) fn write_msr(&self, vcpu: u8, msr: u32, value: u64) -> Result<Result<(), GeneralProtection>, Failure> {
+        if matches!(msr, MSR_TSC | MSR_TSC_ADJUST) {
+            return Ok(Ok(()));
+        }
         self.access(|state, now| {
+            if msr == MSR_TSC_DEADLINE
+                && let Some(apics) = state.local_apics()
+            {
+                apics.expect_deadlines(now);
+            }
             let Some(apic) = state.local_apic(vcpu) else { return Ok(Err(GeneralProtection)) };
             let result = apic.write_msr(now, msr, value);
             state.carry(now)?;
-            Ok(result.map(|()| (msr == MSR_APIC_BASE).then_some(value)))
+            Ok(result)
         })
     }
 }

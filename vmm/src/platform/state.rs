@@ -16,7 +16,7 @@ use ::platform::{
     hpet::Hpet,
     local_apic::LocalApic,
     message::Message,
-    model::Model,
+    model::{Model, Signal},
     pit::Pit,
     pm_timer::{self, PowerManagement, Width},
     rtc::Rtc,
@@ -237,10 +237,17 @@ impl State {
         if is_off { Err(Failure::PowerOff) } else { Ok(()) }
     }
 
-    fn local_apics(&mut self) -> Option<&mut LocalApics> {
+    pub(super) fn local_apics(&mut self) -> Option<&mut LocalApics> {
         match &mut self.ours()?.processors {
             Processors::User(apics) => Some(apics),
             Processors::Kernel(_) => None,
+        }
+    }
+
+    /// Has to be called with each new `now`.
+    pub(super) fn follow_counters(&mut self, now: Nanoseconds) {
+        if let Some(apics) = self.local_apics() {
+            apics.follow_counters(now);
         }
     }
 
@@ -298,6 +305,14 @@ impl State {
     pub(super) fn set_line(&mut self, now: Nanoseconds, line: u32, asserted: bool) -> Result<(), Failure> {
         if let Some(ours) = self.ours() {
             ours.set_line(line, asserted);
+        }
+        self.carry(now)
+    }
+
+    /// A line that something outside raises and lowers.
+    pub(super) fn pulse_line(&mut self, now: Nanoseconds, line: u32) -> Result<(), Failure> {
+        if let Some(ours) = self.ours() {
+            ours.carry(line, Signal { pin: 0, rises: 1, high: false });
         }
         self.carry(now)
     }

@@ -59,7 +59,7 @@ impl ReusableVm {
         fd.set_identity_map_address(layout::IDENTITY_MAP).map_err(refused("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize).map_err(refused("KVM_SET_TSS_ADDR"))?;
         let mut vcpu = fd.create_vcpu(0).map_err(refused("KVM_CREATE_VCPU"))?;
-        let machine = cpuid::Machine { nr_vcpus: 1, has_apic: false, has_tsc_deadline: false };
+        let machine = cpuid::Machine { nr_vcpus: 1, has_apic: false, has_kernel_apic: false, has_tsc_deadline: false };
         vcpu.set_cpuid2(&cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, 0))
             .map_err(refused("KVM_SET_CPUID2"))?;
         let regs = vcpu.get_regs().map_err(refused("KVM_GET_REGS"))?;

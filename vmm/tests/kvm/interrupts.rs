@@ -4,7 +4,7 @@ use crate::guest::{CODE, DEBUG_EXIT, config, hypervisor, image, run, with_deadli
 use iced_x86::code_asm::*;
 use std::{sync::mpsc, thread};
 use vmm::{
-    CpuView, Exit, ExitObserver, Irqchip, NoObserver, StopReason, Vm, VmConfig,
+    CpuView, Exit, ExitObserver, InterruptSetup, Irqchip, NoObserver, StopReason, Vm, VmConfig,
     interrupts::{InterruptError, InterruptLine, IoEventAddress, IoEventMatch, MsiMessage},
 };
 
@@ -27,6 +27,9 @@ const HANDLER: u64 = CODE + 5;
 const SVR: u64 = 0xfee0_00f0;
 const APIC_ON: u32 = 0x1ff;
 const EOI: u64 = 0xfee0_00b0;
+/// Entry of its pin LINT0, and the delivery mode for 8259s.
+pub(crate) const LVT_LINT0: u64 = 0xfee0_0350;
+pub(crate) const EXT_INT: u32 = 0x700;
 const VECTOR: u8 = 0x40;
 
 /// A guest that waits for `nr` interrupts of any vector and then leaves with their number.
@@ -128,7 +131,7 @@ fn deliver_to(vm: &mut Vm, mut send: impl FnMut() + Send) {
     assert_eq!(stopped.reason, StopReason::DebugExit(NR), "{stopped}");
 }
 
-const WITH_APICS: [Irqchip; 2] = [Irqchip::Split, Irqchip::Kernel];
+const WITH_APICS: [Irqchip; 3] = [Irqchip::Split, Irqchip::Kernel, Irqchip::User];
 
 /// A VM with a guest that waits.
 fn vm(irqchip: Irqchip) -> Vm {
@@ -148,7 +151,7 @@ fn message_reaches_a_guest_that_halts() {
 fn message_by_irqfd_reaches_a_guest_that_halts() {
     for irqchip in WITH_APICS {
         let mut vm = vm(irqchip);
-        let interrupts = vm.interrupts();
+        let interrupts = vm.interrupts().clone();
         // One more, to see that it leads elsewhere and that its end changes nothing.
         let other = interrupts.msi_irqfd(MsiMessage::fixed(7, VECTOR + 1)).unwrap();
         let irqfd = interrupts.msi_irqfd(MsiMessage::fixed(0, VECTOR)).unwrap();
@@ -169,8 +172,11 @@ fn wire_sends_its_message_on_the_rising_edge_alone() {
     });
 }
 
-/// Programs the 8259s for vectors from 20H on, with only line 5 unmasked, and an automatic end of interrupt.
+/// Programs the 8259s for vectors from 20H on, with only line 5 unmasked, and an automatic end of interrupt, and the local
+/// APIC to take them from there: after reset it does not.
 fn pics_on(a: &mut CodeAssembler) {
+    apic_on(a);
+    a.mov(dword_ptr(LVT_LINT0), EXT_INT).unwrap();
     for (port, value) in [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 3), (0x21, 0xdf)] {
         a.mov(al, value).unwrap();
         a.out(port, al).unwrap();
@@ -178,9 +184,9 @@ fn pics_on(a: &mut CodeAssembler) {
 }
 
 #[test]
-fn line_of_the_kernel_reaches_a_guest_that_halts() {
-    for by_irqfd in [false, true] {
-        let config = VmConfig { irqchip: Irqchip::Kernel, ..config() };
+fn line_reaches_a_guest_that_halts_in_each_set_up() {
+    for (setup, by_irqfd) in InterruptSetup::ALL.into_iter().flat_map(|setup| [(setup, false), (setup, true)]) {
+        let config = config().with_interrupts(setup);
         let mut vm = Vm::new(&hypervisor(), &waiting(NR, pics_on, |_| {}), config).unwrap();
         let interrupts = vm.interrupts().clone();
         let line: Box<dyn InterruptLine> = match by_irqfd {
@@ -193,9 +199,11 @@ fn line_of_the_kernel_reaches_a_guest_that_halts() {
 
 #[test]
 fn message_to_an_apic_that_is_off_is_not_taken() {
-    let vm = vm(Irqchip::Split);
-    assert!(!vm.interrupts().signal_msi(MsiMessage::fixed(0, VECTOR)).unwrap());
-    assert!(!vm.interrupts().signal_msi(MsiMessage::fixed(9, VECTOR)).unwrap());
+    for irqchip in WITH_APICS {
+        let vm = vm(irqchip);
+        assert!(!vm.interrupts().signal_msi(MsiMessage::fixed(0, VECTOR)).unwrap(), "{irqchip:?}");
+        assert!(!vm.interrupts().signal_msi(MsiMessage::fixed(9, VECTOR)).unwrap(), "{irqchip:?}");
+    }
 }
 
 #[test]
@@ -208,6 +216,8 @@ fn ways_that_the_shape_lacks_are_refused() {
     let split = vm(Irqchip::Split);
     assert!(refused(split.interrupts().line(5).set(true)));
     assert!(refused(split.interrupts().line_irqfd(5).map(drop)));
+    let user = vm(Irqchip::User);
+    assert!(refused(user.interrupts().line(5).set(true)));
 }
 
 #[test]

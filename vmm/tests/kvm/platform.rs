@@ -2,14 +2,12 @@
 
 use crate::{
     guest::{config, hypervisor, image, with_deadline},
-    interrupts::{apic_eoi, apic_on, waiting, write_tables},
+    interrupts::{EXT_INT, LVT_LINT0, apic_eoi, apic_on, waiting, write_tables},
 };
 use iced_x86::code_asm::*;
 use vmm::{Chipset, Irqchip, NoObserver, StopReason, Vm, VmConfig, VmError};
 
-/// Registers of the local APIC, and the delivery mode for 8259s.
-const LVT_LINT0: u64 = 0xfee0_0350;
-const EXT_INT: u32 = 0x700;
+/// Registers of the local APIC.
 const LVT_TIMER: u64 = 0xfee0_0320;
 const INITIAL_COUNT: u64 = 0xfee0_0380;
 const DIVIDE: u64 = 0xfee0_03e0;
@@ -22,7 +20,7 @@ const NR: u32 = 20;
 fn pit_ticks(a: &mut CodeAssembler) {
     let pics = [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 3), (0x21, 0xfe)];
     let pit = [(0x43, 0x34), (0x40, 1193 & 0xff), (0x40, 1193 >> 8)];
-    // LINT0 takes the 8259s' interrupts: KVM has it so from the start, as firmware leaves it.
+    // LINT0 takes the 8259s' interrupts: after reset it does not.
     apic_on(a);
     a.mov(dword_ptr(LVT_LINT0), EXT_INT).unwrap();
     for (port, value) in pics.into_iter().chain(pit) {

@@ -323,6 +323,13 @@ impl LocalApic {
         self.tpr = value << 4;
     }
 
+    /// What the time-stamp counter shows at `now` is known better than by its frequency alone. Unlike a write of it that
+    /// changes nothing of what was before.
+    pub fn correct_tsc(&mut self, now: Nanoseconds, offset: u64) {
+        self.timer.set_tsc_offset(offset);
+        self.catch_up(now);
+    }
+
     /// The time-stamp counter was written or adjusted: `offset` is what it was when the VM was made.
     pub fn set_tsc_offset(&mut self, now: Nanoseconds, offset: u64) {
         self.catch_up(now);
