@@ -30,6 +30,7 @@ pub(crate) fn case(id: &str, feature: &str, verdict: Verdict) -> Case {
         spec: "SDM vol. 3A (253668-087, March 2025): “Interrupt 6—Invalid Opcode Exception (#UD)”".to_owned(),
         rule: format!("The rule of {} holds.", name.replace('_', " ")),
         source: format!("guests/suite/src/{area}/topic.rs:{}", 10 + id.len()),
+        setup: None,
         verdict,
         reason: (verdict == Verdict::Skip).then(|| "needs AVX, which the subject does not offer".to_owned()),
         checks: Vec::new(),

@@ -99,6 +99,7 @@ fn hostile_case(text: &str, verdict: Verdict, against_baseline: Option<Against>)
         spec: text.to_owned(),
         rule: text.to_owned(),
         source: text.to_owned(),
+        setup: None,
         verdict,
         reason: Some(text.to_owned()),
         checks: vec![check(Verdict::Pass), check(Verdict::Fail)],

@@ -232,6 +232,14 @@ fn validate(report: &Report) -> Result<(), ReadError> {
 fn validate_case(case: &Case, place: &str) -> Result<(), ReadError> {
     demand(!case.id.is_empty(), || format!("{place}.id"), "is empty")?;
     demand(!case.feature.is_empty(), || format!("{place}.feature"), "is empty")?;
+    if let Some(setup) = &case.setup {
+        demand(!setup.is_empty(), || format!("{place}.setup"), "is empty")?;
+        demand(
+            case.id.ends_with(&format!("@{setup}")),
+            || format!("{place}.id"),
+            "does not end with `@` and the set-up",
+        )?;
+    }
     let is_silent = case.verdict == Verdict::Skip && case.reason.is_none();
     demand(!is_silent, || format!("{place}.reason"), "is missing, and a skip says why")?;
     for (number, check) in case.checks.iter().enumerate() {

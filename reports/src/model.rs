@@ -130,7 +130,7 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// `<area>::<name>`.
+    /// `<area>::<name>`, and `@<set-up>` if it has one.
     pub id: String,
     /// Id of its feature.
     pub feature: String,
@@ -140,6 +140,10 @@ pub struct Case {
     pub rule: String,
     /// `file:line` of its source.
     pub source: String,
+    /// The interrupt set-up, for a case that is run once in each: without it and the `@` before it, the id is that of
+    /// the case in the image.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub setup: Option<String>,
     /// What became of it.
     pub verdict: Verdict,
     /// Why, unless it passed.
@@ -181,16 +185,26 @@ pub struct FeatureRow {
     pub title: String,
     /// Its area.
     pub area: String,
-    /// Number of cases in the whole catalog, whatever was selected.
+    /// Number of cases in the whole catalog, whatever was selected; one that is run in several interrupt set-ups counts
+    /// once.
     pub cases: u32,
-    /// Number of different checks seen in this run.
+    /// Number of different checks seen in this run; those of a case in several interrupt set-ups count once.
     pub checks: u32,
-    /// For each subject the number of cases by verdict (by its name), without zeros.
+    /// For each subject the number of cases by verdict (by its name), without zeros; here each set-up counts.
     pub by_subject: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
+impl Case {
+    /// The id without the interrupt set-up: that of the case in the image.
+    pub fn plain_id(&self) -> &str {
+        let without = self.setup.as_deref().and_then(|setup| self.id.strip_suffix(setup)?.strip_suffix('@'));
+        without.unwrap_or(&self.id)
+    }
+}
+
 impl Report {
-    /// Puts a report together; `catalog` gives the feature id of every case there is, selected or not.
+    /// Puts a report together; `catalog` gives the feature id of every case there is, selected or not; of one that is run
+    /// in several interrupt set-ups once.
     pub fn new<'a>(
         host: Host,
         image: Image,
@@ -211,7 +225,7 @@ impl FeatureRow {
             let verdicts: &mut BTreeMap<String, u32> = by_subject.entry(subject.id.clone()).or_default();
             for case in subject.cases.iter().filter(|case| case.feature == feature.id()) {
                 *verdicts.entry(case.verdict.name().to_owned()).or_default() += 1;
-                checks.extend(case.checks.iter().map(|check| (case.id.as_str(), check.id.as_str())));
+                checks.extend(case.checks.iter().map(|check| (case.plain_id(), check.id.as_str())));
             }
         }
         Self {

@@ -1,5 +1,7 @@
 //! Names that somebody may have meant.
 
+use crate::catalog::plain_id;
+
 /// How alike two names must be, from 0 to 1, to be suggested.
 const ALIKE: f64 = 0.6;
 /// The most names that are suggested.
@@ -7,11 +9,16 @@ const MAX_SUGGESTIONS: usize = 3;
 
 /// The names most like `wanted`, the best first; empty if none is alike.
 ///
-/// A name of several parts (`area::name`) is also compared by its last part, because that is what people remember.
+/// A name of several parts (`area::name@set-up`) is also compared by its last part and without its set-up, because that
+/// is what people remember.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let last = |name: &'a str| name.rsplit("::").next().unwrap_or(name);
     let alike = |name: &str| strsim::normalized_damerau_levenshtein(wanted, name);
-    let mut scored: Vec<_> = names.map(|name| (alike(name).max(alike(last(name))), name)).collect();
+    let best = |name| {
+        let plain = plain_id(name);
+        [name, last(name), plain, last(plain)].into_iter().map(alike).fold(0.0, f64::max)
+    };
+    let mut scored: Vec<_> = names.map(|name| (best(name), name)).collect();
     scored.retain(|(score, _)| *score >= ALIKE);
     scored.sort_by(|(left, a), (right, b)| right.total_cmp(left).then_with(|| a.cmp(b)));
     scored.dedup();

@@ -93,6 +93,7 @@ mod tests {
             spec: String::new(),
             rule: String::new(),
             source: String::new(),
+            setup: None,
             verdict,
             reason: Some(reason.to_owned()),
             checks: Vec::new(),

@@ -1,7 +1,7 @@
 //! Which cases are run: by filter and shard, and by what a subject offers.
 
 use crate::{
-    catalog::{Case, Catalog},
+    catalog::{Case, Catalog, InterruptSetup},
     nearest::{nearest, suggestion},
 };
 use case::{Feature, Needs};
@@ -92,6 +92,20 @@ pub enum SelectError {
         /// The needs that are not offered, or exclude each other.
         needs: Vec<&'static str>,
     },
+    /// A case was asked for by its plain id, and it is several.
+    #[error("`{id}` is run once in each interrupt set-up; say which: {}", ids.join(", "))]
+    Several {
+        /// What was asked for.
+        id: String,
+        /// The full ids.
+        ids: Vec<String>,
+    },
+    /// No case is left of those that match.
+    #[error("no case that matches runs in the interrupt set-up {}", setups.join(" or "))]
+    NoneInSetups {
+        /// Names of the set-ups that were asked for.
+        setups: Vec<&'static str>,
+    },
     /// A case was asked for by a name that none has.
     #[error("no case is called `{id}`{}", suggestion(nearest))]
     UnknownCase {
@@ -104,21 +118,30 @@ pub enum SelectError {
 
 /// The cases that any filter matches, all if there is none, and of these the shard's part; in the catalog's order.
 ///
-/// A filter that is exactly the id of a case, an area or the id of a feature selects just that. Any other is a pattern
-/// if it holds `*` or `?`, else a part of a name; it is compared with the case's id, its area and its feature's id.
+/// A filter that is exactly the id of a case, with or without its set-up, an area or the id of a feature selects just
+/// that. Any other is a pattern if it holds `*` or `?`, else a part of a name; it is compared with the case's id, with
+/// and without its set-up, its area and its feature's id. Of a case that runs in several interrupt set-ups, `setups` says
+/// in which, if it holds any; other cases are selected whatever it says.
 ///
 /// # Errors
 /// [`SelectError`], if a filter matches nothing. A shard may well be empty.
 pub fn select<'a>(
     catalog: &'a Catalog,
     filters: &[String],
+    setups: &[InterruptSetup],
     shard: Option<Shard>,
 ) -> Result<Vec<&'a Case>, SelectError> {
     let mut filters = filters.iter().map(|filter| Filter::new(filter, catalog)).collect::<Result<Vec<_>, _>>()?;
     if filters.is_empty() {
         filters.push(Filter::All);
     }
+    let is_asked_for =
+        |case: &Case| setups.is_empty() || case.interrupts.is_none_or(|interrupts| setups.contains(&interrupts));
     let selected = catalog.cases().iter().filter(|case| filters.iter().any(|filter| filter.matches(case)));
+    let mut selected = selected.filter(|case| is_asked_for(case)).peekable();
+    if selected.peek().is_none() {
+        return Err(SelectError::NoneInSetups { setups: setups.iter().map(|setup| setup.name()).collect() });
+    }
     Ok(match shard {
         Some(Shard { index, count }) => selected.skip(index).step_by(count).collect(),
         None => selected.collect(),
@@ -144,8 +167,12 @@ pub fn check_needs(catalog: &Catalog, offerable: Needs) -> Result<(), SelectErro
 /// A processor has one vendor.
 const EXCLUSIVE: Needs = Needs::INTEL.union(Needs::AMD);
 
-/// The error that says that no case has this id, with those that may have been meant.
+/// The error that says that no case has this id, with those that may have been meant; or that it has several.
 pub fn unknown_case(catalog: &Catalog, id: &str) -> SelectError {
+    let in_setups = catalog.in_setups(id);
+    if !in_setups.is_empty() {
+        return SelectError::Several { id: id.to_owned(), ids: in_setups };
+    }
     let ids = catalog.cases().iter().map(|case| case.id.as_str());
     SelectError::UnknownCase { id: id.to_owned(), nearest: nearest(id, ids) }
 }
@@ -164,7 +191,8 @@ enum Filter {
 }
 
 /// By what a case can be found, the most exact first.
-const NAMES: [fn(&Case) -> &str; 3] = [|case| &case.id, |case| &case.area, |case| case.feature.id()];
+const NAMES: [fn(&Case) -> &str; 4] =
+    [|case| &case.id, |case| case.plain_id(), |case| &case.area, |case| case.feature.id()];
 
 impl Filter {
     fn new(text: &str, catalog: &Catalog) -> Result<Self, SelectError> {
@@ -218,11 +246,11 @@ mod tests {
     fn selected(filters: &[&str], shard: Option<&str>) -> Vec<String> {
         let filters: Vec<_> = filters.iter().map(|&filter| filter.to_owned()).collect();
         let shard = shard.map(|shard| shard.parse().unwrap());
-        select(&catalog(), &filters, shard).unwrap().into_iter().map(|case| case.name.clone()).collect()
+        select(&catalog(), &filters, &[], shard).unwrap().into_iter().map(|case| case.name.clone()).collect()
     }
 
     fn refused(filter: &str) -> String {
-        select(&catalog(), &[filter.to_owned()], None).unwrap_err().to_string()
+        select(&catalog(), &[filter.to_owned()], &[], None).unwrap_err().to_string()
     }
 
     #[test]
@@ -260,7 +288,7 @@ mod tests {
         assert_eq!(refused("PortIo"), "the feature `PortIo` has no case yet");
         assert!(refused("").contains("empty filter"));
         let filters = ["msr".to_owned(), "nonsense".to_owned()];
-        assert!(select(&catalog(), &filters, None).is_err());
+        assert!(select(&catalog(), &filters, &[], None).is_err());
     }
 
     #[test]
@@ -273,6 +301,41 @@ mod tests {
         let mut source = Source::new();
         source.cases = vec![CaseSource { needs: needs.bits(), ..CaseSource::new("outs_advances_rsi") }];
         Catalog::parse(source.build().bytes).unwrap()
+    }
+
+    fn selected_in(filters: &[&str], setups: &[InterruptSetup]) -> Result<Vec<String>, SelectError> {
+        let catalog = Catalog::parse(Source::new().build().bytes).unwrap();
+        let filters: Vec<_> = filters.iter().map(|&filter| filter.to_owned()).collect();
+        Ok(select(&catalog, &filters, setups, None)?.into_iter().map(|case| case.id.clone()).collect())
+    }
+
+    #[test]
+    fn a_case_in_several_setups_is_found_with_and_without_them() {
+        use InterruptSetup::{Kernel, Split, User};
+        let all = ["kernel", "split", "user"].map(|setup| format!("pio::outs_advances_rsi@{setup}"));
+        let [_, split, user] = &all;
+        let selected = |filter: &str, setups: &[InterruptSetup]| selected_in(&[filter], setups).unwrap();
+        assert_eq!(selected("pio::outs_advances_rsi", &[]), all);
+        assert_eq!(selected("outs", &[]), all);
+        assert_eq!(selected("*::outs*_rsi", &[]), all);
+        assert_eq!(selected("pio::outs_advances_rsi@split", &[]), [split.clone()]);
+        assert_eq!(selected("*@user", &[]), [user.clone()]);
+        assert_eq!(selected("outs", &[User, Split]), [split.clone(), user.clone()]);
+        // Cases that run once are not asked in which.
+        assert_eq!(selected("pio", &[Kernel]).len(), 2);
+        let none = selected_in(&["*@user"], &[Kernel]).unwrap_err().to_string();
+        assert_eq!(none, "no case that matches runs in the interrupt set-up kernel");
+    }
+
+    #[test]
+    fn a_case_in_several_setups_must_be_named_fully() {
+        let catalog = Catalog::parse(Source::new().build().bytes).unwrap();
+        let told = |id| unknown_case(&catalog, id).to_string();
+        let each = "pio::outs_advances_rsi@kernel, pio::outs_advances_rsi@split, pio::outs_advances_rsi@user";
+        let expected = format!("`pio::outs_advances_rsi` is run once in each interrupt set-up; say which: {each}");
+        assert_eq!(told("pio::outs_advances_rsi"), expected);
+        assert!(told("pio::outs_advances_rso").contains("did you mean pio::outs_advances_rsi@kernel or"), "nearest");
+        assert!(told("pio::outs_advances_rsi@usr").contains("did you mean pio::outs_advances_rsi@user"), "nearest");
     }
 
     #[test]
@@ -313,7 +376,7 @@ mod tests {
     #[test]
     fn missing_needs_are_named() {
         let catalog = Catalog::parse(Source::new().build().bytes).unwrap();
-        let case = catalog.case("pio::outs_advances_rsi").unwrap();
+        let case = catalog.case("pio::outs_advances_rsi@user").unwrap();
         assert_eq!(missing(case, Needs::empty()), ["X2APIC", "TEST_DEVICE"]);
         assert_eq!(missing(case, Needs::X2APIC | Needs::NX), ["TEST_DEVICE"]);
         assert_eq!(missing(case, Needs::all()), Vec::<&str>::new());
@@ -332,7 +395,7 @@ mod tests {
 
         #[test]
         fn no_filter_makes_it_panic(filter in ".{0,20}") {
-            let _ = select(&catalog(), &[filter], None);
+            let _ = select(&catalog(), &[filter], &[], None);
         }
     }
 }

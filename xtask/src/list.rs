@@ -1,11 +1,12 @@
 //! `cargo xtask list`: the cases, and why some would be skipped.
 
-use crate::image;
+use crate::{image, setups};
 use clap::Args;
 use serde_json::json;
-use std::{io::Write as _, process::ExitCode};
+use std::{collections::BTreeSet, io::Write as _, process::ExitCode};
 use testcases::{
-    catalog::Case,
+    cancel::Cancel,
+    catalog::{Case, InterruptSetup},
     select,
     subjects::{self, Opened},
 };
@@ -15,6 +16,7 @@ use testcases::{
 #[command(after_help = "Examples:
   cargo xtask list                      every case with its feature and rule
   cargo xtask list paging --subject vmm the cases of an area, and why one would be skipped there
+  cargo xtask list apic --interrupts user
   cargo xtask list --json               the same for programs: {\"cases\": [{\"id\": …, …}]}")]
 pub(crate) struct Arguments {
     /// Cases by id or part of it, by pattern with `*`, by area or by feature; all if none is given
@@ -22,6 +24,9 @@ pub(crate) struct Arguments {
     /// Also say which cases a hypervisor would skip, and why
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
+    /// Interrupt set-ups of the cases that are run once in each; all if none is given
+    #[arg(long, value_name = "SET-UP", value_delimiter = ',', value_parser = setups::parser())]
+    interrupts: Vec<InterruptSetup>,
     /// JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -33,8 +38,8 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let image = arguments.image.open()?;
     select::check_needs(&image.catalog, subjects::offerable())?;
     let subject = arguments.subject.as_deref().map(|name| Opened::open(name, &image)).transpose()?;
-    let cases = select::select(&image.catalog, &arguments.filter, None)?;
-    let text = if arguments.json { as_json(&cases, subject.as_ref())? } else { as_table(&cases, subject.as_ref()) };
+    let cases = select::select(&image.catalog, &arguments.filter, &arguments.interrupts, None)?;
+    let text = if arguments.json { as_json(&cases, subject.as_ref())? } else { as_table(&cases, subject.as_ref())? };
     // A reader that has seen enough closes the pipe: that is not a failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
@@ -45,26 +50,40 @@ fn as_json(cases: &[&Case], subject: Option<&Opened>) -> anyhow::Result<String> 
         .iter()
         .map(|case| {
             let mut value = json!({
-                "id": case.id, "area": case.area, "feature": case.feature.id(), "rule": case.rule, "spec": case.specs,
+                "id": case.id, "plain_id": case.plain_id(), "setup": case.interrupts.map(InterruptSetup::name),
+                "area": case.area, "feature": case.feature.id(), "rule": case.rule, "spec": case.specs,
                 "needs": case.needs.iter_names().map(|(name, _)| name).collect::<Vec<_>>(),
                 "source": format!("{}:{}", case.file, case.line),
             });
             if let Some(subject) = subject {
-                value["skip"] = json!(select::missing(case, subject.offers));
+                value["skip"] = json!(reason_to_skip(subject, case)?);
             }
-            value
+            Ok(value)
         })
-        .collect();
+        .collect::<anyhow::Result<_>>()?;
     Ok(serde_json::to_string_pretty(&json!({ "cases": cases }))? + "\n")
 }
 
-fn as_table(cases: &[&Case], subject: Option<&Opened>) -> String {
+fn reason_to_skip(subject: &Opened, case: &Case) -> anyhow::Result<Option<String>> {
+    subject.reason_to_skip(case, &Cancel::default()).map_err(anyhow::Error::msg)
+}
+
+fn as_table(cases: &[&Case], subject: Option<&Opened>) -> anyhow::Result<String> {
     let width = cases.iter().map(|case| case.id.len()).max().unwrap_or(0);
     let mut text = String::new();
     for case in cases {
-        let missing = subject.map(|subject| select::missing(case, subject.offers)).unwrap_or_default();
-        let skip = if missing.is_empty() { String::new() } else { format!(" [skip: needs {}]", missing.join(", ")) };
+        let reason = subject.map(|subject| reason_to_skip(subject, case)).transpose()?.flatten();
+        let skip = reason.map(|reason| format!(" [skip: {reason}]")).unwrap_or_default();
         text += &format!("{:width$}  {}: {}{skip}\n", case.id, case.feature.id(), case.rule);
     }
-    text + &format!("{} cases\n", cases.len())
+    Ok(text + &total(cases))
+}
+
+/// `5 cases`, or with those that are run in several interrupt set-ups both numbers.
+fn total(cases: &[&Case]) -> String {
+    let plain: BTreeSet<_> = cases.iter().map(|case| case.plain_id()).collect();
+    match plain.len() {
+        nr if nr == cases.len() => format!("{nr} cases\n"),
+        nr => format!("{nr} cases, {} with each interrupt set-up counted\n", cases.len()),
+    }
 }

@@ -10,6 +10,7 @@ mod image;
 mod interrupt;
 mod list;
 mod run;
+mod setups;
 mod test;
 mod tidy;
 

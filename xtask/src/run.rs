@@ -15,6 +15,7 @@ use testcases::{
   cargo xtask run mmio::byte_write               verdict and every check
   cargo xtask run mmio::byte_write --trace       and every exit with its instruction
   cargo xtask run mmio::byte_write --subject qemu-tcg
+  cargo xtask run apic::self_ipi@user            in one of its interrupt set-ups
   cargo xtask run mmio::byte_write --gdb 127.0.0.1:1234
       then: gdb target/guest/x86_64-unknown-linux-gnu/guest/conformance -ex 'target remote :1234'
 

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the suite on subjects, and its report.
 
-use crate::{image, interrupt};
+use crate::{image, interrupt, setups};
 use clap::Args;
 use std::{
     io::IsTerminal as _,
@@ -10,6 +10,7 @@ use std::{
 };
 use testcases::{
     baseline::Source,
+    catalog::InterruptSetup,
     progress::Manner,
     select::Shard,
     session::{self, Options},
@@ -21,6 +22,7 @@ use testcases::{
   cargo xtask test                                the whole suite on this host's KVM
   cargo xtask test paging 'msr::*' MsrEfer        an area, a pattern of ids, a feature
   cargo xtask test --subject vmm,qemu-tcg         two subjects side by side
+  cargo xtask test apic --interrupts split,user   an area, in two of the three interrupt set-ups
   cargo xtask test --baseline last/report.json    against a former report
   cargo xtask test --repeat 50                    fails if any verdict differs between the runs
 
@@ -32,6 +34,9 @@ pub(crate) struct Arguments {
     /// Hypervisors, as `ID` or `ID=PROGRAM`
     #[arg(long, value_name = "ID", value_delimiter = ',', default_value = "vmm")]
     subject: Vec<String>,
+    /// Interrupt set-ups of the cases that are run once in each; all if none is given
+    #[arg(long, value_name = "SET-UP", value_delimiter = ',', value_parser = setups::parser())]
+    interrupts: Vec<InterruptSetup>,
     /// Folder for the report's files
     #[arg(long, value_name = "DIR", default_value = "target/report")]
     report: PathBuf,
@@ -68,6 +73,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = Options {
         subjects: &arguments.subject,
         filters: &arguments.filter,
+        interrupts: &arguments.interrupts,
         shard: arguments.shard,
         baseline: &arguments.baseline,
         jobs: arguments.jobs,

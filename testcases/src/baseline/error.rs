@@ -64,6 +64,19 @@ pub enum BaselineError {
         /// What may have been meant.
         nearest: Vec<String>,
     },
+    /// An entry is for the plain id of a case that is run once in each interrupt set-up.
+    #[error("{}:{line}: `{case}` is run once in each interrupt set-up; write an entry for each that is wrong: {}",
+            path.display(), ids.join(", "))]
+    Several {
+        /// The file.
+        path: PathBuf,
+        /// Line of the entry.
+        line: usize,
+        /// What it names.
+        case: String,
+        /// The full ids.
+        ids: Vec<String>,
+    },
     /// An entry stands in the file of another area.
     #[error("{}: the entry for `{case}` belongs in the file of its area, {}.toml", path.display(), area(case))]
     OtherArea {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use reports::model::{Check, Host, Image, Report, Subject};
 use std::path::{Path, PathBuf};
 
-const CASE: &str = "pio::outs_advances_rsi";
+const CASE: &str = "pio::outs_advances_rsi@user";
 const OTHER: &str = "pio::ins_advances_rdi";
 const PATH: &str = "testcases/baselines/vmm.toml";
 
@@ -38,6 +38,7 @@ fn result(id: &str, verdict: Verdict, failing: &[&str]) -> Case {
         spec: String::new(),
         rule: String::new(),
         source: String::new(),
+        setup: None,
         verdict,
         reason: (verdict != Verdict::Pass).then(|| format!("it is a {}", verdict.name())),
         checks,
@@ -71,6 +72,8 @@ fn a_listed_case_is_expected_only_as_it_is_listed() {
         ("verdict = \"fail\"\nvaries = true", (Pass, &[]), Expected),
         ("verdict = \"fail\"\nvaries = true", (Fail, &["a"]), Expected),
         ("verdict = \"fail\"\nvaries = true", (Hang, &[]), Regressed),
+        ("verdict = \"fail\"\nvaries = true\nchecks = [\"a\", \"b\"]", (Fail, &["a"]), Expected),
+        ("verdict = \"fail\"\nvaries = true\nchecks = [\"a\", \"b\"]", (Fail, &["a", "c"]), Regressed),
         ("verdict = \"crash\"", (Crash, &[]), Expected),
         ("verdict = \"crash\"", (Crash, &["a"]), Expected),
         ("verdict = \"crash\"", (Fail, &["a"]), Regressed),
@@ -154,7 +157,17 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
         (format!("{good}checks = []\n"), "vmm.toml:2: ", "empty `checks`"),
         (format!("{good}checks = [\"\"]\n"), "vmm.toml:2: ", "empty `checks`"),
         (format!("{good}when = \"\"\n"), "vmm.toml:2: ", "empty `when`"),
-        (good.replace("rsi", "rso"), "vmm.toml:2: ", "`pio::outs_advances_rso`; did you mean pio::outs_advances_rsi"),
+        (
+            good.replace("rsi", "rso"),
+            "vmm.toml:2: ",
+            "`pio::outs_advances_rso@user`; did you mean pio::outs_advances_rsi@user",
+        ),
+        (
+            good.replace("rsi@user", "rsi"),
+            "vmm.toml:2: ",
+            "write an entry for each that is wrong: pio::outs_advances_rsi@kernel, pio::outs_advances_rsi@split, \
+             pio::outs_advances_rsi@user",
+        ),
     ];
     for (text, place, message) in rows {
         let error = refused(&text);

@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod fields;
 mod note;
 mod record;
+mod set_up;
 mod site;
 #[cfg(test)]
 pub(crate) mod synthetic;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use error::{CatalogError, ImageError, RecordError};
 pub use record::Case;
+pub use set_up::{InterruptSetup, SEPARATOR, UnknownSetup, plain_id};
 pub use site::Site;
 
 use crate::symbols::Symbols;
@@ -75,6 +77,7 @@ impl Catalog {
                 second: second.source(),
             });
         }
+        let cases = cases.into_iter().flat_map(Case::in_each_setup).collect();
         let sites = site::read_all(&elf)?;
         let (name, n_type) = BUILD_ID_NOTE;
         let build_id = elf.note(name, n_type).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -97,9 +100,16 @@ impl Catalog {
         &self.build_id
     }
 
-    /// Every case, sorted by its id.
+    /// Every case, sorted by its id; one that wants interrupt controllers once for each set-up.
     pub fn cases(&self) -> &[Case] {
         &self.cases
+    }
+
+    /// Every case of the image and of the host once: of one that runs in several interrupt set-ups, that in the first.
+    pub fn plain_cases(&self) -> impl Iterator<Item = &Case> + Clone {
+        self.cases.iter().filter(|case| {
+            case.interrupts.is_none_or(|interrupts| InterruptSetup::of(case.setup.irqchip).first() == Some(&interrupts))
+        })
     }
 
     /// The same with cases that the host runs by itself, such as [`crate::emulation::cases`].
@@ -119,6 +129,12 @@ impl Catalog {
     pub fn case(&self, id: &str) -> Option<&Case> {
         let index = self.cases.binary_search_by(|case| case.id.as_str().cmp(id)).ok()?;
         self.cases.get(index)
+    }
+
+    /// The ids of a case in its set-ups, given its plain id; none if no case with set-ups has this plain id.
+    pub fn in_setups(&self, plain_id: &str) -> Vec<String> {
+        let is_meant = |case: &&Case| case.interrupts.is_some() && case.plain_id() == plain_id;
+        self.cases.iter().filter(is_meant).map(|case| case.id.clone()).collect()
     }
 
     /// The site at a guest address, which must be exactly that of the site.

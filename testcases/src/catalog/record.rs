@@ -4,6 +4,7 @@ use super::{
     elf::{Elf, Section},
     error::{ImageError, RecordError},
     fields::Fields,
+    set_up::{self, InterruptSetup},
 };
 use case::{
     Entry, FORMAT_VERSION, Feature, Irqchip, Needs, Setup, Spec,
@@ -17,7 +18,7 @@ const MAX_SPECS: usize = 64;
 /// One case of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// `<area>::<name>`: its name on the command line, in reports and in baselines.
+    /// `<area>::<name>`, and `@<set-up>` if it has one: its name on the command line, in reports and in baselines.
     pub id: String,
     /// The area of its feature.
     pub area: String,
@@ -37,6 +38,8 @@ pub struct Case {
     pub line: u32,
     /// What the subject prepares.
     pub setup: Setup,
+    /// Who emulates its interrupt controllers, if it wants some: it is one of several variants of one record.
+    pub interrupts: Option<InterruptSetup>,
     /// What it requires.
     pub needs: Needs,
     /// Guest address of its record, for `vp.at=`.
@@ -46,6 +49,22 @@ pub struct Case {
 }
 
 impl Case {
+    /// `<area>::<name>` alone: what the guest is told.
+    pub fn plain_id(&self) -> &str {
+        set_up::plain_id(&self.id)
+    }
+
+    /// The case in each set-up that it runs in; itself if it has none.
+    pub(super) fn in_each_setup(self) -> Vec<Self> {
+        let setups = InterruptSetup::of(self.setup.irqchip);
+        if setups.is_empty() {
+            return vec![self];
+        }
+        let variant =
+            |&setup: &InterruptSetup| Self { id: setup.full_id(&self.id), interrupts: Some(setup), ..self.clone() };
+        setups.iter().map(variant).collect()
+    }
+
     /// Its clauses in one line.
     pub fn spec(&self) -> String {
         self.specs.join("; ")
@@ -120,6 +139,7 @@ fn read(elf: &Elf, record_address: u64, fields: Fields<'_>) -> Result<Case, Reco
         file: text("file", layout::FILE)?,
         line: fields.u32(layout::LINE),
         setup: setup(fields)?,
+        interrupts: None,
         entry: fields.u64(layout::ENTRY),
         area,
         name,

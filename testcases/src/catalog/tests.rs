@@ -1,7 +1,7 @@
 //! Tests of the catalog.
 
 use super::{
-    Catalog, ImageError,
+    Case, Catalog, ImageError, InterruptSetup,
     elf::Elf,
     synthetic::{BASE, Built, CaseSource, SiteSource, Source},
 };
@@ -45,8 +45,15 @@ fn cases_are_sorted_and_complete() {
     let built = Source::new().build();
     let catalog = Catalog::parse(built.bytes).unwrap();
     let ids: Vec<_> = catalog.cases().iter().map(|case| case.id.as_str()).collect();
-    assert_eq!(ids, ["pio::ins_advances_rdi", "pio::outs_advances_rsi"]);
-    let case = catalog.case("pio::outs_advances_rsi").unwrap();
+    let in_setups = ["kernel", "split", "user"].map(|setup| format!("pio::outs_advances_rsi@{setup}"));
+    assert_eq!(ids[0], "pio::ins_advances_rdi");
+    assert_eq!(ids[1..], in_setups);
+    assert_eq!(catalog.in_setups("pio::outs_advances_rsi"), in_setups);
+    assert_eq!(catalog.in_setups("pio::ins_advances_rdi"), Vec::<String>::new());
+    let plain: Vec<_> = catalog.plain_cases().map(Case::plain_id).collect();
+    assert_eq!(plain, ["pio::ins_advances_rdi", "pio::outs_advances_rsi"]);
+    let case = catalog.case("pio::outs_advances_rsi@split").unwrap();
+    assert_eq!((case.plain_id(), case.interrupts), ("pio::outs_advances_rsi", Some(InterruptSetup::Split)));
     assert_eq!((case.area.as_str(), case.name.as_str()), ("pio", "outs_advances_rsi"));
     assert_eq!(case.feature, Feature::PortIoString);
     assert_eq!(case.rule, "The rule holds.");

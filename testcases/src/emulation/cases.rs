@@ -96,6 +96,7 @@ pub fn all() -> Vec<Case> {
         file: file!().to_owned(),
         line: line!(),
         setup: Setup::DEFAULT,
+        interrupts: None,
         needs: Needs::SINGLE_INSTRUCTIONS,
         record_address: 0,
         entry: 0,

@@ -128,6 +128,7 @@ pub fn all() -> Vec<Case> {
         file: file!().to_owned(),
         line: line!(),
         setup: Setup::DEFAULT,
+        interrupts: None,
         needs: Needs::PROCESSOR_STATE,
         record_address: 0,
         entry: 0,

@@ -53,9 +53,9 @@ pub fn judge(case: &Case, run: Run, catalog: &Catalog) -> model::Case {
     }
 }
 
-/// The result of a case that was not run, because these needs are not offered.
-pub fn skipped(case: &Case, missing: &[&str]) -> model::Case {
-    result(case, Verdict::Skip, Some(format!("needs {}, which the subject does not offer", missing.join(", "))))
+/// The result of a case that was not run, and why.
+pub fn skipped(case: &Case, why: &str) -> model::Case {
+    result(case, Verdict::Skip, Some(why.to_owned()))
 }
 
 /// The result of a case that the harness could not run.
@@ -70,6 +70,7 @@ fn result(case: &Case, verdict: Verdict, reason: Option<String>) -> model::Case 
         spec: case.spec(),
         rule: case.rule.clone(),
         source: case.source(),
+        setup: case.interrupts.map(|setup| setup.name().to_owned()),
         verdict,
         reason,
         checks: Vec::new(),

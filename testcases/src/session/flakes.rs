@@ -69,6 +69,7 @@ mod tests {
             spec: String::new(),
             rule: String::new(),
             source: String::new(),
+            setup: None,
             verdict,
             reason: None,
             checks: failing.iter().map(check).collect(),

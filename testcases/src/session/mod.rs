@@ -10,7 +10,7 @@ pub use outcome::Outcome;
 use crate::{
     baseline::{self, Baseline, BaselineError},
     cancel::Cancel,
-    catalog::Case,
+    catalog::{Case, InterruptSetup},
     host, judge, placement,
     progress::{Manner, Progress},
     select::{self, SelectError, Shard},
@@ -26,6 +26,8 @@ pub struct Options<'a> {
     pub subjects: &'a [String],
     /// Filters of cases; none selects all.
     pub filters: &'a [String],
+    /// The interrupt set-ups that cases which have some are run in; none means all.
+    pub interrupts: &'a [InterruptSetup],
     /// Which part of the selected cases.
     pub shard: Option<Shard>,
     /// Where the baselines come from.
@@ -70,7 +72,7 @@ struct Judged {
 /// [`SessionError`].
 pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result<Outcome, SessionError> {
     select::check_needs(&image.catalog, subjects::offerable())?;
-    let cases = select::select(&image.catalog, options.filters, options.shard)?;
+    let cases = select::select(&image.catalog, options.filters, options.interrupts, options.shard)?;
     let mut subjects = Vec::new();
     for name in options.subjects {
         let opened = Opened::open(name, image)?;
@@ -102,7 +104,7 @@ fn in_rounds(
             break;
         }
         let round = subjects.iter().map(|subject| {
-            let lane = |index: usize| cases.get(index).map_or(0, |case| placement::lane(&case.id));
+            let lane = |index: usize| cases.get(index).map_or(0, |case| placement::lane(case.plain_id()));
             workers::run(&order, nr_jobs, cancel, lane, |index| {
                 let case = cases.get(index)?;
                 let result = run_case(&subject.opened, case, image, options.time_limit, cancel)?;
@@ -124,9 +126,11 @@ pub fn run_case(
     time_limit: Option<Duration>,
     cancel: &Cancel,
 ) -> Option<model::Case> {
-    let missing = select::missing(case, opened.offers);
-    if !missing.is_empty() {
-        return Some(judge::skipped(case, &missing));
+    match opened.reason_to_skip(case, cancel) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Some(judge::skipped(case, &reason)),
+        Err(_) if cancel.is_cancelled() => return None,
+        Err(why) => return Some(judge::failed_to_run(case, &why)),
     }
     if case.is_of_host() {
         let result = opened.subject.run_host_case(case, cancel);
@@ -173,7 +177,7 @@ fn outcome(
         cases: results.into_iter().flatten().collect(),
     });
     let build_id = image.catalog.build_id().to_owned();
-    let features = image.catalog.cases().iter().map(|case| case.feature.id());
+    let features = image.catalog.plain_cases().map(|case| case.feature.id());
     let report = Report::new(host::read(), model::Image { build_id }, subjects.collect(), features);
     let report = Report { coverage, ..report };
     Outcome { report, flakes, had_baseline, interrupted: cancel.is_cancelled().then_some((nr_done, nr_asked)) }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    catalog::Case,
+    catalog::{Case, InterruptSetup},
     chain::chain,
     emulation::{self, suite::Suite},
     host, host_cases,
@@ -30,7 +30,7 @@ use std::{
 };
 use vmm::{
     ExitObserver, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
-    devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, TestDevice, TestDeviceAddresses},
+    devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, Signals, TestDevice, TestDeviceAddresses},
 };
 
 /// What the board offers.
@@ -39,9 +39,14 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::I8042)
     .union(Needs::TEST_DEVICE)
     .union(Needs::LOCAL_APIC)
+    .union(CHIPSET)
+    .union(Needs::SIGNALS)
     .union(Needs::UNCLAIMED)
     .union(Needs::SINGLE_INSTRUCTIONS)
     .union(Needs::PROCESSOR_STATE);
+/// What comes with all interrupt controllers; cases that need a part of it get the whole.
+const CHIPSET: Needs =
+    Needs::IO_APIC.union(Needs::PIC).union(Needs::PIT).union(Needs::HPET).union(Needs::RTC).union(Needs::PM_TIMER);
 /// Guest memory in bytes: the image, its tables and what paging cases map.
 const MEMORY_SIZE_BYTES: u64 = 16 << 20;
 /// Processor time of a case: a hundred times what one takes. A case that hangs costs this, whatever else the host does.
@@ -110,8 +115,8 @@ impl OurVmm {
         statistics: Option<&mut Vec<(String, u64)>>,
     ) -> Run {
         let _pinned = placement::pin(match program {
-            Program::Probe => 0,
-            Program::Case(case) => placement::lane(&case.id),
+            Program::Probe(_) => 0,
+            Program::Case(case) => placement::lane(case.plain_id()),
         });
         let start = Instant::now();
         let inbox = SharedInbox::default();
@@ -148,7 +153,7 @@ impl OurVmm {
 
     fn create(&self, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, vmm::VmError> {
         let setup = match program {
-            Program::Probe => Setup::DEFAULT,
+            Program::Probe(_) => Setup::DEFAULT,
             Program::Case(case) => case.setup,
         };
         let report_page = self.image.catalog.note().report_page;
@@ -161,17 +166,16 @@ impl OurVmm {
             scratch_mmio_size: board::SCRATCH_MMIO_SIZE,
         };
         let config = VmConfig {
-            irqchip: irqchip(program, setup),
-            pit: setup.irqchip == Irqchip::Full,
             nr_vcpus: setup.nr_vcpus,
             command_line: format!("vp.report=page {}", command_line(program)),
-            ..VmConfig::new(self.entry(setup))
+            ..with_interrupts(program, setup, VmConfig::new(self.entry(setup)))
         }
         .with(Doorbell::new(board::DOORBELL_PORT, move |memory: &GuestMemory, _| ring(memory, report_page, &receiver)))
         .with(DebugExit::new(board::DEBUG_EXIT_PORT))
         .with(I8042::new(vmm::layout::pc::I8042))
         .with(Serial::new(board::COM1_PORT, CollectedOutput::default(), MAX_SERIAL_BYTES))
-        .with(TestDevice::new(addresses));
+        .with(TestDevice::new(addresses))
+        .with(Signals::new(board::SIGNAL_ADDRESS));
         Vm::new(&self.hypervisor, &self.loaded, config)
     }
 
@@ -243,18 +247,26 @@ impl OurVmm {
     }
 }
 
-/// The cheapest interrupt controllers that will do.
-fn irqchip(program: Program<'_>, setup: Setup) -> vmm::Irqchip {
-    let needs_apic = match program {
+/// The interrupt controllers of the set-up; without one, the cheapest that will do.
+fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmConfig {
+    let (needs_apic, needs_chipset) = match program {
         // It asks CPUID what the processor has, the local APIC among it.
-        Program::Probe => true,
-        Program::Case(case) => case.needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE),
+        Program::Probe(_) => (true, false),
+        Program::Case(case) => (
+            case.needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS),
+            case.needs.intersects(CHIPSET),
+        ),
     };
-    match setup.irqchip {
-        Irqchip::Any if needs_apic || setup.nr_vcpus > 1 => vmm::Irqchip::Split,
-        Irqchip::Any => vmm::Irqchip::None,
-        Irqchip::LocalApic => vmm::Irqchip::Split,
-        Irqchip::Full => vmm::Irqchip::Kernel,
+    let interrupts = match program.interrupts() {
+        Some(InterruptSetup::Kernel) => vmm::InterruptSetup::Kernel,
+        Some(InterruptSetup::Split) => vmm::InterruptSetup::Split,
+        Some(InterruptSetup::User) => vmm::InterruptSetup::User,
+        None if needs_apic || needs_chipset || setup.nr_vcpus > 1 => vmm::InterruptSetup::Split,
+        None => return config,
+    };
+    match setup.irqchip == Irqchip::Full || needs_chipset {
+        true => config.with_interrupts(interrupts),
+        false => VmConfig { irqchip: interrupts.irqchip(), ..config },
     }
 }
 
@@ -299,6 +311,10 @@ impl Subject for OurVmm {
 
     fn board(&self) -> Needs {
         BOARD
+    }
+
+    fn set_ups(&self) -> &'static [InterruptSetup] {
+        InterruptSetup::ALL
     }
 
     fn time_limit(&self) -> Duration {

@@ -13,7 +13,7 @@ pub use opened::Opened;
 
 use crate::{
     cancel::Cancel,
-    catalog::{Case, Catalog, CatalogError},
+    catalog::{Case, Catalog, CatalogError, InterruptSetup},
     judge::{ProbeError, Run},
 };
 use case::{Needs, image::command_line as word};
@@ -50,10 +50,20 @@ impl Image {
 /// What a guest is started for.
 #[derive(Clone, Copy, Debug)]
 pub enum Program<'a> {
-    /// To tell what its processor offers.
-    Probe,
+    /// To tell what its processor offers, in an interrupt set-up if one is named.
+    Probe(Option<InterruptSetup>),
     /// To run a case.
     Case(&'a Case),
+}
+
+impl Program<'_> {
+    /// The interrupt set-up that it runs in; nothing for one that does not care.
+    pub fn interrupts(self) -> Option<InterruptSetup> {
+        match self {
+            Self::Probe(interrupts) => interrupts,
+            Self::Case(case) => case.interrupts,
+        }
+    }
 }
 
 /// A hypervisor under test. It runs each program in a virtual machine of its own.
@@ -66,6 +76,9 @@ pub trait Subject: Send + Sync {
 
     /// What its board offers; what its processors offer the probe tells.
     fn board(&self) -> Needs;
+
+    /// The interrupt set-ups that it can run a program in.
+    fn set_ups(&self) -> &'static [InterruptSetup];
 
     /// How long a case may take, unless the case asks for more; each subject says what counts.
     fn time_limit(&self) -> Duration;
@@ -142,10 +155,12 @@ pub enum SubjectError {
         said: String,
     },
     /// The probe gave no answer.
-    #[error("the subject `{id}` does not run the image's probe")]
+    #[error("the subject `{id}` does not run the image's probe{setup}")]
     Probe {
         /// The subject.
         id: String,
+        /// The interrupt set-up as the end of the sentence; empty if it did not matter.
+        setup: String,
         /// What happened instead.
         source: ProbeError,
     },
@@ -212,8 +227,8 @@ pub fn open(name: &str, image: &Arc<Image>) -> Result<Box<dyn Subject>, SubjectE
 /// The words of the command line that choose a program.
 fn command_line(program: Program<'_>) -> String {
     match program {
-        Program::Probe => format!("{0}case={1}", word::PREFIX, word::PROBE),
-        Program::Case(case) => format!("{0}at={1:x} {0}case={2}", word::PREFIX, case.record_address, case.id),
+        Program::Probe(_) => format!("{0}case={1}", word::PREFIX, word::PROBE),
+        Program::Case(case) => format!("{0}at={1:x} {0}case={2}", word::PREFIX, case.record_address, case.plain_id()),
     }
 }
 

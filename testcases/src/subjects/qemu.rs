@@ -6,6 +6,7 @@
 use super::{Image, Program, Subject, SubjectError, command_line};
 use crate::{
     cancel::Cancel,
+    catalog::InterruptSetup,
     host,
     judge::{Ending, Run, Transcript},
     messages::line::LineDecoder,
@@ -59,24 +60,39 @@ const DEBUG_EXIT_STATUS: i32 = 1;
 struct Accelerator {
     /// Arguments of QEMU.
     arguments: &'static [&'static str],
+    /// The interrupt set-ups that a program can be run in.
+    set_ups: &'static [InterruptSetup],
+    /// The machine in a set-up, or in whatever QEMU takes.
+    machine: fn(Option<InterruptSetup>) -> &'static str,
     /// Time limit of a case.
     limit: Duration,
 }
 
-/// With `-cpu max`, QEMU's translator offers all it has.
-const TCG: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max"], limit: Duration::from_secs(10) };
+/// With `-cpu max`, QEMU's translator offers all it has. There is no kernel part: every device is QEMU's.
+const TCG: Accelerator = Accelerator {
+    arguments: &["-accel", "tcg", "-cpu", "max"],
+    set_ups: &[InterruptSetup::User],
+    machine: |_| "q35",
+    limit: Duration::from_secs(10),
+};
 /// The same as a processor of Intel's: by default the translator's vendor is AMD, so that what the manuals tell apart by
 /// vendor would be tried for one of them only.
-const TCG_INTEL: Accelerator =
-    Accelerator { arguments: &["-accel", "tcg", "-cpu", "max,vendor=GenuineIntel"], limit: TCG.limit };
+const TCG_INTEL: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max,vendor=GenuineIntel"], ..TCG };
 /// The firmware may be interpreted instruction by instruction, which takes seconds.
-const KVM: Accelerator =
-    Accelerator { arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"], limit: Duration::from_secs(90) };
+const KVM: Accelerator = Accelerator {
+    arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"],
+    set_ups: InterruptSetup::ALL,
+    machine: |interrupts| match interrupts {
+        None => "q35",
+        Some(InterruptSetup::Kernel) => "q35,kernel-irqchip=on",
+        Some(InterruptSetup::Split) => "q35,kernel-irqchip=split",
+        Some(InterruptSetup::User) => "q35,kernel-irqchip=off",
+    },
+    limit: Duration::from_secs(90),
+};
 
 /// What every machine has, by the accelerator's and the guest's arguments before and behind it.
 const MACHINE: &[&str] = &[
-    "-machine",
-    "q35",
     "-m",
     "128",
     "-nodefaults",
@@ -162,6 +178,10 @@ impl Qemu {
         let control = Control::new()?;
         let mut command = Command::new(&self.program);
         command.args(self.accelerator.arguments).args(MACHINE);
+        command.arg("-machine").arg((self.accelerator.machine)(program.interrupts()));
+        if let Program::Case(case) = program {
+            command.arg("-smp").arg(case.setup.nr_vcpus.to_string());
+        }
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
         // A name of its own for whatever QEMU opens, so that readers do not share a position.
@@ -184,6 +204,10 @@ impl Subject for Qemu {
 
     fn board(&self) -> Needs {
         BOARD
+    }
+
+    fn set_ups(&self) -> &'static [InterruptSetup] {
+        self.accelerator.set_ups
     }
 
     fn time_limit(&self) -> Duration {
