@@ -3,12 +3,11 @@
 #![expect(unsafe_code, reason = "leaving a handler without returning from it takes assembly")]
 // UNSAFETY: `global_asm!` and calls of it; the contract is written at `catch_enter`.
 
-use crate::trap::TrapFrame;
+use crate::{smp::processor, trap::TrapFrame};
 use case::message::outcome;
 use core::{
     arch::global_asm,
     mem::{MaybeUninit, needs_drop, offset_of},
-    sync::atomic::{AtomicPtr, Ordering},
 };
 
 /// General-purpose registers in the order of their encoding: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15.
@@ -162,10 +161,6 @@ impl Frame {
     }
 }
 
-// SAFETY: no other symbol has this name. The innermost frame that waits for an exception, or null.
-#[unsafe(no_mangle)]
-static catch_top: AtomicPtr<Frame> = AtomicPtr::new(core::ptr::null_mut());
-
 // `catch_enter(frame, function, data)` calls `function(data)` and returns 0; or it returns 1, if an exception struck in
 // it, which is then written in the frame. Either way it restores the registers that the System V ABI preserves, RFLAGS
 // with them. `catch_leave` is entered with the frame in RDI, RAX set and RSP as `catch_enter` stored it.
@@ -280,7 +275,7 @@ pub(crate) fn divert(trap: &TrapFrame) -> bool {
     unsafe extern "C" {
         fn catch_divert(frame: *mut Frame) -> !;
     }
-    let frame = catch_top.load(Ordering::Relaxed);
+    let frame = processor::read_catch_top();
     if frame.is_null() {
         return false;
     }
@@ -288,7 +283,7 @@ pub(crate) fn divert(trap: &TrapFrame) -> bool {
         trap.rax, trap.rcx, trap.rdx, trap.rbx, trap.rsp, trap.rbp, trap.rsi, trap.rdi, trap.r8, trap.r9, trap.r10,
         trap.r11, trap.r12, trap.r13, trap.r14, trap.r15,
     ];
-    // SAFETY: 1. `catch_top` is null or a frame whose `catch_enter` has not returned. 2. what is left behind is the
+    // SAFETY: 1. it is null or a frame whose `catch_enter` has not returned. 2. what is left behind is the
     // handler's stack, which holds nothing to drop.
     unsafe {
         (*frame).vector = trap.vector;

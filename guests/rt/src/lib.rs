@@ -29,6 +29,8 @@ pub mod local_apic;
 pub mod misbehave;
 pub mod mmio;
 pub mod paging;
+pub mod pic;
+pub mod pit;
 pub mod report;
 pub mod smp;
 pub mod tables;

@@ -76,10 +76,8 @@ const fn tss_descriptor() -> [u64; 2] {
     [low, base >> 32]
 }
 
-#[used]
-// SAFETY: the only static of its section.
-#[unsafe(link_section = ".vp.gdt")]
-static GDT: Shared<[u64; 10]> = Shared::new([
+/// Content of the GDT, with a TSS that is available.
+pub(crate) const GDT_ENTRIES: [u64; 10] = [
     0,
     CODE | ACCESSED,
     DATA | ACCESSED,
@@ -90,7 +88,12 @@ static GDT: Shared<[u64; 10]> = Shared::new([
     tss_descriptor()[0],
     tss_descriptor()[1],
     (DATA | ACCESSED) & !PRESENT,
-]);
+];
+
+#[used]
+// SAFETY: the only static of its section.
+#[unsafe(link_section = ".vp.gdt")]
+static GDT: Shared<[u64; 10]> = Shared::new(GDT_ENTRIES);
 
 /// Index of the interrupt stack table entry of a vector: each vector has a stack that no other code uses, so
 /// neither a red zone nor a broken stack matters. Vectors that can strike inside a handler have one of their own.
@@ -144,6 +147,24 @@ pub(crate) struct Tss {
     io_bitmap: [u8; IO_BITMAP_SIZE],
 }
 
+impl Tss {
+    /// With these stacks for CPL 0 and for the entries of the interrupt stack table from 1 on, and no port allowed.
+    pub(crate) const fn new(privilege_0: *const u8, interrupt: [*const u8; NR_INTERRUPT_STACKS]) -> Self {
+        let [first, second, third, fourth, fifth] = interrupt;
+        let null = core::ptr::null();
+        Self {
+            reserved_0: 0,
+            rsp: [privilege_0, null, null],
+            reserved_1: 0,
+            ist: [first, second, third, fourth, fifth, null, null],
+            reserved_2: 0,
+            reserved_3: 0,
+            io_bitmap_offset: IO_BITMAP_OFFSET,
+            io_bitmap: [0xff; IO_BITMAP_SIZE],
+        }
+    }
+}
+
 #[repr(C, align(4096))]
 pub(crate) struct Stacks<const N: usize>(UnsafeCell<[[u8; STACK_SIZE]; N]>);
 
@@ -151,7 +172,7 @@ pub(crate) struct Stacks<const N: usize>(UnsafeCell<[[u8; STACK_SIZE]; N]>);
 unsafe impl<const N: usize> Sync for Stacks<N> {}
 
 impl<const N: usize> Stacks<N> {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new([[0; STACK_SIZE]; N]))
     }
 
@@ -174,24 +195,16 @@ pub(crate) const USER_STACK: usize = 1;
 #[used]
 // SAFETY: the only static of its section.
 #[unsafe(link_section = ".vp.tss")]
-pub(crate) static TSS: Shared<Tss> = Shared::new(Tss {
-    reserved_0: 0,
-    rsp: [BOOT_STACKS.top(KERNEL_STACK), core::ptr::null(), core::ptr::null()],
-    reserved_1: 0,
-    ist: [
+pub(crate) static TSS: Shared<Tss> = Shared::new(Tss::new(
+    BOOT_STACKS.top(KERNEL_STACK),
+    [
         INTERRUPT_STACKS.top(0),
         INTERRUPT_STACKS.top(1),
         INTERRUPT_STACKS.top(2),
         INTERRUPT_STACKS.top(3),
         INTERRUPT_STACKS.top(4),
-        core::ptr::null(),
-        core::ptr::null(),
     ],
-    reserved_2: 0,
-    reserved_3: 0,
-    io_bitmap_offset: IO_BITMAP_OFFSET,
-    io_bitmap: [0xff; IO_BITMAP_SIZE],
-});
+));
 
 /// Bits of a paging-structure entry (SDM vol. 3A, "4-Level Paging and 5-Level Paging").
 pub mod page_bit {

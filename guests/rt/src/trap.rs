@@ -77,6 +77,7 @@ unsafe extern "C" fn trap_dispatch(frame: *mut TrapFrame) {
         let handler: Handler = unsafe { core::mem::transmute(handler) };
         handler(frame);
     } else if !crate::catch::divert(frame) {
+        crate::smp::stop_if_not_first(frame);
         report::unexpected_exception(frame);
     }
 }

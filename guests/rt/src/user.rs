@@ -8,7 +8,8 @@
 
 use crate::{
     catch::{Exception, Frame, Registers, frame},
-    tables::{BOOT_STACKS, USER_STACK, selector},
+    smp::processor,
+    tables::selector,
 };
 use core::{arch::global_asm, mem::MaybeUninit};
 
@@ -54,9 +55,9 @@ impl State {
     }
 }
 
-/// The address behind the stack of ring 3.
+/// The address behind the stack of ring 3: each processor has one.
 pub fn stack_top() -> u64 {
-    BOOT_STACKS.top(USER_STACK) as u64
+    processor::read_user_stack()
 }
 
 // `user_enter(frame, rip, rflags, cs, ss)` loads the registers of the frame and goes to ring 3; it returns when the

@@ -5,6 +5,7 @@
 
 #![no_std]
 
+mod apic;
 mod boot;
 mod cpuid;
 mod exceptions;
@@ -14,6 +15,7 @@ mod mmio;
 mod modes;
 mod msr;
 mod paging;
+mod paravirtual;
 mod pio;
 mod ring3;
 mod segments;

@@ -1,0 +1,3 @@
+//! More than one processor.
+
+mod running;
