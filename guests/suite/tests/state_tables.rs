@@ -1,5 +1,7 @@
 //! The tables of x87, SSE and AVX-512 state hold what they claim, and each column of what they judge counts.
 
+#[path = "../src/state/environment_model.rs"]
+mod environment_model;
 #[path = "../src/state/masking_model.rs"]
 mod masking_model;
 #[path = "../src/state/mxcsr_model.rs"]
@@ -156,5 +158,101 @@ fn every_quadword_above_what_an_instruction_writes_counts() {
             let counts = encoding != Vector256 || quadword >= 2;
             assert_eq!(!passes(&[column(encoding, &wrong)]), counts, "{encoding:?}: {quadword}");
         }
+    }
+}
+
+use environment_model::{Environment, Format, Places, Processor, ROWS, columns as environment_columns, parse};
+
+const FORMATS: [Format; 7] = [
+    Format::Protected32,
+    Format::Protected16,
+    Format::Real32,
+    Format::Real16,
+    Format::Fxsave,
+    Format::Fxsave16,
+    Format::Fxsave64,
+];
+
+#[test]
+fn known_images_of_each_format_of_the_x87_environment() {
+    // Byte n holds n, so that each field tells where it was taken from.
+    let memory = [0, 1, 2, 3].map(|quadword| 0x0706_0504_0302_0100 + quadword * 0x0808_0808_0808_0808);
+    let of = |format| {
+        let Environment { instruction, instruction_selector, data, data_selector, opcode } = parse(format, &memory);
+        [instruction, instruction_selector, data, data_selector, opcode]
+    };
+    assert_eq!(of(Format::Protected32), [0x0f0e_0d0c, 0x1110, 0x1716_1514, 0x1918, 0x312]);
+    assert_eq!(of(Format::Protected16), [0x0706, 0x0908, 0x0b0a, 0x0d0c, 0]);
+    assert_eq!(of(Format::Real32), [0x3121_0d0c, 0, 0xb1a1_1514, 0, 0x110]);
+    assert_eq!(of(Format::Real16), [0x0_0706, 0, 0x0_0b0a, 0, 0x108]);
+    assert_eq!(of(Format::Fxsave), [0x0b0a_0908, 0x0d0c, 0x1312_1110, 0x1514, 0x706]);
+    assert_eq!(of(Format::Fxsave16), of(Format::Fxsave));
+    assert_eq!(of(Format::Fxsave64), [0x0f0e_0d0c_0b0a_0908, 0, 0x1716_1514_1312_1110, 0, 0x706]);
+}
+
+const PLACES: Places = Places { code: 0x1_5004, code_selector: Some(0x1b), data: 0x1_6000, data_selector: Some(0x23) };
+const PLAIN: Processor =
+    Processor { deprecates_selectors: false, data_on_exceptions: false, saves_on_exceptions: false };
+
+fn environment_passes(row: &environment_model::Row, format: Format, processor: Processor, seen: &Environment) -> bool {
+    environment_columns(row, format, processor, PLACES, seen)
+        .iter()
+        .flatten()
+        .all(|(actual, expected)| actual == expected)
+}
+
+#[test]
+fn every_column_of_the_x87_environment_counts() {
+    for row in &ROWS {
+        for format in FORMATS {
+            let mask = format.address_mask();
+            let right = match row.last {
+                Some(last) => Environment {
+                    instruction: (PLACES.code + u64::from(last)) & mask,
+                    instruction_selector: 0x1b,
+                    data: PLACES.data & mask,
+                    data_selector: 0x23,
+                    opcode: row.opcode,
+                },
+                None => Environment::default(),
+            };
+            assert!(environment_passes(row, format, PLAIN, &right), "{} {format:?}", row.name);
+            let has_data = row.has_operand || row.last.is_none();
+            for (wrong, counts) in [
+                (Environment { instruction: right.instruction ^ 1, ..right }, true),
+                (Environment { instruction_selector: 0x77, ..right }, format.has_selectors()),
+                (Environment { data: right.data ^ 2, ..right }, has_data),
+                (Environment { data_selector: 0x77, ..right }, format.has_selectors() && has_data),
+                (Environment { opcode: 0x7ff, ..right }, format.has_opcode()),
+                (Environment { opcode: 0, ..right }, format.has_opcode() && row.faults),
+            ] {
+                assert_eq!(
+                    !environment_passes(row, format, PLAIN, &wrong),
+                    counts,
+                    "{} {format:?}: {wrong:?}",
+                    row.name
+                );
+            }
+            let deprecates = Processor { deprecates_selectors: true, ..PLAIN };
+            let judged = format.has_selectors() && row.last.is_some();
+            assert_eq!(!environment_passes(row, format, deprecates, &right), judged, "selectors must be 0");
+            let exceptions = Processor { data_on_exceptions: true, ..PLAIN };
+            let wrong = Environment { data: right.data ^ 2, ..right };
+            assert_eq!(!environment_passes(row, format, exceptions, &wrong), row.faults || row.last.is_none());
+            let on_exceptions = Processor { saves_on_exceptions: true, ..PLAIN };
+            let is_left_out = !row.faults && matches!(format, Format::Fxsave | Format::Fxsave16 | Format::Fxsave64);
+            let wrong = Environment { instruction: right.instruction ^ 1, ..right };
+            assert_eq!(environment_passes(row, format, on_exceptions, &wrong), is_left_out, "{} {format:?}", row.name);
+        }
+    }
+}
+
+#[test]
+fn opcodes_of_the_x87_environment_are_those_of_the_bytes() {
+    for row in &ROWS {
+        let Some(last) = row.last else { continue };
+        let bytes = &row.bytes[usize::from(last)..];
+        let bytes = if bytes[0] == 0x3e { &bytes[1..] } else { bytes };
+        assert_eq!(row.opcode, u64::from(bytes[0] & 7) << 8 | u64::from(bytes[1]), "{}", row.name);
     }
 }

@@ -2,6 +2,8 @@
 
 mod component;
 mod control_bits;
+mod environment;
+mod environment_model;
 mod exceptions;
 mod fxsave;
 mod header;
