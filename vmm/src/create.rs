@@ -160,9 +160,7 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
     match (config.nr_vcpus, config.irqchip) {
         (0, _) => Err(VmError::Shape("a VM has at least one vCPU")),
         (nr, _) if nr > layout::NR_VCPUS_MAX => Err(VmError::Shape("a VM has at most 64 vCPUs")),
-        (2.., Irqchip::None) => {
-            Err(VmError::Shape("more than one vCPU needs local APICs: a split or in-kernel irqchip"))
-        }
+        (2.., Irqchip::None) => Err(VmError::Shape("more than one vCPU needs local APICs, of KVM or of this VMM")),
         (_, Irqchip::None | Irqchip::Split | Irqchip::User) if config.pit => {
             Err(VmError::Shape("the PIT needs the in-kernel irqchip"))
         }

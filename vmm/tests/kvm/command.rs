@@ -47,10 +47,32 @@ fn polite(a: &mut CodeAssembler) {
 fn serial_goes_to_standard_output_and_success_is_quiet() {
     let image = image(polite);
     assert_eq!(run(&image, &["--append", "hi"]), (Some(0), "hi".to_owned(), String::new()));
-    for irqchip in ["split", "kernel"] {
+    for irqchip in ["split", "kernel", "user"] {
         let shape = ["--append", "hi", "--mem", "4", "--cpus", "2", "--irqchip", irqchip, "--entry", "pvh"];
         assert_eq!(run(&image, &shape), (Some(0), "hi".to_owned(), String::new()));
     }
+}
+
+#[test]
+fn pc_is_turned_off_by_its_guest_in_each_set_up() {
+    // The FADT, which the RSDP at F0010H leads to, names the PM1 control register at 64.
+    let image = image(|a| {
+        a.mov(eax, dword_ptr(ebx + 32)).unwrap();
+        a.mov(eax, dword_ptr(eax + 24)).unwrap();
+        a.mov(eax, dword_ptr(eax + 36)).unwrap();
+        a.mov(edx, dword_ptr(eax + 64)).unwrap();
+        a.mov(ax, 0x3400).unwrap();
+        a.out(dx, ax).unwrap();
+        a.ud2().unwrap();
+    });
+    for irqchip in ["kernel", "split", "user"] {
+        let (status, _, stderr) = run(&image, &["--machine", "pc", "--irqchip", irqchip, "--trace"]);
+        assert_eq!(status, Some(0), "{irqchip}: {stderr}");
+        assert!(stderr.contains("turned the machine off"), "{irqchip}: {stderr}");
+    }
+    let (status, _, stderr) = run(&image, &["--hpet"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("--hpet needs interrupt controllers: --irqchip"), "{stderr}");
 }
 
 #[test]

@@ -10,11 +10,15 @@ Examples:
   vmm run guest.elf --append 'verbose n=3'          with a command line
   vmm run guest.elf --trace --timeout 10            every exit on standard error, for ten seconds at most
   vmm run guest.elf --gdb 127.0.0.1:1234            then: gdb guest.elf -ex 'target remote 127.0.0.1:1234'
+  vmm run guest.elf --cpus 4 --irqchip split        four vCPUs with local APICs of KVM
+  vmm run guest.elf --irqchip user --hpet --acpi    own local APICs, I/O APIC and HPET, and tables that tell of them
+  vmm run guest.elf --machine pc --cpus 2           all of a PC, with the interrupt controllers of KVM
+  vmm run guest.elf --machine pc --irqchip user     the same with those of this VMM
 
 Devices: COM1 at 3f8H, keyboard controller at 60H and 64H for the reset command, debug exit at F4H.
 
 Exit status:
-  0  the guest ended by writing 0 to the debug exit, by a reset or a shutdown, or gdb ended it
+  0  the guest ended by writing 0 to the debug exit, by a reset, by turning itself off, or gdb ended it
   1  the guest failed: another value at the debug exit, triple fault, halt for ever, time-out, KVM internal error …
   2  the request or the host failed: no such image, no KVM, output closed …";
 
@@ -44,13 +48,34 @@ pub(crate) struct Run {
     #[arg(long, value_name = "MIB", default_value_t = 64,
           value_parser = clap::value_parser!(u64).range(1..=layout::MEMORY_END >> 20))]
     pub(crate) mem: u64,
-    /// Number of vCPUs; more than one needs --irqchip split or kernel.
+    /// Number of vCPUs; more than one needs an --irqchip other than none.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=i64::from(layout::NR_VCPUS_MAX)))]
     pub(crate) cpus: u8,
-    /// Interrupt controllers that KVM emulates; kernel brings the PIT along.
+    /// Interrupt controllers, and who emulates them [default: none, for a PC kernel].
+    #[arg(long, value_enum)]
+    pub(crate) irqchip: Option<IrqchipChoice>,
+    /// What the guest has besides; pc is all of what follows.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) irqchip: IrqchipChoice,
+    pub(crate) machine: MachineChoice,
+    /// ACPI tables and an MP configuration table that tell what there is.
+    #[arg(long)]
+    pub(crate) acpi: bool,
+    /// I/O APIC and 8259s of this VMM, with --irqchip split or user; the devices below bring them along.
+    #[arg(long)]
+    pub(crate) io_apic: bool,
+    /// An 8254; --irqchip kernel brings that of KVM along.
+    #[arg(long)]
+    pub(crate) pit: bool,
+    /// An HPET at FED00000H.
+    #[arg(long)]
+    pub(crate) hpet: bool,
+    /// A real-time clock at 70H, in UTC.
+    #[arg(long)]
+    pub(crate) rtc: bool,
+    /// ACPI's PM timer at 608H, and its PM1 registers from 600H on, by which the guest can turn itself off.
+    #[arg(long)]
+    pub(crate) pm_timer: bool,
     /// How the guest is entered.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) entry: EntryChoice,
@@ -70,10 +95,12 @@ pub(crate) enum IrqchipChoice {
     /// No local APIC; HLT ends the run.
     #[default]
     None,
-    /// Local APICs only.
+    /// KVM's local APICs; the others, if any, are those of this VMM.
     Split,
-    /// Local APICs, I/O APIC, PICs and PIT.
+    /// KVM's local APICs, I/O APIC, 8259s and PIT.
     Kernel,
+    /// Those of this VMM, local APICs among them.
+    User,
 }
 
 impl From<IrqchipChoice> for Irqchip {
@@ -82,8 +109,18 @@ impl From<IrqchipChoice> for Irqchip {
             IrqchipChoice::None => Self::None,
             IrqchipChoice::Split => Self::Split,
             IrqchipChoice::Kernel => Self::Kernel,
+            IrqchipChoice::User => Self::User,
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MachineChoice {
+    /// Only what is asked for.
+    #[default]
+    Bare,
+    /// I/O APIC, 8259s, PIT, HPET, real-time clock, PM timer and the tables that tell of them.
+    Pc,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -1,8 +1,8 @@
 //! Doing what the command line says.
 
 use crate::{
-    arguments::{Arguments, Command, EntryChoice, Run},
-    tell,
+    arguments::{Arguments, Command, EntryChoice, MachineChoice, Run},
+    machine, tell,
     trace::{self, Tracer},
 };
 use anyhow::Context;
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use vmm::{
-    Entry, ExitObserver, Hypervisor, Image, Irqchip, NoObserver, StopReason, Stopped, Vm, VmConfig, VmHandle,
+    Entry, ExitObserver, Hypervisor, Image, NoObserver, StopReason, Stopped, Vm, VmConfig, VmHandle,
     devices::{DebugExit, I8042, Serial},
     layout,
 };
@@ -31,27 +31,26 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<bool> {
     let hypervisor = Hypervisor::open().context("cannot use KVM")?;
     let image = Image::load(&run.image, run.mem << 20)
         .with_context(|| format!("failed to load the image {}", run.image.display()))?;
-    let mut vm = Vm::new(&hypervisor, &image, config(&run)).context("failed to make the VM")?;
+    let mut vm = Vm::new(&hypervisor, &image, config(&run)?).context("failed to make the VM")?;
     let (stopped, timed_out) = with_timeout(vm.handle(), run.timeout, || go(&mut vm, &run))?;
     report(stopped, timed_out, &run)
 }
 
-fn config(run: &Run) -> VmConfig {
+fn config(run: &Run) -> anyhow::Result<VmConfig> {
     let entry = match run.entry {
         EntryChoice::Pvh => Entry::Pvh,
     };
-    let irqchip = Irqchip::from(run.irqchip);
-    VmConfig {
-        irqchip,
-        pit: irqchip == Irqchip::Kernel,
+    let config = VmConfig {
         nr_vcpus: run.cpus,
+        acpi: run.acpi || run.machine == MachineChoice::Pc,
         command_line: run.append.clone(),
-        ..VmConfig::new(entry)
-    }
-    // Nothing is kept of what goes to standard output, so that there is no need for a limit.
-    .with(Serial::new(layout::pc::COM1, io::stdout(), usize::MAX))
-    .with(DebugExit::new(DEBUG_EXIT_PORT))
-    .with(I8042::new(layout::pc::I8042))
+        ..machine::with_interrupts(run, VmConfig::new(entry))?
+    };
+    Ok(config
+        // Nothing is kept of what goes to standard output, so that there is no need for a limit.
+        .with(Serial::new(layout::pc::COM1, io::stdout(), usize::MAX))
+        .with(DebugExit::new(DEBUG_EXIT_PORT))
+        .with(I8042::new(layout::pc::I8042)))
 }
 
 fn go(vm: &mut Vm, run: &Run) -> anyhow::Result<Stopped> {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod command;
+mod machine;
 mod trace;
 
 use clap::Parser;
