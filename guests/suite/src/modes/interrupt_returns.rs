@@ -1,8 +1,15 @@
 //! IRET in virtual-8086 mode, and stacks that end at the limit of a 16-bit segment.
 
+use super::{
+    edge_model::{
+        EAX_BEFORE, END, Edge, HIGH_ESP, OVER_THE_END, Odd, RETURNS, Refused, Returned, TARGET, WRAPS, Wrapped,
+        is_stack_or_protection_fault, odd, over_the_end, refused, returned, wrapped,
+    },
+    reporting::{report, sites},
+};
 use case::Text;
 use rt::{
-    Outcome, case, check, check_eq, check_outcome,
+    case,
     excursion::{
         ARENA_SEGMENT, Arena, Arrival, Code, EFLAGS_IOPL_3, EFLAGS_VM, Ending, Program, layout,
         register::{EAX, ESP},
@@ -23,26 +30,8 @@ machine_code! {
     16 EDGE_CALL = ".byte 0xe8, 0, 0";
 }
 
-/// Where the return goes to in the arena: a HLT stands there.
-const TARGET: u32 = 0x4800;
-const VIF_VIP: u32 = 3 << 19;
-const RF: u32 = 1 << 16;
-/// CF, PF, AF, ZF, SF, DF, OF, NT and, in the upper half, AC and ID.
-const IMAGE: u32 = 0x0024_4cd5;
-
-/// EFLAGS behind IRET in virtual-8086 mode with IOPL 3: VM, IOPL, VIP and VIF stay; a return of 16 bits leaves the upper
-/// half (SDM vol. 2, "IRET/IRETD/IRETQ—Interrupt Return", RETURN-FROM-VIRTUAL-8086-MODE).
-const fn returned(before: u32, image: u32, size: u32) -> u32 {
-    let kept = EFLAGS_VM | EFLAGS_IOPL_3 | VIF_VIP;
-    let loaded = !kept & if size == 2 { 0xffff } else { u32::MAX };
-    before & !loaded | image & loaded | 2
-}
-
-const _: () = {
-    assert!(returned(EFLAGS_VM | EFLAGS_IOPL_3, 0, 4) == EFLAGS_VM | EFLAGS_IOPL_3 | 2);
-    assert!(returned(EFLAGS_VM | 0x0024_0000, 0x4cd5, 2) == EFLAGS_VM | 0x0024_4cd7);
-    assert!(returned(EFLAGS_VM, EFLAGS_IOPL_3 | VIF_VIP | 1, 4) == EFLAGS_VM | 3);
-};
+/// In the order of the model's numbers.
+static STACK_CODES: [&Code; 5] = [&EDGE_PUSH, &EDGE_PUSHD, &EDGE_POP, &EDGE_POPD, &EDGE_CALL];
 
 fn put_frame(size: u32, eip: u32, cs: u32, eflags: u32) -> u32 {
     let esp = layout::STACK - 3 * size;
@@ -79,40 +68,28 @@ fn interrupt_return_in_virtual_8086_mode() {
     ];
     let arena = Arena::new();
     tables::write_u32(TARGET, 0xf4f4_f4f4);
-    let base = EFLAGS_VM | EFLAGS_IOPL_3 | 2;
-    // Flags before, image, paragraphs that CS lies above the arena's.
-    let rows = [
-        (base, EFLAGS_VM | 2, 0),
-        (base, EFLAGS_VM | EFLAGS_IOPL_3 | IMAGE, 0),
-        (base, EFLAGS_VM | 3, 0),
-        (base, EFLAGS_VM | EFLAGS_IOPL_3 | 3, 0),
-        (base, EFLAGS_IOPL_3 | 3, 0),
-        (base, EFLAGS_VM | VIF_VIP | 0x41, 0),
-        (base, EFLAGS_VM | 0x81, 0x80),
-        (base | IMAGE, EFLAGS_VM | 2, 0),
-    ];
     for (size, code) in [(2, &RETURN_16), (4, &RETURN_32)] {
-        for (row, (before, image, above)) in rows.into_iter().enumerate() {
-            let eip = TARGET - above * 16;
-            let esp = put_frame(size, eip, ARENA_SEGMENT + above, image);
-            let mut program = Program::VIRTUAL_8086.with(&[(ESP, 0x7ff0_0000 | esp)]);
+        for (row, (before, image, above)) in RETURNS.into_iter().enumerate() {
+            let esp = put_frame(size, TARGET - above * 16, ARENA_SEGMENT + above, image);
+            let mut program = Program::VIRTUAL_8086.with(&[(ESP, HIGH_ESP | esp)]);
             program.registers.eflags = before;
             let arrival = run(&arena, program, code);
-            let flags = returned(before, image, size) & !RF;
-            let (general, stack) = (arrival.registers.general, 0x7ff0_0000 | layout::STACK);
-            if size == 2 {
-                check_outcome!("HLT behind IRET", [ROWS; row], arrival.outcome(), Outcome::GP);
-                check_eq!("IP behind IRET", [ROWS; row], arrival.registers.eip, eip);
-                check_eq!("CS behind IRET", [ROWS; row], arrival.registers.cs, ARENA_SEGMENT + above);
-                check_eq!("EFLAGS behind IRET", [ROWS; row], arrival.registers.eflags & !RF, flags);
-                check_eq!("ESP behind IRET", [ROWS; row], general[ESP], stack);
+            let registers = &arrival.registers;
+            let seen = Returned {
+                outcome: arrival.outcome().0,
+                ip: registers.eip.into(),
+                cs: registers.cs.into(),
+                eflags: registers.eflags.into(),
+                esp: registers.general[ESP].into(),
+            };
+            let sites = if size == 2 {
+                sites![ROWS; Outcome "HLT behind IRET", Hex "IP behind IRET", Hex "CS behind IRET",
+                    Hex "EFLAGS behind IRET", Hex "ESP behind IRET"]
             } else {
-                check_outcome!("HLT behind IRETD", [ROWS; row], arrival.outcome(), Outcome::GP);
-                check_eq!("IP behind IRETD", [ROWS; row], arrival.registers.eip, eip);
-                check_eq!("CS behind IRETD", [ROWS; row], arrival.registers.cs, ARENA_SEGMENT + above);
-                check_eq!("EFLAGS behind IRETD", [ROWS; row], arrival.registers.eflags & !RF, flags);
-                check_eq!("ESP behind IRETD", [ROWS; row], general[ESP], stack);
-            }
+                sites![ROWS; Outcome "HLT behind IRETD", Hex "IP behind IRETD", Hex "CS behind IRETD",
+                    Hex "EFLAGS behind IRETD", Hex "ESP behind IRETD"]
+            };
+            report(sites, row, seen.beside(returned(row, size)));
         }
     }
 }
@@ -126,10 +103,14 @@ fn interrupt_return_beyond_the_segment() {
         let mut program = Program::VIRTUAL_8086.with(&[(ESP, esp)]);
         program.registers.eflags |= EFLAGS_IOPL_3;
         let arrival = run(&arena, program, &RETURN_32);
-        check_outcome!("IRETD", [&[]; row], arrival.outcome(), Outcome::GP);
-        check_eq!("IP", [&[]; row], arrival.registers.eip, layout::CODE);
-        check_eq!("ESP", [&[]; row], arrival.registers.general[ESP], esp);
-        check_eq!("status flags", [&[]; row], arrival.registers.eflags & 0xd5, 0);
+        let seen = Refused {
+            outcome: arrival.outcome().0,
+            ip: arrival.registers.eip.into(),
+            esp: arrival.registers.general[ESP].into(),
+            status: arrival.registers.eflags.into(),
+        };
+        let sites = sites![&[]; Outcome "IRETD", Hex "IP", Hex "ESP", Hex "status flags"];
+        report(sites, row, seen.beside(refused(esp)));
     }
 }
 
@@ -137,33 +118,18 @@ fn interrupt_return_beyond_the_segment() {
 fn check_wraps(program: &Program) {
     const ROWS: &[Text] = names!["PUSH at 0", "PUSHD at 0", "POP at FFFEH", "POPD at FFFCH", "near CALL at 0"];
     let arena = Arena::new();
-    let rows: [(&Code, u32, u32); 5] = [
-        (&EDGE_PUSH, 0, 0xfffe),
-        (&EDGE_PUSHD, 0, 0xfffc),
-        (&EDGE_POP, 0xfffe, 0),
-        (&EDGE_POPD, 0xfffc, 0),
-        (&EDGE_CALL, 0, 0xfffe),
-    ];
-    for (row, (code, sp, expected)) in rows.into_iter().enumerate() {
-        tables::write_u32(0xfffc, 0x4433_2211);
-        // IRET to a stack segment of 16 bits need not load the upper half of ESP.
-        let program = program.with(&[(ESP, 0x1234_0000 | sp), (EAX, 0x8765_4321)]);
-        let arrival = arena.run(&program, code);
-        check_outcome!("outcome", [ROWS; row], arrival.outcome(), Outcome::COMPLETED);
-        check_eq!("SP", [ROWS; row], arrival.registers.general[ESP] & 0xffff, expected);
-        let memory = match row {
-            0 => 0x4321_2211,
-            1 => 0x8765_4321,
-            4 => (layout::CODE + 3) << 16 | 0x2211,
-            _ => 0x4433_2211,
+    for (row, (code, sp, ..)) in WRAPS.into_iter().enumerate() {
+        tables::write_u32(0xfffc, END);
+        let program = program.with(&[(ESP, 0x1234_0000 | sp), (EAX, EAX_BEFORE)]);
+        let arrival = arena.run(&program, STACK_CODES[code]);
+        let seen = Wrapped {
+            outcome: arrival.outcome().0,
+            sp: arrival.registers.general[ESP].into(),
+            memory: tables::read_u32(0xfffc).into(),
+            eax: arrival.registers.general[EAX].into(),
         };
-        check_eq!("end of the stack", [ROWS; row], tables::read_u32(0xfffc), memory);
-        let eax = match row {
-            2 => 0x8765_4433_u32,
-            3 => 0x4433_2211,
-            _ => 0x8765_4321,
-        };
-        check_eq!("EAX", [ROWS; row], arrival.registers.general[EAX], eax);
+        let sites = sites![ROWS; Outcome "outcome", Hex "SP", Hex "end of the stack", Hex "EAX"];
+        report(sites, row, seen.beside(wrapped(row)));
     }
 }
 
@@ -193,24 +159,17 @@ fn check_edges(program: &Program) {
         "near CALL at 1"
     ];
     let arena = Arena::new();
-    let rows: [(&Code, u32); 9] = [
-        (&EDGE_PUSH, 1),
-        (&EDGE_PUSHD, 1),
-        (&EDGE_PUSHD, 2),
-        (&EDGE_PUSHD, 3),
-        (&EDGE_POP, 0xffff),
-        (&EDGE_POPD, 0xfffd),
-        (&EDGE_POPD, 0xfffe),
-        (&EDGE_POPD, 0xffff),
-        (&EDGE_CALL, 1),
-    ];
-    for (row, (code, sp)) in rows.into_iter().enumerate() {
-        let program = program.with(&[(ESP, 0x1234_0000 | sp), (EAX, 0x8765_4321)]);
-        let arrival = arena.run(&program, code);
-        check_outcome!("outcome", [ROWS; row], arrival.outcome(), Outcome::SS);
-        check_eq!("IP", [ROWS; row], arrival.registers.eip, layout::CODE);
-        check_eq!("SP", [ROWS; row], arrival.registers.general[ESP] & 0xffff, sp);
-        check_eq!("EAX", [ROWS; row], arrival.registers.general[EAX], 0x8765_4321_u32);
+    for (row, (code, sp)) in OVER_THE_END.into_iter().enumerate() {
+        let program = program.with(&[(ESP, 0x1234_0000 | sp), (EAX, EAX_BEFORE)]);
+        let arrival = arena.run(&program, STACK_CODES[code]);
+        let seen = Edge {
+            outcome: arrival.outcome().0,
+            ip: arrival.registers.eip.into(),
+            sp: arrival.registers.general[ESP].into(),
+            eax: arrival.registers.general[EAX].into(),
+        };
+        let sites = sites![ROWS; Outcome "outcome", Hex "IP", Hex "SP", Hex "EAX"];
+        report(sites, row, seen.beside(over_the_end(row)));
     }
 }
 
@@ -234,14 +193,16 @@ fn check_odd(program: &Program) {
         for code in [&EDGE_PUSHA, &EDGE_PUSHAD] {
             let program = program.with(&[(ESP, 0x1234_0000 | sp)]);
             let arrival = arena.run(&program, code);
-            let is_fault = matches!(arrival.outcome(), Outcome::SS | Outcome::GP);
-            if core::ptr::eq(code, &EDGE_PUSHA) {
-                check!("PUSHA raises #SS(0) or #GP(0)", [&[]; sp], is_fault);
-                check_eq!("SP of PUSHA", [&[]; sp], arrival.registers.general[ESP] & 0xffff, sp);
+            let seen = Odd {
+                is_stack_or_protection_fault: is_stack_or_protection_fault(arrival.outcome()),
+                sp: arrival.registers.general[ESP].into(),
+            };
+            let sites = if core::ptr::eq(code, &EDGE_PUSHA) {
+                sites![&[]; Bool "PUSHA raises #SS(0) or #GP(0)", Hex "SP of PUSHA"]
             } else {
-                check!("PUSHAD raises #SS(0) or #GP(0)", [&[]; sp], is_fault);
-                check_eq!("SP of PUSHAD", [&[]; sp], arrival.registers.general[ESP] & 0xffff, sp);
-            }
+                sites![&[]; Bool "PUSHAD raises #SS(0) or #GP(0)", Hex "SP of PUSHAD"]
+            };
+            report(sites, sp as usize, seen.beside(odd(sp)));
         }
     }
 }

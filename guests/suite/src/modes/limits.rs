@@ -1,7 +1,14 @@
 //! The edges of segments: 64 KiB in real mode, 4 GiB in big real mode, and what lies above 1 MiB.
 
+use super::{
+    edge_model::{
+        Access, EDGES, END, HANDLED, Handled, High, IDT_LIMITS, Interrupt, Wide, at_edge, beyond, high, interrupt,
+        loaded, wide as wide_access,
+    },
+    reporting::{report, report_once, sites},
+};
 use rt::{
-    Outcome, case, check_eq, check_outcome,
+    case, check_eq, check_outcome,
     excursion::{ARENA, ARENA_SEGMENT, Arena, Code, Program, layout, register::*, tables},
     machine_code, mmio, names,
     vocabulary::Text,
@@ -29,6 +36,10 @@ fn run(arena: &Arena, program: &Program, code: &Code, values: &[(usize, u32)]) -
     arena.run(&program.with(values), code)
 }
 
+fn seen(arrival: &rt::excursion::Arrival) -> Access {
+    Access { outcome: arrival.outcome().0, eax: arrival.registers.general[EAX].into() }
+}
+
 /// An operand that reaches over offset FFFFH raises #GP, or #SS in the stack segment; one that ends there does not.
 fn check_edges(program: &Program) {
     const ROWS: &[Text] = names![
@@ -43,24 +54,13 @@ fn check_edges(program: &Program) {
         "word at FFFEH through SS"
     ];
     let arena = Arena::new();
-    tables::write_u32(0xfffc, 0x4433_2211);
-    let table: [(&Code, u32, Outcome, u32); 9] = [
-        (&LIMITS_READ_BYTE, 0xffff, Outcome::COMPLETED, 0x44),
-        (&LIMITS_READ_WORD, 0xfffe, Outcome::COMPLETED, 0x4433),
-        (&LIMITS_READ_WORD, 0xffff, Outcome::GP, 0),
-        (&LIMITS_READ_DWORD, 0xfffc, Outcome::COMPLETED, 0x4433_2211),
-        (&LIMITS_READ_DWORD, 0xfffd, Outcome::GP, 0),
-        (&LIMITS_READ_DWORD, 0xffff, Outcome::GP, 0),
-        (&LIMITS_WRITE_WORD, 0xffff, Outcome::GP, 0),
-        (&LIMITS_READ_STACK, 0xffff, Outcome::SS, 0),
-        (&LIMITS_READ_STACK, 0xfffe, Outcome::COMPLETED, 0x4433),
-    ];
-    for (row, (code, offset, outcome, value)) in table.into_iter().enumerate() {
-        let arrival = run(&arena, program, code, &[(EBX, offset), (EBP, offset)]);
-        check_outcome!("outcome", [ROWS; row], arrival.outcome(), outcome);
-        check_eq!("EAX", [ROWS; row], arrival.registers.general[EAX], value);
+    tables::write_u32(0xfffc, END);
+    let codes = [&LIMITS_READ_BYTE, &LIMITS_READ_WORD, &LIMITS_READ_DWORD, &LIMITS_WRITE_WORD, &LIMITS_READ_STACK];
+    for (row, (code, offset, _, _)) in EDGES.into_iter().enumerate() {
+        let arrival = run(&arena, program, codes[code], &[(EBX, offset), (EBP, offset)]);
+        report(sites![ROWS; Outcome "outcome", Hex "EAX"], row, seen(&arrival).beside(at_edge(row)));
     }
-    check_eq!("memory as it was", tables::read_u32(0xfffc), 0x4433_2211);
+    check_eq!("memory as it was", tables::read_u32(0xfffc), END);
 }
 
 /// Accesses over the end of a segment of 64 KiB in real mode.
@@ -89,8 +89,7 @@ fn check_wrap(program: &Program) {
     let values = [(EBX, 0xdead_e000), (ESI, 0xbeef_7000)];
     for (row, code) in [&LIMITS_WRAP, &LIMITS_WRAP_DISPLACEMENT].into_iter().enumerate() {
         let arrival = run(&arena, program, code, &values);
-        check_outcome!("outcome", [ROWS; row], arrival.outcome(), Outcome::COMPLETED);
-        check_eq!("EAX", [ROWS; row], arrival.registers.general[EAX], 0x1234_5678);
+        report(sites![ROWS; Outcome "outcome", Hex "EAX"], row, seen(&arrival).beside(loaded(0x1234_5678)));
     }
 }
 
@@ -131,7 +130,7 @@ fn real_wide_offsets() {
     for (row, code) in wide().into_iter().enumerate() {
         for (index, offset) in [0x1_0000, 0xffff_fff0, 0x8000_0000].into_iter().enumerate() {
             let arrival = run(&arena, &Program::REAL, code, &[(EBX, offset), (EBP, offset)]);
-            let expected = if row == 2 { Outcome::SS } else { Outcome::GP };
+            let expected = beyond(row);
             if index == 0 {
                 check_outcome!("offset 10000H", [WIDE; row], arrival.outcome(), expected);
             } else {
@@ -153,10 +152,13 @@ fn big_real_wide_offsets() {
     mmio::write_u32(HIGH, 0x5566_7788);
     for (row, code) in wide().into_iter().enumerate() {
         let arrival = run(&arena, &Program::BIG_REAL, code, &[(EBX, offset), (EBP, offset), (EAX, 0x5566_7788)]);
-        let expected = if row == 2 { Outcome::SS } else { Outcome::COMPLETED };
-        check_outcome!("outcome", [WIDE; row], arrival.outcome(), expected);
-        check_eq!("EAX", [WIDE; row], arrival.registers.general[EAX], 0x5566_7788);
-        check_eq!("memory", [WIDE; row], mmio::read_u32(HIGH), 0x5566_7788);
+        let seen = Wide {
+            outcome: arrival.outcome().0,
+            eax: arrival.registers.general[EAX].into(),
+            memory: mmio::read_u32(HIGH).into(),
+        };
+        let sites = sites![WIDE; Outcome "outcome", Hex "EAX", Hex "memory"];
+        report(sites, row, seen.beside(wide_access(row, 0x5566_7788)));
     }
     mmio::write_u32(HIGH, before);
 }
@@ -169,14 +171,14 @@ fn big_real_reload_keeps_limit() {
     mmio::write_u32(HIGH, 0x5566_7788);
     let offset = HIGH as u32 - ARENA;
     let arrival = run(&arena, &Program::BIG_REAL, &LIMITS_RELOAD, &[(EBX, offset)]);
-    check_outcome!("reloaded with the same", arrival.outcome(), Outcome::COMPLETED);
-    check_eq!("EAX", arrival.registers.general[EAX], 0x5566_7788);
+    let sites = sites![&[]; Outcome "reloaded with the same", Hex "EAX"];
+    report_once(sites, seen(&arrival).beside(loaded(0x5566_7788)));
     let arrival = run(&arena, &Program::BIG_REAL, &LIMITS_RELOAD_OTHER, &[(EBX, offset - 0x1000)]);
-    check_outcome!("reloaded with another", arrival.outcome(), Outcome::COMPLETED);
-    check_eq!("EAX with another base", arrival.registers.general[EAX], 0x5566_7788);
+    let sites = sites![&[]; Outcome "reloaded with another", Hex "EAX with another base"];
+    report_once(sites, seen(&arrival).beside(loaded(0x5566_7788)));
     // In real mode with limits of 64 KiB the same loads do not widen them.
     let arrival = run(&arena, &Program::REAL, &LIMITS_RELOAD, &[(EBX, offset)]);
-    check_outcome!("reloaded with 64 KiB", arrival.outcome(), Outcome::GP);
+    check_outcome!("reloaded with 64 KiB", arrival.outcome(), beyond(0));
     mmio::write_u32(HIGH, before);
 }
 
@@ -189,10 +191,14 @@ fn check_high_segment(program: &Program) {
         let (before, alias) = (mmio::read_u32(address), address & 0xf_ffff);
         let aliased = mmio::read_u32(alias);
         let arrival = run(&arena, program, &LIMITS_HIGH, &[(EBX, offset), (EAX, 0xa1b2_c3d4)]);
-        check_outcome!("outcome", [ROWS; row], arrival.outcome(), Outcome::COMPLETED);
-        check_eq!("read back", [ROWS; row], arrival.registers.general[ECX], 0xa1b2_c3d4);
-        check_eq!("memory", [ROWS; row], mmio::read_u32(address), 0xa1b2_c3d4);
-        check_eq!("memory 1 MiB below", [ROWS; row], mmio::read_u32(alias), aliased);
+        let seen = High {
+            outcome: arrival.outcome().0,
+            read: arrival.registers.general[ECX].into(),
+            memory: mmio::read_u32(address).into(),
+            alias: mmio::read_u32(alias).into(),
+        };
+        let sites = sites![ROWS; Outcome "outcome", Hex "read back", Hex "memory", Hex "memory 1 MiB below"];
+        report(sites, row, seen.beside(high(0xa1b2_c3d4, aliased)));
         mmio::write_u32(address, before);
     }
 }
@@ -219,16 +225,18 @@ machine_code! {
 fn real_idt_limit() {
     const ROWS: &[Text] = names!["to the entry's last byte", "without its last byte", "without the entry", "whole"];
     let arena = Arena::new();
-    for (row, limit) in [32 * 4 + 3, 32 * 4 + 2, 32 * 4 - 1, 0x3ff].into_iter().enumerate() {
+    for (row, (limit, _)) in IDT_LIMITS.into_iter().enumerate() {
         let mut program = Program::REAL;
         program.real_idt_limit = limit;
         let arrival = arena.run(&program, &LIMITS_INT);
-        let is_inside = row % 3 == 0;
-        let expected = if is_inside { Outcome::exception(32, 0) } else { Outcome::GP };
-        check_outcome!("INT 32", [ROWS; row], arrival.outcome(), expected);
-        check_eq!("IP", [ROWS; row], arrival.registers.eip, layout::CODE + if is_inside { 2 } else { 0 });
-        check_eq!("CS", [ROWS; row], arrival.registers.cs, ARENA_SEGMENT);
-        check_eq!("handler in real mode", [ROWS; row], arrival.is_real, 1);
+        let seen = Interrupt {
+            outcome: arrival.outcome().0,
+            ip: arrival.registers.eip.into(),
+            cs: arrival.registers.cs.into(),
+            is_real: arrival.is_real.into(),
+        };
+        let sites = sites![ROWS; Outcome "INT 32", Hex "IP", Hex "CS", Hex "handler in real mode"];
+        report(sites, row, seen.beside(interrupt(row)));
     }
 }
 
@@ -242,11 +250,18 @@ fn real_interrupt_frame() {
     tables::write_u32(0x4804, 0xcf);
     tables::write_u32(layout::REAL_IDT + 35 * 4, ARENA_SEGMENT << 16 | 0x4800);
     let arrival = arena.run(&Program::REAL, &LIMITS_INT_AND_RETURN);
-    check_outcome!("program", arrival.outcome(), Outcome::COMPLETED);
-    check_eq!("behind INT", arrival.registers.general[ECX], 0x1111);
-    check_eq!("SP in the handler", arrival.registers.general[EBX], layout::STACK - 6);
-    check_eq!("DF and CF in the handler", arrival.registers.general[EDX] & 0x401, 0x401);
-    check_eq!("IF and TF in the handler", arrival.registers.general[EDX] & 0x300, 0);
-    check_eq!("SP behind it", arrival.registers.general[ESP], layout::STACK);
-    check_eq!("flags behind it", arrival.registers.eflags & 0x401, 0x401);
+    let general = arrival.registers.general.map(u64::from);
+    let flags = u64::from(arrival.registers.eflags);
+    let seen = Handled {
+        outcome: arrival.outcome().0,
+        next: general[ECX],
+        handler_sp: general[EBX],
+        handler_flags: general[EDX],
+        handler_if_tf: general[EDX],
+        sp: general[ESP],
+        flags,
+    };
+    let sites = sites![&[]; Outcome "program", Hex "behind INT", Hex "SP in the handler", Hex "DF and CF in the handler",
+        Hex "IF and TF in the handler", Hex "SP behind it", Hex "flags behind it"];
+    report_once(sites, seen.beside(HANDLED));
 }

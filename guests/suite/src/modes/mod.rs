@@ -4,6 +4,7 @@
 mod runner;
 
 mod big_real;
+mod edge_model;
 mod entering;
 mod interrupt_returns;
 mod limits;
@@ -13,7 +14,13 @@ mod protected_16;
 mod protected_32;
 mod real;
 mod redirection;
+mod redirection_model;
 mod strings;
 mod switching;
+mod switching_model;
 mod tables;
 mod virtual_8086;
+
+use crate::segments::{columns, reporting};
+// The models name the runtime by this, so that tests on the host can put their own in its place.
+use rt as runtime;

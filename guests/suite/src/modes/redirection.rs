@@ -1,27 +1,23 @@
 //! Virtual-8086 mode: virtual interrupts (CR4.VME), the interrupt redirection bitmap and the I/O permission bitmap.
 
+use super::{
+    redirection_model::{
+        Flags, Frame, HANDLER, IF, INT, PROTECTED, Redirected, Refused, VIF, VIRTUAL_FLAG, VME, frame, input,
+        protected, pushed, redirected, refused, virtual_flag, without_a_gate,
+    },
+    reporting::{report, report_once, sites},
+};
 use case::Needs;
 use rt::{
-    Outcome, case, check_eq, check_outcome,
+    case, check_eq, check_outcome,
     excursion::{
-        ARENA, ARENA_SEGMENT, Arena, Arrival, EFLAGS_IOPL_3, Ending, Program, layout,
+        ARENA_SEGMENT, Arena, Arrival, EFLAGS_IOPL_3, Ending, Program, layout,
         register::*,
         tables::{self, tss_32},
     },
     machine_code, mmio, names,
     vocabulary::Text,
 };
-
-/// CR4.VME.
-const VME: u32 = 1 << 0;
-/// CR4.PVI.
-const PVI: u32 = 1 << 1;
-const IF: u32 = 1 << 9;
-const VIF: u32 = 1 << 19;
-const VIP: u32 = 1 << 20;
-/// Offset of the handler of a redirected interrupt, where a HLT stands, and of the INT instruction.
-const HANDLER: u32 = 0x4800;
-const INT: u32 = 0x4900;
 
 machine_code! {
     /// Nothing.
@@ -88,13 +84,25 @@ fn check_redirected(iopl: u32) {
         let arrival = run_int(&arena, vector, VME, iopl << 12);
         redirect(vector, false);
         let stack = layout::STACK;
-        check_outcome!("INT n", [&[]; vector], arrival.outcome(), Outcome::GP);
-        check_eq!("IP", [&[]; vector], arrival.registers.eip, HANDLER);
-        check_eq!("SP", [&[]; vector], arrival.registers.general[ESP], stack - 6);
-        check_eq!("saved IP and CS", [&[]; vector], tables::read_u32(stack - 6), ARENA_SEGMENT << 16 | (INT + 2));
-        // IOPL reads as 3 below 3, and IF as VIF, which is clear.
-        check_eq!("saved FLAGS", [&[]; vector], tables::read_u32(stack - 4) >> 16, 0x3002);
+        let seen = Redirected {
+            outcome: arrival.outcome().0,
+            ip: arrival.registers.eip.into(),
+            sp: arrival.registers.general[ESP].into(),
+            saved_address: tables::read_u32(stack - 6).into(),
+            saved_flags: u64::from(tables::read_u32(stack - 4) >> 16),
+        };
+        let sites = sites![&[]; Outcome "INT n", Hex "IP", Hex "SP", Hex "saved IP and CS", Hex "saved FLAGS"];
+        report(sites, vector.into(), seen.beside(redirected()));
     }
+}
+
+fn left(arrival: &Arrival) -> Refused {
+    Refused { outcome: arrival.outcome().0, ip: arrival.registers.eip.into() }
+}
+
+fn flags(arrival: &Arrival) -> Flags {
+    let eflags = u64::from(arrival.registers.eflags);
+    Flags { outcome: arrival.outcome().0, vif: eflags, interrupt: eflags, iopl: eflags }
 }
 
 /// With CR4.VME set and IOPL 0, INT n whose bit of the redirection bitmap is clear calls the program's own handler.
@@ -121,12 +129,11 @@ fn redirection_off() {
         }
         redirect(vector, false);
         let arrival = run_int(&arena, vector, VME, 0);
-        check_outcome!("INT n, IOPL 0", [&[]; vector], arrival.outcome(), Outcome::GP);
-        check_eq!("IP, IOPL 0", [&[]; vector], arrival.registers.eip, INT);
+        let columns = left(&arrival).beside(refused());
+        report(sites![&[]; Outcome "INT n, IOPL 0", Hex "IP, IOPL 0"], vector.into(), columns);
         if u32::from(vector) >= tables::NR_VECTORS {
             let arrival = run_int(&arena, vector, VME, EFLAGS_IOPL_3);
-            let expected = Outcome::gp(u32::from(vector) * 8 + 2);
-            check_outcome!("INT n, IOPL 3", [&[]; vector], arrival.outcome(), expected);
+            check_outcome!("INT n, IOPL 3", [&[]; vector], arrival.outcome(), without_a_gate(vector));
         }
     }
 }
@@ -138,8 +145,7 @@ fn redirection_without_vme() {
     for vector in (0..=u8::MAX).step_by(17) {
         redirect(vector, true);
         let arrival = run_int(&arena, vector, 0, 0);
-        check_outcome!("INT n", [&[]; vector], arrival.outcome(), Outcome::GP);
-        check_eq!("IP", [&[]; vector], arrival.registers.eip, INT);
+        report(sites![&[]; Outcome "INT n", Hex "IP"], vector.into(), left(&arrival).beside(refused()));
     }
 }
 
@@ -163,50 +169,37 @@ fn redirection_virtual_interrupt_flag() {
         "IRET that sets IF, with VIP",
     ];
     let arena = with_bitmaps();
-    let done = Outcome::COMPLETED;
-    // Code, VIF and VIP before, outcome, VIF after.
-    let table = [
-        (&REDIRECTION_CLI, VIF, done, 0),
-        (&REDIRECTION_STI, 0, done, VIF),
-        (&REDIRECTION_STI, VIP, Outcome::GP, 0),
-        (&REDIRECTION_PUSHF, 0, done, 0),
-        (&REDIRECTION_PUSHF, VIF, done, VIF),
-        (&REDIRECTION_PUSHFD, VIF, Outcome::GP, VIF),
-        (&REDIRECTION_POPF_IF, 0, done, VIF),
-        (&REDIRECTION_POPF_CLEAR, VIF, done, 0),
-        (&REDIRECTION_POPF_IF, VIP, Outcome::GP, 0),
-        (&REDIRECTION_POPF_TRAP, 0, Outcome::GP, 0),
-        (&REDIRECTION_POPFD, 0, Outcome::GP, 0),
-        (&REDIRECTION_IRET_IF, 0, done, VIF),
-        (&REDIRECTION_IRET_IF, VIP, Outcome::GP, 0),
+    let codes = [
+        &REDIRECTION_CLI,
+        &REDIRECTION_STI,
+        &REDIRECTION_STI,
+        &REDIRECTION_PUSHF,
+        &REDIRECTION_PUSHF,
+        &REDIRECTION_PUSHFD,
+        &REDIRECTION_POPF_IF,
+        &REDIRECTION_POPF_CLEAR,
+        &REDIRECTION_POPF_IF,
+        &REDIRECTION_POPF_TRAP,
+        &REDIRECTION_POPFD,
+        &REDIRECTION_IRET_IF,
+        &REDIRECTION_IRET_IF,
     ];
     for iopl in 0..3 {
-        for (row, (code, flags, outcome, vif)) in table.into_iter().enumerate() {
+        for (row, (before, ..)) in VIRTUAL_FLAG.into_iter().enumerate() {
             let mut program = Program::VIRTUAL_8086;
             program.cr4 = VME;
-            program.registers.eflags |= flags | iopl << 12;
-            let arrival = arena.run(&program, code);
-            let row = row as u32;
-            macro_rules! check_row {
-                ($names:expr, $row:expr) => {
-                    check_outcome!("outcome", [$names; $row], arrival.outcome(), outcome);
-                    check_eq!("VIF", [$names; $row], arrival.registers.eflags & VIF, vif);
-                    check_eq!("IF", [$names; $row], arrival.registers.eflags & IF, 0);
-                    check_eq!("IOPL", [$names; $row], arrival.registers.eflags >> 12 & 3, iopl);
-                };
-            }
-            match iopl {
-                0 => {
-                    check_row!(ROWS, row);
-                    if matches!(row, 3 | 4) {
-                        let expected = 0x3002 | if flags & VIF != 0 { IF } else { 0 };
-                        check_eq!("FLAGS pushed", [ROWS; row], arrival.registers.general[EAX], expected);
-                    }
+            program.registers.eflags |= before | iopl << 12;
+            let arrival = arena.run(&program, codes[row]);
+            let columns = flags(&arrival).beside(virtual_flag(row, iopl));
+            if iopl == 0 {
+                report(sites![ROWS; Outcome "outcome", Hex "VIF", Hex "IF", Hex "IOPL"], row, columns);
+                if matches!(row, 3 | 4) {
+                    check_eq!("FLAGS pushed", [ROWS; row], arrival.registers.general[EAX], pushed(before));
                 }
+            } else {
                 // The same rows again, by number.
-                _ => {
-                    check_row!(&[], iopl * 100 + row);
-                }
+                let sites = sites![&[]; Outcome "outcome", Hex "VIF", Hex "IF", Hex "IOPL"];
+                report(sites, iopl as usize * 100 + row, columns);
             }
         }
     }
@@ -218,24 +211,14 @@ fn virtual_interrupts_of_protected_mode() {
     const ROWS: &[Text] =
         names!["CLI", "STI", "STI with VIP", "PUSHFD", "CLI, PVI clear", "STI, PVI clear", "CLI with VME alone"];
     let arena = Arena::new();
-    let done = Outcome::COMPLETED;
-    let table = [
-        (&REDIRECTION_CLI_32, PVI, VIF, done, 0),
-        (&REDIRECTION_STI_32, PVI, 0, done, VIF),
-        (&REDIRECTION_STI_32, PVI, VIP, Outcome::GP, 0),
-        (&REDIRECTION_PUSHFD_32, PVI, VIF, done, VIF),
-        (&REDIRECTION_CLI_32, 0, VIF, Outcome::GP, VIF),
-        (&REDIRECTION_STI_32, 0, 0, Outcome::GP, 0),
-        (&REDIRECTION_CLI_32, VME, VIF, Outcome::GP, VIF),
-    ];
-    for (row, (code, cr4, flags, outcome, vif)) in table.into_iter().enumerate() {
+    let codes = [&REDIRECTION_CLI_32, &REDIRECTION_STI_32, &REDIRECTION_PUSHFD_32];
+    for (row, (code, cr4, before, ..)) in PROTECTED.into_iter().enumerate() {
         let mut program = Program::USER_32;
         program.cr4 = cr4;
-        program.registers.eflags |= flags;
-        let arrival = arena.run(&program, code);
-        check_outcome!("outcome", [ROWS; row], arrival.outcome(), outcome);
-        check_eq!("VIF", [ROWS; row], arrival.registers.eflags & VIF, vif);
-        check_eq!("IF", [ROWS; row], arrival.registers.eflags & IF, 0);
+        program.registers.eflags |= before;
+        let arrival = arena.run(&program, codes[code]);
+        let sites = sites![ROWS; Outcome "outcome", Hex "VIF", Hex "IF", Hex "IOPL"];
+        report(sites, row, flags(&arrival).beside(protected(row)));
         if row == 3 {
             check_eq!("EFLAGS pushed", arrival.registers.general[EAX] & (IF | VIF), VIF);
         }
@@ -255,17 +238,15 @@ fn redirection_io_bitmap() {
                 let mut program = Program::VIRTUAL_8086.with(&[(EDX, 0x74)]);
                 program.registers.eflags |= iopl << 12;
                 let arrival = arena.run(&program, code);
-                let needed = (1 << size) - 1;
-                let expected = if clear & needed == needed { Outcome::COMPLETED } else { Outcome::GP };
                 let row = row as u32 | iopl << 4 | clear << 8;
-                check_outcome!("IN", [&[]; row], arrival.outcome(), expected);
+                check_outcome!("IN", [&[]; row], arrival.outcome(), input(clear, size));
             }
         }
     }
     // A port beyond the limit of the TSS, and an access that reaches over it.
     for (row, port) in [0x80, 0x1000, 0xffff].into_iter().enumerate() {
         let arrival = arena.run(&Program::VIRTUAL_8086.with(&[(EDX, port)]), &REDIRECTION_OUT_WORD);
-        check_outcome!("OUT beyond the bitmap", [&[]; row], arrival.outcome(), Outcome::GP);
+        check_outcome!("OUT beyond the bitmap", [&[]; row], arrival.outcome(), input(0, 2));
     }
 }
 
@@ -279,31 +260,21 @@ fn redirection_stack_frame() {
     (registers.es, registers.ds, registers.fs, registers.gs) = (0x1111, 0x1222, 0x1333, 0x1444);
     program.ending = Ending::Nothing;
     let arrival = arena.run(&program, &REDIRECTION_CLI);
-    check_outcome!("CLI", arrival.outcome(), Outcome::GP);
-    let top = ARENA + layout::STACK_0;
-    check_eq!("ESP in the handler", arrival.handler_esp, top - 36);
-    for (row, expected) in [
-        layout::CODE,
-        ARENA_SEGMENT,
-        program.registers.eflags,
-        0x7ffb_e000,
-        ARENA_SEGMENT,
-        0x1111,
-        0x1222,
-        0x1333,
-        0x1444,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        const FIELDS: &[Text] = names!["EIP", "CS", "EFLAGS", "ESP", "SS", "ES", "DS", "FS", "GS"];
-        let at = layout::STACK_0 - 36 + row as u32 * 4;
-        // RF is set in the image of a fault; the upper halves of selectors are not defined.
-        let mask = match row {
-            2 => !(1 << 16),
-            1 | 4.. => 0xffff,
-            _ => u32::MAX,
-        };
-        check_eq!("frame", [FIELDS; row], tables::read_u32(at) & mask, expected & mask);
-    }
+    let saved = |index: u32| u64::from(tables::read_u32(layout::STACK_0 - 36 + index * 4));
+    let seen = Frame {
+        eip: saved(0),
+        cs: saved(1),
+        eflags: saved(2),
+        esp: saved(3),
+        ss: saved(4),
+        es: saved(5),
+        ds: saved(6),
+        fs: saved(7),
+        gs: saved(8),
+        handler_esp: arrival.handler_esp.into(),
+        outcome: arrival.outcome().0,
+    };
+    let sites = sites![&[]; Hex "saved EIP", Hex "saved CS", Hex "saved EFLAGS", Hex "saved ESP", Hex "saved SS",
+        Hex "saved ES", Hex "saved DS", Hex "saved FS", Hex "saved GS", Hex "ESP in the handler", Outcome "CLI"];
+    report_once(sites, seen.beside(frame(&program.registers)));
 }

@@ -1,8 +1,12 @@
 //! Ways between the modes, and combinations of CR0's bits that there are none to.
 
+use super::{
+    reporting::{report, report_once, sites},
+    switching_model::{Behind, CODES, CR4, Cached, Chain, KEPT, Lmsw, Refused, behind, cached, chain, lmsw, refused},
+};
 use rt::{
-    Outcome, case, check_eq, check_outcome,
-    excursion::{ARENA, ARENA_SEGMENT, Arena, Ending, Program, layout, register::*, tables},
+    case, check_eq,
+    excursion::{ARENA, Arena, Arrival, Ending, Program, layout, register::*, tables},
     machine_code, names,
     vocabulary::Text,
 };
@@ -40,47 +44,46 @@ machine_code! {
         "and al, 0xfe", "mov cr0, eax", "mov edx, [0x5000]";
 }
 
-/// Bits of CR4 that mean nothing to these programs: DE and OSXMMEXCPT.
-const CR4: u32 = 1 << 3 | 1 << 10;
+fn check_chain(arrival: &Arrival, expected: Chain) {
+    let general = arrival.registers.general.map(u64::from);
+    let seen = Chain {
+        outcome: arrival.outcome().0,
+        ebx: general[EBX],
+        esi: general[ESI],
+        ebp: general[EBP],
+        esp: general[ESP],
+        cr4: general[ECX],
+        pe: general[EDX],
+        is_real: arrival.is_real.into(),
+    };
+    let sites = sites![&[]; Outcome "program", Hex "EBX", Hex "ESI", Hex "EBP", Hex "ESP", Hex "CR4",
+        Hex "CR0.PE at the end", Hex "ended in real mode"];
+    report_once(sites, seen.beside(expected));
+}
 
 /// From real mode to 16-bit and 32-bit protected mode and back: each CS takes effect, and registers, stack and CR4 stay.
 #[case(feature = ModeSwitches, spec = [sdm3a("Switching to Protected Mode"), sdm3a("Switching Back to Real-Address Mode")])]
 fn chain_from_real_mode() {
     const MODES: &[Text] = names!["16-bit", "32-bit", "16-bit again", "real mode"];
     let arena = Arena::new();
-    let mut program = Program::REAL.with(&[(ESI, 0xaaaa_bbbb), (EBP, 0xcccc_dddd)]);
+    let mut program = Program::REAL.with(&[(ESI, KEPT[0]), (EBP, KEPT[1])]);
     program.cr4 = CR4;
     let arrival = arena.run(&program, &SWITCHING_CHAIN);
-    check_outcome!("program", arrival.outcome(), Outcome::COMPLETED);
-    for (row, cs) in [0x18, 8, 0x18, ARENA_SEGMENT].into_iter().enumerate() {
+    for (row, cs) in CODES.into_iter().enumerate() {
         check_eq!("CS", [MODES; row], tables::read_u32(layout::DATA + row as u32 * 4) & 0xffff, cs);
     }
-    let general = arrival.registers.general;
-    check_eq!("EBX", general[EBX], 0x1111_2222);
-    check_eq!("ESI", general[ESI], 0xaaaa_bbbb);
-    check_eq!("EBP", general[EBP], 0xcccc_dddd);
-    check_eq!("ESP", general[ESP], program.registers.general[ESP]);
-    check_eq!("CR4", general[ECX], CR4);
-    check_eq!("CR0.PE at the end", general[EDX] & 1, 0);
-    check_eq!("ended in real mode", arrival.is_real, 1);
+    check_chain(&arrival, chain(program.registers.general[ESP], true));
 }
 
 /// From 32-bit protected mode to real mode and back: registers and CR4 stay.
 #[case(feature = ModeSwitches, spec = [sdm3a("Switching Back to Real-Address Mode"), sdm3a("Switching to Protected Mode")])]
 fn chain_from_protected_mode() {
     let arena = Arena::new();
-    let mut program = Program::PROTECTED_32.with(&[(ESI, 0xaaaa_bbbb), (EBP, 0xcccc_dddd)]);
+    let mut program = Program::PROTECTED_32.with(&[(ESI, KEPT[0]), (EBP, KEPT[1])]);
     program.cr4 = CR4;
     let arrival = arena.run(&program, &SWITCHING_TO_REAL_AND_BACK);
-    check_outcome!("program", arrival.outcome(), Outcome::COMPLETED);
-    let general = arrival.registers.general;
-    check_eq!("CS in real mode", tables::read_u32(layout::DATA) & 0xffff, ARENA_SEGMENT);
-    check_eq!("EBX", general[EBX], 0x1111_2222);
-    check_eq!("ESI", general[ESI], 0xaaaa_bbbb);
-    check_eq!("EBP", general[EBP], 0xcccc_dddd);
-    check_eq!("ESP", general[ESP], ARENA + layout::STACK);
-    check_eq!("CR4", general[ECX], CR4);
-    check_eq!("CR0.PE at the end", general[EDX] & 1, 1);
+    check_eq!("CS in real mode", tables::read_u32(layout::DATA) & 0xffff, CODES[3]);
+    check_chain(&arrival, chain(ARENA + layout::STACK, false));
 }
 
 /// The same again and again: every pass finds the state as the first did.
@@ -97,12 +100,13 @@ fn every_order_of_modes() {
     for (first, (before, before_code)) in modes.into_iter().enumerate() {
         for (second, (after, after_code)) in modes.into_iter().enumerate() {
             let row = first * 4 + second;
-            check_outcome!("first", [&[]; row], arena.run(before, before_code).outcome(), Outcome::COMPLETED);
+            let first = arena.run(before, before_code).outcome().0;
             let arrival = arena.run(after, after_code);
-            check_outcome!("second", [&[]; row], arrival.outcome(), Outcome::COMPLETED);
-            check_eq!("EAX", [&[]; row], arrival.registers.general[EAX], 0x1111_2222);
-            check_eq!("ESP", [&[]; row], arrival.registers.general[ECX], after.registers.general[ESP]);
-            check_eq!("CS", [&[]; row], arrival.registers.general[EDX] & 0xffff, after.registers.cs);
+            let general = arrival.registers.general.map(u64::from);
+            let seen =
+                Behind { first, second: arrival.outcome().0, eax: general[EAX], esp: general[ECX], cs: general[EDX] };
+            let sites = sites![&[]; Outcome "first", Outcome "second", Hex "EAX", Hex "ESP", Hex "CS"];
+            report(sites, row, seen.beside(behind(after.registers.general[ESP], after.registers.cs)));
         }
     }
 }
@@ -115,10 +119,14 @@ fn check_refused(set: u32, clear: u32) {
     for (row, (program, code, pe)) in rows.into_iter().enumerate() {
         let value = (Program::PROTECTED_32.cr0 & !1 | pe) & !clear | set;
         let arrival = arena.run(&program.with(&[(ECX, value)]), code);
-        check_outcome!("MOV to CR0", [ROWS; row], arrival.outcome(), Outcome::GP);
-        check_eq!("IP", [ROWS; row], arrival.registers.eip, program.registers.eip);
-        check_eq!("CR0.PG and CR0.NW", [ROWS; row], arrival.cr0 & (1 << 31 | 1 << 29), 0);
-        check_eq!("CR0.PE", [ROWS; row], arrival.cr0 & 1, pe);
+        let seen = Refused {
+            outcome: arrival.outcome().0,
+            ip: arrival.registers.eip.into(),
+            pg_nw: arrival.cr0.into(),
+            pe: arrival.cr0.into(),
+        };
+        let sites = sites![ROWS; Outcome "MOV to CR0", Hex "IP", Hex "CR0.PG and CR0.NW", Hex "CR0.PE"];
+        report(sites, row, seen.beside(refused(program.registers.eip, pe)));
     }
 }
 
@@ -138,8 +146,8 @@ fn cr0_nw_without_cd() {
 #[case(feature = ModeSwitches, spec = sdm2("LMSW—Load Machine Status Word"))]
 fn lmsw_keeps_pe() {
     let arrival = Arena::new().run(&Program::PROTECTED_32, &SWITCHING_LMSW);
-    check_outcome!("LMSW", arrival.outcome(), Outcome::COMPLETED);
-    check_eq!("CR0", arrival.registers.general[EDX], Program::PROTECTED_32.cr0 & !0xe | 1);
+    let seen = Lmsw { outcome: arrival.outcome().0, cr0: arrival.registers.general[EDX].into() };
+    report_once(sites![&[]; Outcome "LMSW", Hex "CR0"], seen.beside(lmsw(Program::PROTECTED_32.cr0)));
 }
 
 /// Between the setting of PE and the next load of a segment register, code and data keep the bases of real mode.
@@ -150,8 +158,8 @@ fn bases_until_reload() {
     let mut program = Program::REAL;
     program.ending = Ending::FarJumpReal;
     let arrival = arena.run(&program, &SWITCHING_CACHED);
-    check_outcome!("program", arrival.outcome(), Outcome::COMPLETED);
-    check_eq!("through DS", arrival.registers.general[EBX], 0x1234_5678);
-    check_eq!("through ES", arrival.registers.general[ECX], 0x1234_5678);
-    check_eq!("in real mode again", arrival.registers.general[EDX], 0x1234_5678);
+    let general = arrival.registers.general.map(u64::from);
+    let seen = Cached { outcome: arrival.outcome().0, ds: general[EBX], es: general[ECX], real: general[EDX] };
+    let sites = sites![&[]; Outcome "program", Hex "through DS", Hex "through ES", Hex "in real mode again"];
+    report_once(sites, seen.beside(cached(0x1234_5678)));
 }

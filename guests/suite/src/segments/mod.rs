@@ -1,7 +1,12 @@
 //! Segmentation and privilege: loads, limits, gates, tasks, branches.
 
+pub(crate) mod columns;
+mod long_gate_model;
 mod model;
+mod register_model;
+pub(crate) mod reporting;
 mod rows;
+mod task_model;
 mod virtual_8086_tasks;
 mod walk;
 
@@ -24,3 +29,6 @@ mod system_registers;
 mod task_state;
 mod tasks;
 mod user_mode_prevention;
+
+// The models name the runtime by this, so that tests on the host can put their own in its place.
+use rt as runtime;

@@ -1,23 +1,24 @@
 //! LLDT, LTR, LGDT, LIDT and what stores them, in 64-bit mode.
 
 use super::{
-    model::{DONE, Selector, lldt, ltr},
+    model::Selector,
+    register_model::{
+        ACCESS, Accessed, BASES, BUSY, Bases, NOT_CANONICAL, SELECTORS, SLOT, STORED, Stored, accessed, by_selector,
+        by_type, unused,
+    },
+    reporting::{report, report_once, sites},
     rows::descriptor,
-    walk::{NAMES, outcome_of},
+    walk::NAMES,
 };
 use rt::{
-    Exception, Outcome, case, check_eq, check_outcome,
-    descriptors::{Descriptors, FREE, LIMIT},
+    Exception, Outcome, case, check_outcome,
+    descriptors::Descriptors,
     excursion::tables::segment,
     instruction, layout, mmio, names, paging,
     report::check,
-    tables::{GDT_LIMIT, IDT_LIMIT, TSS_LIMIT, selector},
+    tables::{TSS_LIMIT, selector},
     user, user_code,
 };
-
-/// Where a descriptor of 16 bytes stands.
-const SLOT: u16 = FREE + 32;
-const BUSY: u64 = 1 << 41;
 
 /// The descriptor of a row; its upper half is zero. Limit and base are those of the runtime's TSS.
 fn put(table: &Descriptors, row: usize) {
@@ -43,7 +44,7 @@ fn load_of_ldtr_by_type() {
         put(&table, row);
         let value = selector_of(row);
         let actual: Outcome = instruction!("lldt {0:x}", in(reg) value).into();
-        check(site, row as u64, actual.0, outcome_of(lldt(Selector { value }, Some(descriptor(row >> 2)))));
+        check(site, row as u64, actual.0, by_type(Selector { value }, descriptor(row >> 2)).0[0].0);
     }
 }
 
@@ -56,25 +57,24 @@ fn load_of_tr_by_type() {
         put(&table, row);
         let value = selector_of(row);
         let actual: Outcome = instruction!("ltr {0:x}", in(reg) value).into();
-        let expected = ltr(Selector { value }, Some(descriptor(row >> 2)), true);
-        check(site, row as u64, actual.0, outcome_of(expected));
-        if expected == DONE {
-            check(busy, row as u64, table.read(SLOT) & BUSY, BUSY);
+        let ([_, expected], is_busy) = by_type(Selector { value }, descriptor(row >> 2));
+        check(site, row as u64, actual.0, expected.0);
+        if is_busy != 0 {
+            check(busy, row as u64, table.read(SLOT) & BUSY, is_busy);
         }
     }
 }
 
-const SELECTORS: &[rt::vocabulary::Text] =
+const SELECTOR_NAMES: &[rt::vocabulary::Text] =
     names!["0", "1", "2", "3", "in the LDT", "first in the LDT", "beyond the limit", "last"];
-const SELECTOR_ROWS: [u16; 8] = [0, 1, 2, 3, SLOT | 4, 4, LIMIT + 1, 0xffff];
 
 /// LLDT takes a null selector, and refuses those beyond the limit of the GDT and in the LDT.
 #[case(feature = SegmentTables, spec = [sdm2("LLDT—Load Local Descriptor Table Register"), apm3("LLDT")])]
 fn load_of_ldtr_by_selector() {
     let _table = Descriptors::new();
-    for (row, value) in SELECTOR_ROWS.into_iter().enumerate() {
+    for (row, value) in SELECTORS.into_iter().enumerate() {
         let result: Result<(), Exception> = instruction!("lldt {0:x}", in(reg) value);
-        check_outcome!("LLDT", [SELECTORS; row], result, Outcome(outcome_of(lldt(Selector { value }, None))));
+        check_outcome!("LLDT", [SELECTOR_NAMES; row], result, by_selector(row)[0]);
     }
 }
 
@@ -82,9 +82,9 @@ fn load_of_ldtr_by_selector() {
 #[case(feature = SegmentTables, spec = [sdm2("LTR—Load Task Register"), apm3("LTR")])]
 fn load_of_tr_by_selector() {
     let _table = Descriptors::new();
-    for (row, value) in SELECTOR_ROWS.into_iter().enumerate() {
+    for (row, value) in SELECTORS.into_iter().enumerate() {
         let result: Result<(), Exception> = instruction!("ltr {0:x}", in(reg) value);
-        check_outcome!("LTR", [SELECTORS; row], result, Outcome(outcome_of(ltr(Selector { value }, None, true))));
+        check_outcome!("LTR", [SELECTOR_NAMES; row], result, by_selector(row)[1]);
     }
 }
 
@@ -111,52 +111,51 @@ fn loads_of_system_registers_at_cpl_3() {
 #[case(feature = SegmentTables, spec = [sdm2("SGDT—Store Global Descriptor Table Register"), sdm2("SIDT—Store Interrupt Descriptor Table Register"), sdm2("STR—Store Task Register")])]
 fn stores_of_system_registers() {
     let at = paging::frame(0);
-    mmio::write_u64(at + 8, u64::MAX);
-    let _ = instruction!("sgdt [{0}]", in(reg) at);
-    check_eq!("GDT limit", mmio::read_u16(at), GDT_LIMIT);
-    check_eq!("GDT base", mmio::read_u64(at + 2), layout::GDT);
-    check_eq!("no byte more", mmio::read_u16(at + 10), 0xffff);
-    mmio::write_u64(at + 8, u64::MAX);
-    let _ = instruction!("sidt [{0}]", in(reg) at);
-    check_eq!("IDT limit", mmio::read_u16(at), IDT_LIMIT);
-    check_eq!("IDT base", mmio::read_u64(at + 2), layout::IDT);
-    check_eq!("no byte more of the IDT", mmio::read_u16(at + 10), 0xffff);
-    let mut value = u64::MAX;
-    let _ = instruction!("str rax", inout("rax") value);
-    check_eq!("STR r64", value, selector::TSS);
-    value = u64::MAX;
-    let _ = instruction!("str ax", inout("rax") value);
-    check_eq!("STR r16", value, u64::MAX << 16 | u64::from(selector::TSS));
-    let table = Descriptors::new();
-    value = u64::MAX;
-    let _ = instruction!("sldt rax", inout("rax") value);
-    check_eq!("SLDT r64", value, rt::descriptors::LDT);
-    drop(table);
-    value = u64::MAX;
-    let _ = instruction!("sldt eax", inout("rax") value);
-    check_eq!("SLDT r32 of a null LDTR", value, 0);
+    let mut seen = Stored::default();
+    let table = || {
+        mmio::write_u64(at + 8, u64::MAX);
+        at
+    };
+    let _ = instruction!("sgdt [{0}]", in(reg) table());
+    seen.gdt_limit = mmio::read_u16(at).into();
+    (seen.gdt_base, seen.gdt_next) = (mmio::read_u64(at + 2), mmio::read_u16(at + 10).into());
+    let _ = instruction!("sidt [{0}]", in(reg) table());
+    seen.idt_limit = mmio::read_u16(at).into();
+    (seen.idt_base, seen.idt_next) = (mmio::read_u64(at + 2), mmio::read_u16(at + 10).into());
+    (seen.str_64, seen.str_16, seen.sldt_64, seen.sldt_32) = (u64::MAX, u64::MAX, u64::MAX, u64::MAX);
+    let _ = instruction!("str rax", inout("rax") seen.str_64);
+    let _ = instruction!("str ax", inout("rax") seen.str_16);
+    let descriptors = Descriptors::new();
+    let _ = instruction!("sldt rax", inout("rax") seen.sldt_64);
+    drop(descriptors);
+    let _ = instruction!("sldt eax", inout("rax") seen.sldt_32);
     mmio::write_u64(at, u64::MAX);
     let _ = instruction!("str word ptr [{0}]", in(reg) at);
-    check_eq!("STR memory writes a word", mmio::read_u64(at), u64::MAX << 16 | u64::from(selector::TSS));
+    seen.str_memory = mmio::read_u64(at);
+    let sites = sites![&[]; Hex "GDT limit", Hex "GDT base", Hex "no byte more", Hex "IDT limit", Hex "IDT base",
+        Hex "no byte more of the IDT", Hex "STR r64", Hex "STR r16", Hex "SLDT r64", Hex "SLDT r32 of a null LDTR",
+        Hex "STR memory writes a word"];
+    report_once(sites, seen.beside(STORED));
 }
 
 /// LGDT and LIDT raise #GP(0) for a base that is not canonical, and keep what stood there.
 #[case(feature = SegmentTables, spec = [sdm2("LGDT/LIDT—Load Global/Interrupt Descriptor Table Register"), apm3("LGDT")])]
 fn bases_of_tables_that_are_not_canonical() {
-    const BASES: &[rt::vocabulary::Text] =
+    const NAMES: &[rt::vocabulary::Text] =
         names!["0000800000000000", "0001000000000000", "8000000000000000", "ffff7fffffffffff"];
     let at = paging::frame(0);
-    for (row, base) in [1 << 47, 1 << 48, 1 << 63, 0xffff_7fff_ffff_ffff].into_iter().enumerate() {
+    for (row, base) in NOT_CANONICAL.into_iter().enumerate() {
         mmio::write_u16(at, 0xfff);
         mmio::write_u64(at + 2, base);
-        let result: Result<(), Exception> = instruction!("lgdt [{0}]", in(reg) at);
-        check_outcome!("LGDT", [BASES; row], result, Outcome::GP);
-        let result: Result<(), Exception> = instruction!("lidt [{0}]", in(reg) at);
-        check_outcome!("LIDT", [BASES; row], result, Outcome::GP);
+        let lgdt: Result<(), Exception> = instruction!("lgdt [{0}]", in(reg) at);
+        let lidt: Result<(), Exception> = instruction!("lidt [{0}]", in(reg) at);
+        let mut seen = Bases { lgdt: Outcome::from(lgdt).0, lidt: Outcome::from(lidt).0, ..Bases::default() };
         let _ = instruction!("sgdt [{0}]", in(reg) at + 32);
-        check_eq!("GDT base", [BASES; row], mmio::read_u64(at + 34), layout::GDT);
+        seen.gdt_base = mmio::read_u64(at + 34);
         let _ = instruction!("sidt [{0}]", in(reg) at + 32);
-        check_eq!("IDT base", [BASES; row], mmio::read_u64(at + 34), layout::IDT);
+        seen.idt_base = mmio::read_u64(at + 34);
+        let sites = sites![NAMES; Outcome "LGDT", Outcome "LIDT", Hex "GDT base", Hex "IDT base"];
+        report(sites, row, seen.beside(BASES));
     }
 }
 
@@ -173,24 +172,11 @@ fn accessed_bit() {
         "not present",
         "execute-only"
     ];
-    const ACCESSED: u64 = 1 << 40;
     let table = Descriptors::new();
-    let rows = [
-        (0x90, true),
-        (0x92, true),
-        (0x94, true),
-        (0x96, true),
-        (0x9a, true),
-        (0x9e, true),
-        (0x12, false),
-        (0x98, false),
-    ];
-    for (row, (kind, is_taken)) in rows.into_iter().enumerate() {
-        let before = segment(0, 0xf_ffff, kind, 0);
-        table.set(SLOT, before);
+    for row in 0..ACCESS.len() {
+        table.set(SLOT, unused(row));
         let result: Result<(), Exception> = instruction!("mov es, {0:x}", in(reg) SLOT);
-        check_eq!("taken", [KINDS; row], u64::from(result.is_ok()), u64::from(is_taken));
-        let expected = if is_taken { before | ACCESSED } else { before };
-        check_eq!("descriptor", [KINDS; row], table.read(SLOT), expected);
+        let seen = Accessed { outcome: Outcome::from(result).0, descriptor: table.read(SLOT) };
+        report(sites![KINDS; Outcome "MOV ES", Hex "descriptor"], row, seen.beside(accessed(row)));
     }
 }

@@ -1,6 +1,6 @@
 //! SGDT, SIDT, SLDT, STR and SMSW by CPL, mode and CR4.UMIP.
 
-use super::model::prevented;
+use super::register_model::{Place, by_prevention};
 use case::{Text, image::control};
 use rt::{
     Exception, Outcome, case, check_outcome,
@@ -47,15 +47,16 @@ fn at_cpl_0() -> [Result<(), Exception>; 8] {
     ]
 }
 
-const fn expected(is_set: bool, cpl: u8) -> Outcome {
-    if prevented(is_set, cpl) { Outcome::GP } else { Outcome::COMPLETED }
-}
-
 /// With CR4.UMIP clear the five instructions complete at CPL 3.
 #[case(feature = UserModePrevention, spec = [sdm3a("Control Registers"), apm2("CR4 Register")])]
 fn without_prevention_at_cpl_3() {
     for (row, function) in AT_CPL_3.into_iter().enumerate() {
-        check_outcome!("at CPL 3", [NAMES; row], user::call(function, paging::frame(0)), expected(false, 3));
+        check_outcome!(
+            "at CPL 3",
+            [NAMES; row],
+            user::call(function, paging::frame(0)),
+            by_prevention(row, Place::Protected(3), false)
+        );
     }
 }
 
@@ -63,7 +64,7 @@ fn without_prevention_at_cpl_3() {
 #[case(feature = UserModePrevention, spec = [sdm3a("Control Registers"), apm2("CR4 Register")])]
 fn without_prevention_at_cpl_0() {
     for (row, result) in at_cpl_0().into_iter().enumerate() {
-        check_outcome!("at CPL 0", [NAMES; row], result, expected(false, 0));
+        check_outcome!("at CPL 0", [NAMES; row], result, by_prevention(row, Place::Protected(0), false));
     }
 }
 
@@ -73,11 +74,21 @@ fn prevention_at_cpl_3() {
     let set = With::cr4(cr4::UMIP, 0);
     check_outcome!("set CR4.UMIP", set.as_ref().map(|_| ()).map_err(|exception| *exception), Outcome::COMPLETED);
     for (row, function) in AT_CPL_3.into_iter().enumerate() {
-        check_outcome!("at CPL 3", [NAMES; row], user::call(function, paging::frame(0)), expected(true, 3));
+        check_outcome!(
+            "at CPL 3",
+            [NAMES; row],
+            user::call(function, paging::frame(0)),
+            by_prevention(row, Place::Protected(3), true)
+        );
     }
     drop(set);
     for (row, function) in AT_CPL_3.into_iter().enumerate() {
-        check_outcome!("clear again", [NAMES; row], user::call(function, paging::frame(0)), expected(false, 3));
+        check_outcome!(
+            "clear again",
+            [NAMES; row],
+            user::call(function, paging::frame(0)),
+            by_prevention(row, Place::Protected(3), false)
+        );
     }
 }
 
@@ -86,7 +97,7 @@ fn prevention_at_cpl_3() {
 fn prevention_at_cpl_0() {
     let set = With::cr4(cr4::UMIP, 0);
     for (row, result) in at_cpl_0().into_iter().enumerate() {
-        check_outcome!("at CPL 0", [NAMES; row], result, expected(true, 0));
+        check_outcome!("at CPL 0", [NAMES; row], result, by_prevention(row, Place::Protected(0), true));
     }
     drop(set);
     rt::check_eq!("CR4 as before", rt::cpu::control::read_cr4(), control::CR4);
@@ -133,7 +144,7 @@ fn prevention_in_real_mode() {
     for (row, code) in codes().into_iter().enumerate() {
         let mut program = Program::REAL;
         program.cr4 = CR4_UMIP;
-        let expected = if (2..6).contains(&row) { Outcome::UD } else { expected(true, 0) };
+        let expected = by_prevention(row, Place::Real, true);
         check_outcome!("in real mode", [NAMES; row], arena.run(&program, code).outcome(), expected);
     }
 }
@@ -145,7 +156,12 @@ fn prevention_in_protected_mode_at_cpl_0() {
     for (row, code) in codes().into_iter().enumerate() {
         let mut program = Program::PROTECTED_16;
         program.cr4 = CR4_UMIP;
-        check_outcome!("CPL 0", [NAMES; row], arena.run(&program, code).outcome(), expected(true, 0));
+        check_outcome!(
+            "CPL 0",
+            [NAMES; row],
+            arena.run(&program, code).outcome(),
+            by_prevention(row, Place::Protected(0), true)
+        );
     }
 }
 
@@ -155,10 +171,15 @@ fn prevention_in_protected_mode_at_cpl_3() {
     let arena = Arena::new();
     for (row, code) in codes().into_iter().enumerate() {
         let mut program = Program::USER_16;
-        check_outcome!("UMIP clear", [NAMES; row], arena.run(&program, code).outcome(), expected(false, 3));
+        check_outcome!(
+            "UMIP clear",
+            [NAMES; row],
+            arena.run(&program, code).outcome(),
+            by_prevention(row, Place::Protected(3), false)
+        );
         program.cr4 = CR4_UMIP;
         let arrival = arena.run(&program, code);
-        check_outcome!("UMIP set", [NAMES; row], arrival.outcome(), expected(true, 3));
+        check_outcome!("UMIP set", [NAMES; row], arrival.outcome(), by_prevention(row, Place::Protected(3), true));
         rt::check_eq!("EIP", [NAMES; row], arrival.registers.eip, program.registers.eip);
     }
 }
@@ -168,12 +189,11 @@ fn prevention_in_protected_mode_at_cpl_3() {
 fn prevention_in_virtual_8086_mode() {
     let arena = Arena::new();
     for (row, code) in codes().into_iter().enumerate() {
-        let is_undefined = (2..6).contains(&row);
         let mut program = Program::VIRTUAL_8086;
-        let clear = if is_undefined { Outcome::UD } else { expected(false, 3) };
+        let clear = by_prevention(row, Place::Virtual8086, false);
         check_outcome!("UMIP clear", [NAMES; row], arena.run(&program, code).outcome(), clear);
         program.cr4 = CR4_UMIP;
-        let set = if is_undefined { Outcome::UD } else { expected(true, 3) };
+        let set = by_prevention(row, Place::Virtual8086, true);
         check_outcome!("UMIP set", [NAMES; row], arena.run(&program, code).outcome(), set);
     }
 }

@@ -1,23 +1,21 @@
 //! Task switches into virtual-8086 mode and out of it.
 
-use case::Text;
+use super::{
+    reporting::{report_once, sites},
+    task_model::{self, Into8086, OutOf8086, PARAGRAPHS, TASK, TASK_TSS},
+};
 use rt::{
-    Outcome, case, check_eq, check_outcome,
+    case,
     excursion::{
         ARENA, ARENA_SEGMENT, Arena, EFLAGS_CLEAR, EFLAGS_IOPL_3, EFLAGS_VM, Ending, Program, layout,
         tables::{self, access, gate, segment, selector, tss_32},
     },
-    machine_code, names,
+    machine_code,
 };
 
-/// The task that is switched to, and where its TSS stands.
-const TASK: u16 = selector::FREE;
-const TASK_TSS: u32 = layout::SPARE;
 const VECTOR: u8 = 34;
 /// Where a task of virtual-8086 mode starts: a HLT, which raises #GP(0) there.
 const HALT: u32 = 0x3000;
-const BUSY: u64 = 1 << 41;
-const NT: u32 = 1 << 14;
 
 const _: () = assert!(TASK == 0x58);
 
@@ -55,30 +53,36 @@ fn check_into(code: &rt::excursion::Code, is_nested: bool) {
         (tss_32::GENERAL + 16, layout::STACK_2),
         (tss_32::CS, ARENA_SEGMENT),
         (tss_32::SS, ARENA_SEGMENT),
-        (tss_32::DS, 0x1111),
-        (tss_32::ES, 0xfff8),
-        (tss_32::FS, 1),
-        (tss_32::GS, 0x1444),
+        (tss_32::DS, PARAGRAPHS[0]),
+        (tss_32::ES, PARAGRAPHS[1]),
+        (tss_32::FS, PARAGRAPHS[2]),
+        (tss_32::GS, PARAGRAPHS[3]),
     ]);
     let mut program = Program::PROTECTED_32;
     program.ending = Ending::Nothing;
     let arrival = arena.run(&program, code);
-    let nested = if is_nested { NT } else { 0 };
-    check_outcome!("HLT of the task", arrival.outcome(), Outcome::GP);
-    check_eq!("IP", arrival.registers.eip, HALT);
-    check_eq!("VM, NT and CF", arrival.registers.eflags & (EFLAGS_VM | NT | 1), EFLAGS_VM | nested | 1);
-    check_eq!("CS", arrival.registers.cs, ARENA_SEGMENT);
-    check_eq!("SS", arrival.registers.ss, ARENA_SEGMENT);
-    check_eq!("SP", arrival.registers.general[4], layout::STACK_2);
-    check_eq!("TR", arrival.tr, TASK);
-    check_eq!("stack of the handler", arrival.handler_esp, ARENA + layout::STACK_1 - 36);
-    const FIELDS: &[Text] = names!["ES", "DS", "FS", "GS"];
-    for (row, paragraph) in [0xfff8, 0x1111, 1, 0x1444].into_iter().enumerate() {
-        let at = layout::STACK_1 - 16 + row as u32 * 4;
-        check_eq!("saved by the handler's entry", [FIELDS; row], tables::read_u32(at) & 0xffff, paragraph);
-    }
-    let busy = if is_nested { BUSY } else { 0 };
-    check_eq!("busy bit of the old task", tables::descriptor(selector::TSS) & BUSY, busy);
+    let registers = &arrival.registers;
+    // The entry of the handler saved ES, DS, FS and GS in this order.
+    let saved = |index: u32| u64::from(tables::read_u32(layout::STACK_1 - 16 + index * 4));
+    let seen = Into8086 {
+        outcome: arrival.outcome().0,
+        ip: registers.eip.into(),
+        flags: registers.eflags.into(),
+        cs: registers.cs.into(),
+        ss: registers.ss.into(),
+        sp: registers.general[4].into(),
+        tr: arrival.tr.into(),
+        handler_esp: arrival.handler_esp.into(),
+        old_is_busy: tables::descriptor(selector::TSS),
+        es: saved(0),
+        ds: saved(1),
+        fs: saved(2),
+        gs: saved(3),
+    };
+    let sites = sites![&[]; Outcome "HLT of the task", Hex "IP", Hex "VM, NT and CF", Hex "CS", Hex "SS", Hex "SP",
+        Hex "TR", Hex "stack of the handler", Hex "busy bit of the old task", Hex "saved ES", Hex "saved DS",
+        Hex "saved FS", Hex "saved GS"];
+    report_once(sites, seen.beside(task_model::into_8086(HALT, ARENA_SEGMENT, is_nested)));
 }
 
 /// JMP to a TSS whose EFLAGS has VM set starts the task in virtual-8086 mode.
@@ -112,19 +116,24 @@ fn check_out(code: &rt::excursion::Code, vector: u8, next: u32) {
     let mut program = Program::VIRTUAL_8086;
     program.ending = Ending::Nothing;
     program.registers.eflags |= EFLAGS_IOPL_3;
-    (program.registers.ds, program.registers.gs) = (0x1222, 0x1444);
+    (program.registers.ds, program.registers.gs) = (PARAGRAPHS[0], PARAGRAPHS[3]);
     let arrival = arena.run(&program, code);
-    check_outcome!("the task", arrival.outcome(), Outcome::COMPLETED);
-    check_eq!("VM and NT", arrival.registers.eflags & (EFLAGS_VM | NT), NT);
-    check_eq!("TR", arrival.tr, TASK);
-    check_eq!("DS", arrival.registers.ds, selector::DATA_32);
-    let saved = |offset| tables::read_u32(layout::TSS + offset);
-    check_eq!("saved IP", saved(tss_32::EIP), layout::CODE + next);
-    check_eq!("saved VM and IOPL", saved(tss_32::EFLAGS) & (EFLAGS_VM | EFLAGS_IOPL_3), EFLAGS_VM | EFLAGS_IOPL_3);
-    check_eq!("saved CS", saved(tss_32::CS) & 0xffff, ARENA_SEGMENT);
-    check_eq!("saved DS", saved(tss_32::DS) & 0xffff, 0x1222);
-    check_eq!("saved GS", saved(tss_32::GS) & 0xffff, 0x1444);
-    check_eq!("link", tables::read_u32(TASK_TSS + tss_32::LINK) & 0xffff, u32::from(selector::TSS));
+    let saved = |offset| u64::from(tables::read_u32(layout::TSS + offset));
+    let seen = OutOf8086 {
+        outcome: arrival.outcome().0,
+        flags: arrival.registers.eflags.into(),
+        tr: arrival.tr.into(),
+        ds: arrival.registers.ds.into(),
+        saved_ip: saved(tss_32::EIP),
+        saved_flags: saved(tss_32::EFLAGS),
+        saved_cs: saved(tss_32::CS),
+        saved_ds: saved(tss_32::DS),
+        saved_gs: saved(tss_32::GS),
+        link: tables::read_u32(TASK_TSS + tss_32::LINK).into(),
+    };
+    let sites = sites![&[]; Outcome "the task", Hex "VM and NT", Hex "TR", Hex "DS", Hex "saved IP",
+        Hex "saved VM and IOPL", Hex "saved CS", Hex "saved DS", Hex "saved GS", Hex "link"];
+    report_once(sites, seen.beside(task_model::out_of_8086(layout::CODE + next, ARENA_SEGMENT)));
 }
 
 /// INT n through a task gate leaves virtual-8086 mode, with IOPL 3.

@@ -5,6 +5,7 @@
 
 use super::{
     model::Descriptor,
+    register_model,
     rows::{NAME_LENGTH, NR_DESCRIPTORS, NR_ROWS, descriptor, extent, name},
 };
 use case::{Site, Text};
@@ -17,7 +18,6 @@ use rt::{
     },
     machine_code,
     report::check,
-    vocabulary::message::outcome,
 };
 
 /// Data for the stack of ring 1.
@@ -285,7 +285,7 @@ fn walk(code: &Code, cpl: u8, span: Span) -> Arena {
 
 /// What an answer of the model is as an outcome.
 pub(super) fn outcome_of(packed: u32) -> u64 {
-    if packed >> 31 == 0 { u64::from(packed) } else { outcome::exception((packed >> 16) as u8, packed & 0xffff) }
+    register_model::outcome_of(packed).0
 }
 
 /// Runs a walker and reports what each row led to.

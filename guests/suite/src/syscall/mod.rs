@@ -4,6 +4,7 @@
 //! the instruction under test left in every register.
 
 mod entry;
+mod outside_model;
 mod outside_of_long_mode;
 mod swapgs;
 mod sysenter;
@@ -11,6 +12,9 @@ mod sysret;
 mod sysret_flags;
 mod targets;
 
+use crate::segments::{columns, reporting};
+// The models name the runtime by this, so that tests on the host can put their own in its place.
+use rt as runtime;
 use rt::{
     Outcome, check_outcome,
     cpu::msr::{

@@ -1,16 +1,20 @@
 //! SYSENTER, SYSEXIT, SYSCALL and SYSRET outside of long mode: where they are allowed, and where they go.
 
+use super::{
+    outside_model::{GROUP, Refused, STACK, SYSENTER, SYSEXIT, Syscall, Sysenter, Sysexit, TARGET, refused, syscall},
+    reporting::{report, report_once, sites},
+};
 use case::{Needs, Text};
 use rt::{
-    Outcome, case, check_eq, check_outcome,
+    Outcome, case,
     cpu::msr::{
         self,
         number::{IA32_STAR, IA32_SYSENTER_CS, IA32_SYSENTER_EIP, IA32_SYSENTER_ESP},
     },
     excursion::{
-        ARENA, Arena, Arrival, Code, EFLAGS_IOPL_3, EFLAGS_VM, Ending, Program, layout,
+        ARENA, Arena, Arrival, Code, EFLAGS_IOPL_3, Ending, Program, layout,
         register::{ECX, EDX, ESP},
-        tables::{self, access, flag, segment, selector},
+        tables::{self, access, flag, segment},
     },
     machine_code, names,
 };
@@ -36,9 +40,6 @@ const PROGRAMS: [Program; 6] = [
 const REAL: usize = 0;
 /// EFER.SCE.
 const SCE: u32 = 1;
-/// Selectors that SYSENTER, SYSEXIT and their kin count from: code and data at CPL 0, code and data at CPL 3.
-const GROUP: u16 = selector::FREE + 0x28;
-const STACK: u32 = ARENA + layout::STACK_1;
 
 /// An arena with flat segments at [`GROUP`], as the instructions expect them to be.
 fn with_group() -> Arena {
@@ -55,6 +56,10 @@ fn run(arena: &Arena, program: &Program, code: &Code) -> Arrival {
     let mut program = *program;
     program.ending = Ending::Nothing;
     arena.run(&program, code)
+}
+
+fn left(arrival: &Arrival) -> Refused {
+    Refused { outcome: arrival.outcome().0, eip: arrival.registers.eip.into() }
 }
 
 /// The MSRs of SYSENTER, with this code segment.
@@ -78,11 +83,12 @@ fn check_sysenter_refused(rows: &[usize]) {
         let _msrs = with_sysenter(&arena, code);
         for &row in rows {
             let arrival = run(&arena, &PROGRAMS[row], &SYSTEM_CALL_SYSENTER);
+            let columns = left(&arrival).beside(refused(Outcome::GP, PROGRAMS[row].registers.eip));
             if code == 0 {
-                check_outcome!("SYSENTER", [MODES; row], arrival.outcome(), Outcome::GP);
-                check_eq!("EIP", [MODES; row], arrival.registers.eip, PROGRAMS[row].registers.eip);
+                report(sites![MODES; Outcome "SYSENTER", Hex "EIP"], row, columns);
             } else {
-                check_outcome!("SYSENTER with a null selector of RPL 3", [MODES; row], arrival.outcome(), Outcome::GP);
+                let sites = sites![MODES; Outcome "SYSENTER with a null selector of RPL 3", Hex "EIP with RPL 3"];
+                report(sites, row, columns);
             }
         }
     }
@@ -96,11 +102,16 @@ fn check_sysenter(rows: &[usize]) {
         let mut program = PROGRAMS[row];
         program.registers.eflags |= EFLAGS_IOPL_3 | 1;
         let arrival = run(&arena, &program, &SYSTEM_CALL_SYSENTER);
-        check_outcome!("SYSENTER", [MODES; row], arrival.outcome(), Outcome::COMPLETED);
-        check_eq!("ESP", [MODES; row], arrival.registers.general[ESP], STACK);
-        check_eq!("SS", [MODES; row], arrival.registers.ss, GROUP + 8);
-        check_eq!("VM", [MODES; row], arrival.registers.eflags & EFLAGS_VM, 0);
-        check_eq!("IOPL and CF", [MODES; row], arrival.registers.eflags & (EFLAGS_IOPL_3 | 1), EFLAGS_IOPL_3 | 1);
+        let registers = &arrival.registers;
+        let seen = Sysenter {
+            outcome: arrival.outcome().0,
+            esp: registers.general[ESP].into(),
+            ss: registers.ss.into(),
+            vm: registers.eflags.into(),
+            flags: registers.eflags.into(),
+        };
+        let sites = sites![MODES; Outcome "SYSENTER", Hex "ESP", Hex "SS", Hex "VM", Hex "IOPL and CF"];
+        report(sites, row, seen.beside(SYSENTER));
     }
 }
 
@@ -111,8 +122,8 @@ fn check_sysexit_refused(code: u16, rows: &[usize]) {
     for &row in rows {
         let program = PROGRAMS[row].with(&[(ECX, STACK), (EDX, ARENA + layout::CODE)]);
         let arrival = run(&arena, &program, &SYSTEM_CALL_SYSEXIT);
-        check_outcome!("SYSEXIT", [MODES; row], arrival.outcome(), Outcome::GP);
-        check_eq!("EIP", [MODES; row], arrival.registers.eip, program.registers.eip);
+        let columns = left(&arrival).beside(refused(Outcome::GP, program.registers.eip));
+        report(sites![MODES; Outcome "SYSEXIT", Hex "EIP"], row, columns);
     }
 }
 
@@ -120,12 +131,14 @@ fn check_sysexit_refused(code: u16, rows: &[usize]) {
 fn check_undefined(code: &Code, efer: u32, rows: &[usize]) {
     let arena = with_group();
     let _star = (efer != 0).then(|| msr::With::value(IA32_STAR, u64::from(GROUP) << 32 | u64::from(arena.end())));
+    // Where a SYSRET goes that does exist: a HLT.
+    tables::write_u32(TARGET, 0xf4f4_f4f4);
     for &row in rows {
-        let mut program = PROGRAMS[row];
+        let mut program = PROGRAMS[row].with(&[(ECX, ARENA + TARGET)]);
         program.efer = efer;
         let arrival = run(&arena, &program, code);
-        check_outcome!("outcome", [MODES; row], arrival.outcome(), Outcome::UD);
-        check_eq!("EIP", [MODES; row], arrival.registers.eip, program.registers.eip);
+        let columns = left(&arrival).beside(refused(Outcome::UD, program.registers.eip));
+        report(sites![MODES; Outcome "outcome", Hex "EIP"], row, columns);
     }
 }
 
@@ -138,10 +151,14 @@ fn check_syscall_on_amd(rows: &[usize]) {
         program.efer = SCE;
         program.registers.eflags |= EFLAGS_IOPL_3 | 1;
         let arrival = run(&arena, &program, &SYSTEM_CALL_SYSCALL);
-        check_outcome!("SYSCALL", [MODES; row], arrival.outcome(), Outcome::COMPLETED);
-        check_eq!("ECX", [MODES; row], arrival.registers.general[ECX], program.registers.eip + 2);
-        check_eq!("SS", [MODES; row], arrival.registers.ss, GROUP + 8);
-        check_eq!("CF", [MODES; row], arrival.registers.eflags & 1, 1);
+        let seen = Syscall {
+            outcome: arrival.outcome().0,
+            ecx: arrival.registers.general[ECX].into(),
+            ss: arrival.registers.ss.into(),
+            cf: arrival.registers.eflags.into(),
+        };
+        let sites = sites![MODES; Outcome "SYSCALL", Hex "ECX", Hex "SS", Hex "CF"];
+        report(sites, row, seen.beside(syscall(program.registers.eip)));
     }
 }
 
@@ -161,8 +178,8 @@ cases! {
         let arena = with_group();
         let _msrs = with_sysenter(&arena, GROUP);
         let arrival = run(&arena, &Program::REAL, &SYSTEM_CALL_SYSENTER);
-        check_outcome!("SYSENTER", arrival.outcome(), Outcome::GP);
-        check_eq!("IP", arrival.registers.eip, layout::CODE);
+        let columns = left(&arrival).beside(refused(Outcome::GP, layout::CODE));
+        report_once(sites![&[]; Outcome "SYSENTER", Hex "IP"], columns);
     };
     /// At CPL 0 of protected mode SYSENTER raises #GP(0) while IA32_SYSENTER_CS is null, by bits 15 to 2.
     sysenter_with_a_null_selector_at_cpl_0 SysenterSysexit Needs::SYSENTER,
@@ -191,16 +208,20 @@ cases! {
         let arena = with_group();
         let _msrs = with_sysenter(&arena, GROUP);
         // A HLT, which raises #GP(0) at CPL 3.
-        tables::write_u32(layout::CODE + 0x800, 0xf4f4_f4f4);
-        let target = ARENA + layout::CODE + 0x800;
+        tables::write_u32(TARGET, 0xf4f4_f4f4);
         for &row in SUPERVISOR {
-            let program = PROGRAMS[row].with(&[(ECX, STACK), (EDX, target)]);
+            let program = PROGRAMS[row].with(&[(ECX, STACK), (EDX, ARENA + TARGET)]);
             let arrival = run(&arena, &program, &SYSTEM_CALL_SYSEXIT);
-            check_outcome!("HLT behind SYSEXIT", [MODES; row], arrival.outcome(), Outcome::GP);
-            check_eq!("EIP", [MODES; row], arrival.registers.eip, target);
-            check_eq!("ESP", [MODES; row], arrival.registers.general[ESP], STACK);
-            check_eq!("CS", [MODES; row], arrival.registers.cs, (GROUP + 16) | 3);
-            check_eq!("SS", [MODES; row], arrival.registers.ss, (GROUP + 24) | 3);
+            let registers = &arrival.registers;
+            let seen = Sysexit {
+                outcome: arrival.outcome().0,
+                eip: registers.eip.into(),
+                esp: registers.general[ESP].into(),
+                cs: registers.cs.into(),
+                ss: registers.ss.into(),
+            };
+            let sites = sites![MODES; Outcome "HLT behind SYSEXIT", Hex "EIP", Hex "ESP", Hex "CS", Hex "SS"];
+            report(sites, row, seen.beside(SYSEXIT));
         }
     };
     /// SYSCALL raises #UD in real mode and at CPL 0 of protected mode while EFER.SCE is clear.
