@@ -59,3 +59,11 @@ macro_rules! wide {
 wide!(read_u16 write_u16 u16, "x", "word");
 wide!(read_u32 write_u32 u32, "e", "dword");
 wide!(read_u64 write_u64 u64, "r", "qword");
+
+/// Clears bit 0 of 32 bits in memory by one instruction, and says whether it was set.
+pub fn test_and_clear_bit_0(address: u64) -> bool {
+    let was_set: u8;
+    // SAFETY: a load and a store of memory that the caller owns.
+    unsafe { asm!("btr dword ptr [{}], 0", "setc {}", in(reg) address, out(reg_byte) was_set, options(nostack)) };
+    was_set != 0
+}
