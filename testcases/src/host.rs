@@ -24,6 +24,12 @@ pub fn nr_processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |number| u32::try_from(number.get()).unwrap_or(u32::MAX))
 }
 
+/// The rate of a guest's time-stamp counter in kHz, as KVM tells it (KVM_GET_TSC_KHZ); nothing if it does not.
+pub fn tsc_khz() -> Option<u32> {
+    let vm = kvm_ioctls::Kvm::new().ok()?.create_vm().ok()?;
+    vm.create_vcpu(0).ok()?.get_tsc_khz().ok().filter(|&khz| khz != 0)
+}
+
 /// The vendor module of KVM, such as `kvm_intel`; empty if there is none or if it is not a module.
 fn kvm_module(modules: &Path) -> String {
     let names =

@@ -98,6 +98,9 @@ fn in_rounds(
     let nr_runs = cases.len() * subjects.len() * options.repeat as usize;
     let progress = Progress::new(options.manner, nr_runs);
     let order = workers::order(cases, options.seed);
+    // Cases of several virtual processors run one after the other, as many at once as there are processors for them all:
+    // what they wait for must be able to run.
+    let by_nr_vcpus = workers::by_nr_vcpus(cases, order);
     let mut rounds = Vec::new();
     for _ in 0..options.repeat {
         if cancel.is_cancelled() {
@@ -105,13 +108,23 @@ fn in_rounds(
         }
         let round = subjects.iter().map(|subject| {
             let lane = |index: usize| cases.get(index).map_or(0, |case| placement::lane(case.plain_id()));
-            workers::run(&order, nr_jobs, cancel, lane, |index| {
+            let work = |index: usize| {
                 let case = cases.get(index)?;
                 let result = run_case(&subject.opened, case, image, options.time_limit, cancel)?;
                 let result = against(result, subject.baseline.as_ref());
                 progress.finished(subject.opened.subject.id(), &result);
                 Some(result)
-            })
+            };
+            let mut results: Vec<Option<model::Case>> = cases.iter().map(|_| None).collect();
+            for (nr_vcpus, order) in &by_nr_vcpus {
+                let found = workers::run(order, (nr_jobs / nr_vcpus).max(1), cancel, lane, work);
+                for (index, result) in order.iter().zip(found) {
+                    if let Some(place) = results.get_mut(*index) {
+                        *place = result;
+                    }
+                }
+            }
+            results
         });
         rounds.push(round.collect());
     }

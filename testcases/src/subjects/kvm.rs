@@ -49,9 +49,11 @@ const CHIPSET: Needs =
     Needs::IO_APIC.union(Needs::PIC).union(Needs::PIT).union(Needs::HPET).union(Needs::RTC).union(Needs::PM_TIMER);
 /// Guest memory in bytes: the image, its tables and what paging cases map.
 const MEMORY_SIZE_BYTES: u64 = 16 << 20;
-/// Processor time of a case: a hundred times what one takes. A case that hangs costs this, whatever else the host does.
+/// Processor time of a case for each of its virtual processors: a hundred times what one takes. A case that hangs costs
+/// this, whatever else the host does.
 const LIMIT: Duration = Duration::from_millis(200);
-/// How many times longer a guest may wait without using a processor.
+/// How many times longer a guest may take by the clock: one that waits, by HLT, uses no processor, and one that others keep
+/// from running is not to blame. A case's time factor applies to both.
 const WAIT_FACTOR: u32 = 50;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
 const MAX_SERIAL_BYTES: usize = 2 << 10;
@@ -64,6 +66,8 @@ pub struct OurVmm {
     id: &'static str,
     version: String,
     hypervisor: Arc<Hypervisor>,
+    /// The word of the command line that tells the rate of the time-stamp counter; empty if it is not known.
+    tsc_rate: String,
     emulation: Suite,
     loaded: vmm::Image,
     image: Arc<Image>,
@@ -101,8 +105,18 @@ impl OurVmm {
         let loaded = vmm::Image::from_bytes(image.catalog.bytes(), MEMORY_SIZE_BYTES)
             .map_err(|source| SubjectError::Image { id, source })?;
         let version = format!("vmproof {}, {}", env!("CARGO_PKG_VERSION"), host::kvm_version());
+        let tsc_rate = host::tsc_khz().map(|khz| format!("vp.tsc_khz={khz} ")).unwrap_or_default();
         let emulation = Suite::new(hypervisor.clone());
-        Ok(Self { id, version, hypervisor, emulation, loaded, image: image.clone(), watchdog: Watchdog::start() })
+        Ok(Self {
+            id,
+            version,
+            hypervisor,
+            tsc_rate,
+            emulation,
+            loaded,
+            image: image.clone(),
+            watchdog: Watchdog::start(),
+        })
     }
 
     /// Runs a program and tells `observer` of each exit; `statistics` receives KVM's own counters of the run.
@@ -114,15 +128,17 @@ impl OurVmm {
         observer: &mut dyn ExitObserver,
         statistics: Option<&mut Vec<(String, u64)>>,
     ) -> Run {
-        let _pinned = placement::pin(match program {
-            Program::Probe(_) => 0,
-            Program::Case(case) => placement::lane(case.plain_id()),
-        });
+        // Several virtual processors must be able to run at once: what they do to each other is what is tried.
+        let _pinned = match program {
+            Program::Probe(_) => Some(placement::pin(0)),
+            Program::Case(case) if case.setup.nr_vcpus > 1 => None,
+            Program::Case(case) => Some(placement::pin(placement::lane(case.plain_id()))),
+        };
         let start = Instant::now();
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox) {
             Ok(mut vm) => {
-                let limit = Limit { processor_time: limit, deadline: start + limit * WAIT_FACTOR };
+                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * WAIT_FACTOR };
                 let watch = self.watchdog.watch(vm.handle(), cancel, limit);
                 let stopped = vm.run(observer);
                 drop(watch);
@@ -167,7 +183,7 @@ impl OurVmm {
         };
         let config = VmConfig {
             nr_vcpus: setup.nr_vcpus,
-            command_line: format!("vp.report=page {}", command_line(program)),
+            command_line: format!("vp.report=page {}{}", self.tsc_rate, command_line(program)),
             ..with_interrupts(program, setup, VmConfig::new(self.entry(setup)))
         }
         .with(Doorbell::new(board::DOORBELL_PORT, move |memory: &GuestMemory, _| ring(memory, report_page, &receiver)))

@@ -57,6 +57,14 @@ pub enum Program<'a> {
 }
 
 impl Program<'_> {
+    /// How many virtual processors it runs on.
+    pub fn nr_vcpus(self) -> u32 {
+        match self {
+            Self::Probe(_) => 1,
+            Self::Case(case) => case.setup.nr_vcpus.into(),
+        }
+    }
+
     /// The interrupt set-up that it runs in; nothing for one that does not care.
     pub fn interrupts(self) -> Option<InterruptSetup> {
         match self {

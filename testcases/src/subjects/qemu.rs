@@ -179,9 +179,7 @@ impl Qemu {
         let mut command = Command::new(&self.program);
         command.args(self.accelerator.arguments).args(MACHINE);
         command.arg("-machine").arg((self.accelerator.machine)(program.interrupts()));
-        if let Program::Case(case) = program {
-            command.arg("-smp").arg(case.setup.nr_vcpus.to_string());
-        }
+        command.arg("-smp").arg(program.nr_vcpus().to_string());
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
         // A name of its own for whatever QEMU opens, so that readers do not share a position.
