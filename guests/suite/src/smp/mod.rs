@@ -1,3 +1,4 @@
 //! More than one processor.
 
+mod litmus;
 mod running;
