@@ -1,6 +1,7 @@
 //! Exceptions.
 
 mod alignment;
+mod alignment_by_mode;
 mod alignment_model;
 mod breakpoint_model;
 mod breakpoints;
@@ -10,6 +11,8 @@ mod debug_model;
 mod debug_registers;
 mod delivery;
 mod delivery_model;
+mod device;
+mod device_model;
 mod double_fault;
 mod floating_point;
 mod frames;

@@ -69,6 +69,7 @@ pub(crate) struct Machine {
     mode: Mode,
     arena: Option<Arena>,
     table_limit: Option<u16>,
+    cr0: u32,
 }
 
 /// Where a program stands in the arena, and where its data do.
@@ -86,12 +87,17 @@ impl Machine {
             tables::set_descriptor(LIMITED, tables::segment(ARENA, 0xffff, access, tables::flag::D_B));
             arena
         });
-        Self { mode, arena, table_limit: None }
+        Self { mode, arena, table_limit: None, cr0: 0 }
     }
 
     /// The same with this limit of the table of gates or, in real mode, of vectors. Long mode has [`rt::gate::Limit`].
     pub(crate) fn with_table_limit(self, limit: u16) -> Self {
         Self { table_limit: Some(limit), ..self }
+    }
+
+    /// The same with these bits of CR0 set outside of long mode, where a program has a CR0 of its own.
+    pub(crate) fn with_cr0(self, bits: u64) -> Self {
+        Self { cr0: bits as u32, ..self }
     }
 
     /// The address of the data, as the program has it.
@@ -237,6 +243,7 @@ impl Machine {
             program.idt_limit = limit;
             program.real_idt_limit = limit;
         }
+        program.cr0 |= self.cr0;
         program.ending = Ending::Nothing;
         program
     }
