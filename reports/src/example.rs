@@ -147,6 +147,12 @@ fn compared() -> Subject {
             known: Some("REP MOVS counted too far until 6.17".to_owned()),
             ..against(Fixed, case("string::rep_movs_counts_down", "StringRepeat", Pass))
         },
+        in_setup("kernel", against(Expected, case("msr::apic_base@kernel", "MsrPat", Pass))),
+        Case {
+            checks: vec![check("bit | 8", Pass, "1", "1"), check("bit | 11 <enable>", Fail, "1", "0")],
+            known: Some("our own APIC ignores it".to_owned()),
+            ..in_setup("user", against(Expected, case("msr::apic_base@user", "MsrPat", Fail)))
+        },
     ];
     Subject {
         id: "vmm".to_owned(),
@@ -175,6 +181,11 @@ fn not_compared() -> Subject {
         case("ring3::avx_state", "Ring3ExtendedState", Skip),
     ];
     Subject { id: "qemu-tcg".to_owned(), version: "QEMU 10.0.2".to_owned(), offers: vec!["NX".to_owned()], cases }
+}
+
+/// A variant of a case.
+fn in_setup(setup: &str, case: Case) -> Case {
+    Case { setup: Some(setup.to_owned()), ..case }
 }
 
 fn against(against: Against, case: Case) -> Case {

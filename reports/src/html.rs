@@ -6,6 +6,7 @@
 use crate::{
     coverage::{CoverageRow, Table},
     model::{Case, Check, FeatureRow, Report, Subject, Verdict},
+    set_ups::{self, Difference},
     standing::{Standing, or_nothing},
     tally::Tally,
     text::{duration, lines, one_line},
@@ -22,6 +23,10 @@ struct Page<'a> {
     build_id: String,
     subjects: Vec<SubjectView>,
     areas: Vec<AreaView>,
+    /// Names of the interrupt set-ups.
+    setups: Vec<String>,
+    /// Cases that they differ in.
+    differences: Vec<DifferenceView>,
     /// One a mode; none if nothing was cross-checked.
     coverage: Vec<CoverageView>,
     /// Names of all verdicts, for the legend.
@@ -38,6 +43,15 @@ struct SubjectView {
     duration: String,
     bar: Vec<Segment>,
     cases: Vec<CaseView>,
+}
+
+/// A case that came out differently in the interrupt set-ups of a subject.
+struct DifferenceView {
+    case: String,
+    subject: String,
+    /// One a set-up: its verdict and its text; nothing where it was not run.
+    cells: Vec<Option<(&'static str, String)>>,
+    checks: String,
 }
 
 /// A table of instruction emulation.
@@ -143,8 +157,20 @@ fn page(report: &Report) -> Page<'static> {
         build_id: shown(&report.image.build_id),
         subjects: (0..).zip(&report.subjects).map(|(number, subject)| subject_view(number, subject)).collect(),
         areas: report.areas().into_iter().map(area).collect(),
+        setups: set_ups::names(report).into_iter().map(|name| one_line(name).into_owned()).collect(),
+        differences: set_ups::differences(report).iter().map(difference_view).collect(),
         coverage: Table::by_mode(&report.coverage).into_iter().map(coverage_view).collect(),
         verdicts: Verdict::ALL,
+    }
+}
+
+fn difference_view(found: &Difference<'_>) -> DifferenceView {
+    let cell = |outcome: &set_ups::Outcome<'_>| (outcome.verdict.name(), outcome.text());
+    DifferenceView {
+        case: one_line(found.case).into_owned(),
+        subject: one_line(found.subject).into_owned(),
+        cells: found.outcomes.iter().map(|outcome| outcome.as_ref().map(cell)).collect(),
+        checks: one_line(&found.checks_text()).into_owned(),
     }
 }
 

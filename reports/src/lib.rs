@@ -18,6 +18,7 @@ pub mod junit;
 pub mod ktap;
 pub mod markdown;
 pub mod model;
+pub mod set_ups;
 pub mod standing;
 pub mod tally;
 pub mod terminal;

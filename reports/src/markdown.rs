@@ -3,6 +3,7 @@
 use crate::{
     coverage::{CoverageRow, Table},
     model::{Case, Report, Subject, Verdict},
+    set_ups::{self, Outcome},
     standing::Standing,
     tally::Tally,
     text::{duration, line, one_line},
@@ -15,6 +16,7 @@ pub fn write(report: &Report) -> String {
     write_run(&mut text, report);
     write_summary(&mut text, report);
     write_features(&mut text, report);
+    write_set_ups(&mut text, report);
     write_coverage(&mut text, report);
     for subject in &report.subjects {
         write_subject(&mut text, subject);
@@ -70,6 +72,33 @@ fn write_features(text: &mut String, report: &Report) {
                 .collect();
             line!(text, "| {area} | {} | {} | {} |{cells}", plain(&row.title), row.cases, row.checks);
         }
+    }
+}
+
+fn write_set_ups(text: &mut String, report: &Report) {
+    let differences = set_ups::differences(report);
+    if differences.is_empty() {
+        return;
+    }
+    line!(text, "\n## Interrupt set-ups that differ\n");
+    line!(
+        text,
+        "Cases that came out differently on one subject, by who emulates the interrupt controllers. A dash: says nothing."
+    );
+    let names = set_ups::names(report);
+    let columns: String = names.iter().map(|name| format!(" {} |", plain(name))).collect();
+    line!(text, "\n| case | subject |{columns} checks that differ |");
+    line!(text, "|---|---|{}---|", "---|".repeat(names.len()));
+    for found in differences {
+        let cell = |outcome: &Option<Outcome<'_>>| outcome.as_ref().map_or("—".to_owned(), Outcome::text);
+        let cells: String = found.outcomes.iter().map(|outcome| format!(" {} |", cell(outcome))).collect();
+        line!(
+            text,
+            "| {} | {} |{cells} {} |",
+            code(found.case),
+            code(found.subject),
+            if found.checks.is_empty() { "—".to_owned() } else { plain(&found.checks_text()) }
+        );
     }
 }
 

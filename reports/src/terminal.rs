@@ -4,6 +4,7 @@ mod features;
 
 use crate::{
     model::{Case, Report, Subject},
+    set_ups,
     standing::or_nothing,
     text::{duration, line, lines, one_line},
 };
@@ -45,6 +46,9 @@ impl Style {
 /// Failed checks shown of one case: one tells what is wrong, hundreds bury the next case. The report files have all.
 const SHOWN_CHECKS: usize = 5;
 
+/// Cases named of those whose interrupt set-ups differ.
+const SHOWN_CASES: usize = 5;
+
 /// The report for a terminal of `width` columns.
 ///
 /// The table fits the width as long as there are columns enough for the counts: names of subjects become numbers, and
@@ -65,7 +69,27 @@ pub fn write(report: &Report, style: Style, width: u16) -> String {
         text.push_str(&summary(subject, style));
         text.push('\n');
     }
+    write_set_ups(&mut text, report, style);
     text
+}
+
+/// One line a subject that names the cases whose interrupt set-ups differ.
+fn write_set_ups(text: &mut String, report: &Report, style: Style) {
+    let differences = set_ups::differences(report);
+    for subject in &report.subjects {
+        let cases: Vec<_> = differences.iter().filter(|found| found.subject == subject.id).collect();
+        if cases.is_empty() {
+            continue;
+        }
+        let mut named: Vec<String> =
+            cases.iter().take(SHOWN_CASES).map(|found| one_line(found.case).into_owned()).collect();
+        let nr_more = cases.len().saturating_sub(SHOWN_CASES);
+        if nr_more != 0 {
+            named.push(format!("… and {nr_more} more, all in the report files"));
+        }
+        let name = style.paint(Tone::Heading, &one_line(&subject.id));
+        line!(text, "{name}: interrupt set-ups differ in {} cases: {}", cases.len(), named.join(", "));
+    }
 }
 
 /// `vmm: 83 pass, 2 fail (2 known), 4 skip · 1.4 s`
