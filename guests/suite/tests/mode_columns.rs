@@ -6,6 +6,8 @@ mod columns;
 mod edge_model;
 #[path = "../src/modes/redirection_model.rs"]
 mod redirection_model;
+#[path = "../src/modes/return_model.rs"]
+mod return_model;
 #[expect(dead_code, unused_imports, reason = "each test uses a part")]
 pub mod runtime;
 #[path = "../src/modes/switching_model.rs"]
@@ -157,4 +159,54 @@ fn every_column_of_mode_switches_counts() {
     assert_eq!(switching_model::lmsw(0x8005_003f).cr0, 0x8005_0031);
     assert_eq!(switching_model::CODES, [0x18, 8, 0x18, 0x1000]);
     assert_ne!(switching_model::SET, 0);
+}
+
+#[test]
+fn every_column_of_returns_counts() {
+    use return_model::{INTO, NR_IMAGES, PARAGRAPHS, before, image, into_8086, masked, refused, same};
+    for size in [2, 4] {
+        for cpl in 0..4 {
+            for number in 0..NR_IMAGES {
+                assert_each_column_counts(same(before(number % 2, cpl, cpl), image(number), cpl, size, 0x58, 0xe000));
+            }
+        }
+        for image in [2, 2 | return_model::RF] {
+            assert_each_column_counts(masked(image, size));
+        }
+    }
+    for row in 0..INTO.len() {
+        for iopl in 0..4 {
+            assert_each_column_counts(into_8086(row, iopl));
+        }
+    }
+    assert_each_column_counts(refused(0xdff4, 0x2_0002));
+    let paragraphs: std::collections::HashSet<_> = PARAGRAPHS.into_iter().collect();
+    assert_eq!(paragraphs.len(), 4);
+}
+
+#[test]
+fn each_flag_of_a_return_depends_on_level_and_size() {
+    use return_model::{is_same_level, same_level_flags};
+    let loaded = |cpl, iopl: u32, size| {
+        (0..22).filter(|&bit| {
+            let before = 2 | iopl << 12;
+            same_level_flags(before, before ^ 1 << bit, cpl, size) != before
+        })
+    };
+    let bits = |cpl, iopl, size| loaded(cpl, iopl, size).fold(0_u32, |bits, bit| bits | 1 << bit);
+    const ALWAYS: u32 = 0x4dd5;
+    const WIDE: u32 = ALWAYS | 1 << 16 | 1 << 18 | 1 << 21;
+    assert_eq!([bits(0, 0, 2), bits(0, 0, 4)], [ALWAYS | 0x3200, WIDE | 0x3200 | 3 << 19]);
+    for cpl in 1..4 {
+        for iopl in 0..4 {
+            let interrupt = if cpl <= iopl { 1 << 9 } else { 0 };
+            assert_eq!([bits(cpl, iopl, 2), bits(cpl, iopl, 4)], [ALWAYS | interrupt, WIDE | interrupt]);
+        }
+    }
+    assert!(!is_same_level(1 << 17, 0, 4) && is_same_level(1 << 17, 0, 2) && is_same_level(1 << 17, 1, 4));
+    assert_eq!(return_model::masked(1 << 16, 4).outcome, Outcome::UD.0);
+    assert_eq!(return_model::masked(1 << 16, 2).outcome, Outcome::DB.0);
+    assert_eq!(return_model::masked(0, 4).outcome, Outcome::DB.0);
+    assert_eq!(return_model::before(0, 2, 0), 0x2002);
+    assert_eq!([0, 1].map(|cpl| return_model::before(1, 0, cpl) >> 19 & 3), [0, 3]);
 }

@@ -15,6 +15,8 @@ mod protected_32;
 mod real;
 mod redirection;
 mod redirection_model;
+mod return_flags;
+mod return_model;
 mod strings;
 mod switching;
 mod switching_model;

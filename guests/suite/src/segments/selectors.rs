@@ -11,7 +11,7 @@ use rt::{
     descriptors::{Descriptors, LIMIT, NR_LDT_QUADWORDS},
     excursion::{
         Arena, Program, layout,
-        register::EAX,
+        register::{EAX, EBX},
         tables::{self, access, flag, segment, selector as arena_selector},
     },
     instruction, machine_code_table, names, user, user_code,
@@ -77,6 +77,35 @@ static LOADS: rt::excursion::CodeTable = machine_code_table! {
         "mov edx, ss\n mov ss, ax\n mov ss, edx",
         "mov edx, ss\n push eax\n pop ss\n mov ss, edx"
 };
+
+machine_code_table! {
+    code SELECTOR_POINTERS:
+        "les edx, [ebx]",
+        "lds edx, [ebx]",
+        "lfs edx, [ebx]",
+        "lgs edx, [ebx]",
+        "mov edx, ss\n lss ecx, [ebx]\n mov ss, edx",
+        "les dx, [ebx + 2]",
+        "lds dx, [ebx + 2]",
+        "lfs dx, [ebx + 2]",
+        "lgs dx, [ebx + 2]",
+        "mov edx, ss\n lss cx, [ebx + 2]\n mov ss, edx"
+}
+/// Loads of far pointers, by 32 and by 16 bits: ES, DS, FS, GS and SS each.
+static POINTERS: rt::excursion::CodeTable = machine_code_table! {
+    table SELECTOR_POINTERS:
+        "les edx, [ebx]",
+        "lds edx, [ebx]",
+        "lfs edx, [ebx]",
+        "lgs edx, [ebx]",
+        "mov edx, ss\n lss ecx, [ebx]\n mov ss, edx",
+        "les dx, [ebx + 2]",
+        "lds dx, [ebx + 2]",
+        "lfs dx, [ebx + 2]",
+        "lgs dx, [ebx + 2]",
+        "mov edx, ss\n lss cx, [ebx + 2]\n mov ss, edx"
+};
+const NR_POINTERS: usize = 10;
 
 machine_code_table! {
     code SELECTOR_BRANCHES:
@@ -208,6 +237,65 @@ fn selectors_in_16_bit_mode_at_cpl_0() {
 #[case(feature = SegmentLoads, spec = [sdm2("MOV—Move"), sdm3a("Segment Descriptor Tables"), apm2("Segment Registers")])]
 fn selectors_in_16_bit_mode_at_cpl_3() {
     check_loads(&Program::USER_16, 3, false);
+}
+
+/// LES, LDS, LFS, LGS and LSS of both operand sizes, with every selector.
+fn check_pointers(program: &Program, cpl: u8, is_32_bit: bool) {
+    let arena = Arena::new();
+    let program = put_tables(program, cpl, true);
+    // The pointer's selector stands in its last word; the program reads it through its own DS.
+    let base = program.registers.eip - layout::CODE;
+    let program = program.with(&[(EBX, base + layout::DATA)]);
+    for row in 0..SELECTORS.len() {
+        let selector = selector(row, cpl);
+        let descriptor = found(selector, cpl, true);
+        tables::write_u64(layout::DATA, u64::from(selector.value) << 32);
+        for load in 0..NR_POINTERS {
+            let actual = arena.run(&program, POINTERS.row(load, is_32_bit)).outcome();
+            let is_stack = load % 5 == 4;
+            let expected = Outcome(outcome_of(if is_stack {
+                load_stack(selector, descriptor, cpl, false)
+            } else {
+                load_data(selector, descriptor, cpl)
+            }));
+            match load {
+                0 => check_outcome!("LES r32", [NAMES; row], actual, expected),
+                1 => check_outcome!("LDS r32", [NAMES; row], actual, expected),
+                2 => check_outcome!("LFS r32", [NAMES; row], actual, expected),
+                3 => check_outcome!("LGS r32", [NAMES; row], actual, expected),
+                4 => check_outcome!("LSS r32", [NAMES; row], actual, expected),
+                5 => check_outcome!("LES r16", [NAMES; row], actual, expected),
+                6 => check_outcome!("LDS r16", [NAMES; row], actual, expected),
+                7 => check_outcome!("LFS r16", [NAMES; row], actual, expected),
+                8 => check_outcome!("LGS r16", [NAMES; row], actual, expected),
+                _ => check_outcome!("LSS r16", [NAMES; row], actual, expected),
+            }
+        }
+    }
+}
+
+/// LES, LDS, LFS, LGS and LSS at CPL 0 of 32-bit protected mode take the selectors that MOV takes.
+#[case(feature = SegmentLoads, spec = [sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"), sdm3a("Segment Descriptor Tables"), apm3("LDS")])]
+fn selectors_of_far_pointers_in_32_bit_mode_at_cpl_0() {
+    check_pointers(&Program::PROTECTED_32, 0, true);
+}
+
+/// The same at CPL 3.
+#[case(feature = SegmentLoads, spec = [sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"), sdm3a("Segment Descriptor Tables"), apm3("LDS")])]
+fn selectors_of_far_pointers_in_32_bit_mode_at_cpl_3() {
+    check_pointers(&Program::USER_32, 3, true);
+}
+
+/// The same at CPL 0 of 16-bit protected mode.
+#[case(feature = SegmentLoads, spec = [sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"), sdm3a("Segment Descriptor Tables"), apm3("LDS")])]
+fn selectors_of_far_pointers_in_16_bit_mode_at_cpl_0() {
+    check_pointers(&Program::PROTECTED_16, 0, false);
+}
+
+/// The same at CPL 3 of 16-bit protected mode.
+#[case(feature = SegmentLoads, spec = [sdm2("LDS/LES/LFS/LGS/LSS—Load Far Pointer"), sdm3a("Segment Descriptor Tables"), apm3("LDS")])]
+fn selectors_of_far_pointers_in_16_bit_mode_at_cpl_3() {
+    check_pointers(&Program::USER_16, 3, false);
 }
 
 /// A program that takes each descriptor of memory that a load may name: types of data and code by DPL and RPL.
