@@ -11,6 +11,8 @@ const SPURIOUS_INTERRUPT_VECTOR: u64 = BASE + 0xf0;
 const COMMAND_LOW: u64 = BASE + 0x300;
 const COMMAND_HIGH: u64 = BASE + 0x310;
 const TASK_PRIORITY: u64 = BASE + 0x80;
+const LINT0: u64 = BASE + 0x350;
+const MASKED: u32 = 1 << 16;
 const ASSERT: u32 = 1 << 14;
 const LEVEL: u32 = 1 << 15;
 
@@ -68,10 +70,17 @@ pub fn send(to: To, message: Message) {
     mmio::write_u32(COMMAND_LOW, message.command() | shorthand << 18);
 }
 
-/// Sets the software enable bit, with the spurious vector FFH, and the task priority to 0.
+/// Sets the software enable bit, with the spurious vector FFH, and the task priority to 0. Masks LINT0, by which firmware may
+/// have left the 8259A and a running timer connected.
 pub fn enable() {
+    mmio::write_u32(LINT0, MASKED);
     mmio::write_u32(SPURIOUS_INTERRUPT_VECTOR, 0x1ff);
     mmio::write_u32(TASK_PRIORITY, 0);
+}
+
+/// Clears the software enable bit, as after reset.
+pub fn disable() {
+    mmio::write_u32(SPURIOUS_INTERRUPT_VECTOR, 0xff);
 }
 
 /// Ends the interrupt in service.

@@ -17,6 +17,7 @@ pub mod apic;
 mod barrier;
 pub(crate) mod processor;
 mod start;
+pub mod stub;
 
 use crate::{
     Exception, catch,

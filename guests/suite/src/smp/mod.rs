@@ -1,4 +1,7 @@
 //! More than one processor.
 
+mod halt;
+mod interrupts;
 mod litmus;
 mod running;
+mod start;

@@ -1,0 +1,102 @@
+//! HLT on another processor, and what wakes it.
+
+use case::Needs;
+use core::sync::atomic::{AtomicU32, Ordering};
+use rt::{
+    Outcome, case, check, check_count, check_outcome,
+    clock::Deadline,
+    instruction,
+    smp::{
+        self, Processors, RunError,
+        apic::{self, Message, To},
+    },
+    trap::{self, TrapFrame},
+};
+
+const VECTOR: u8 = 0x61;
+const MICROS: u64 = 300_000;
+
+static NR_TAKEN: AtomicU32 = AtomicU32::new(0);
+static NR_AWAKE: AtomicU32 = AtomicU32::new(0);
+
+fn count(_: &mut TrapFrame) {
+    NR_TAKEN.fetch_add(1, Ordering::AcqRel);
+    apic::end_interrupt();
+}
+
+/// Halts until so many interrupts were taken, and tells after each HLT that it is awake.
+fn halt_repeatedly(nr_interrupts: u64) -> u64 {
+    while u64::from(NR_TAKEN.load(Ordering::Acquire)) < nr_interrupts {
+        smp::wait_for_interrupt();
+        NR_AWAKE.fetch_add(1, Ordering::AcqRel);
+    }
+    1
+}
+
+/// An interrupt wakes a processor out of HLT, whenever it comes: before STI, between STI and HLT, or later.
+#[case(
+    feature = SmpHalt,
+    spec = [sdm2("HLT—Halt"), sdm2("STI—Set Interrupt Flag")],
+    needs = Needs::LOCAL_APIC,
+    vcpus = 2,
+    irqchip = LocalApic,
+    time = 10,
+)]
+fn interrupts_wake_whenever_they_come() {
+    const NR_SENT: u32 = 64;
+    let started = Processors::start(1);
+    check!("a processor starts", started.is_ok());
+    let Ok(processors) = started else { return };
+    let _handling = trap::handle(VECTOR, count);
+    let running = processors.begin(1, halt_repeatedly, NR_SENT.into());
+    for sent in 0..NR_SENT {
+        // The one before was taken, and what follows HLT runs, for as long as these waits: so each comes at another place.
+        for _ in 0..sent % 16 {
+            core::hint::spin_loop();
+        }
+        apic::send(To::Id(1), Message::Fixed(VECTOR));
+        if !Deadline::after(MICROS).wait(|| NR_TAKEN.load(Ordering::Acquire) > sent) {
+            break;
+        }
+    }
+    check!("comes to its end", running.wait(smp::RUN_MICROS).is_ok());
+    check_count!("taken", NR_TAKEN.load(Ordering::Acquire), NR_SENT);
+    check!("each HLT ended by an interrupt", NR_AWAKE.load(Ordering::Acquire) <= NR_SENT);
+}
+
+/// What was true when the halted processor told.
+fn halt_with_interrupts_disabled(_: u64) -> u64 {
+    NR_AWAKE.store(1, Ordering::Release);
+    let result = instruction!("hlt");
+    NR_AWAKE.store(2 + NR_TAKEN.load(Ordering::Acquire), Ordering::Release);
+    Outcome::from(result).0
+}
+
+/// With interrupts disabled an NMI wakes a processor out of HLT, and a maskable interrupt before it does not.
+#[case(
+    feature = SmpHalt,
+    spec = [sdm2("HLT—Halt"), sdm3a("Nonmaskable Interrupt (NMI)"), sdm3a("Masking Maskable Hardware Interrupts")],
+    needs = Needs::LOCAL_APIC,
+    vcpus = 2,
+    irqchip = LocalApic,
+    time = 10,
+)]
+fn nmi_wakes_with_interrupts_disabled() {
+    let started = Processors::start(1);
+    check!("a processor starts", started.is_ok());
+    let Ok(processors) = started else { return };
+    let _handling = trap::handle(VECTOR, count);
+    let running = processors.begin(1, halt_with_interrupts_disabled, 0);
+    check!("is about to halt", Deadline::after(MICROS).wait(|| NR_AWAKE.load(Ordering::Acquire) == 1));
+    apic::send(To::Id(1), Message::Fixed(VECTOR));
+    // Some exits' time: enough for an interrupt that wrongly wakes.
+    check!("a maskable interrupt does not wake it", !rt::interrupts::wait_until(2_000, || running.is_over()));
+    apic::send(To::Id(1), Message::Nmi);
+    let outcome = match running.wait(smp::RUN_MICROS) {
+        Ok(value) => Outcome(value),
+        Err(RunError::Raised(exception)) => exception.into(),
+        Err(_) => Outcome::COMPLETED,
+    };
+    check_outcome!("the NMI does", outcome, Outcome::exception(2, 0));
+    check_count!("the interrupt was not taken before", NR_AWAKE.load(Ordering::Acquire), 2);
+}
