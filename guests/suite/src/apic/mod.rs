@@ -1,0 +1,14 @@
+//! The local APIC.
+
+mod destination_model;
+mod end_of_interrupt;
+mod guest;
+mod interprocessor;
+mod interrupting;
+mod mode_model;
+mod modes;
+mod priorities;
+mod priority_model;
+mod registers;
+mod table;
+mod walk;
