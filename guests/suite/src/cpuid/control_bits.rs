@@ -1,13 +1,17 @@
 //! Feature bits that decide whether a bit of CR4 or IA32_EFER exists.
 
+use super::{
+    consistency::Guest,
+    control_rules::{CR4_BITS, expected_outcome},
+};
 use case::{Needs, Text};
 use rt::{
     Outcome, case, check_outcome,
     cpu::{
-        control::With,
+        control::{With, cr0},
         feature_bit::{
             FeatureBit,
-            Register::{Eax, Ebx, Ecx, Edx},
+            Register::{Ecx, Edx},
         },
         msr::{self, number::IA32_EFER},
     },
@@ -26,55 +30,57 @@ fn set_cr4(bit: u32) -> Outcome {
     }
 }
 
-const CR4_NAMES: &[Text] = names![
-    "DE", "PSE", "MCE", "PGE", "UMIP", "VMXE", "SMXE", "FSGSBASE", "PCIDE", "OSXSAVE", "PKE", "PKS", "UINTR",
-    "LAM_SUP", "SMEP", "SMAP",
-];
-const CR4_TABLE: &[(u32, FeatureBit)] = &[
-    (3, FeatureBit::new(1, 0, Edx, 2)),
-    (4, FeatureBit::new(1, 0, Edx, 3)),
-    (6, FeatureBit::new(1, 0, Edx, 7)),
-    (7, FeatureBit::new(1, 0, Edx, 13)),
-    (11, FeatureBit::new(7, 0, Ecx, 2)),
-    (13, FeatureBit::new(1, 0, Ecx, 5)),
-    (14, FeatureBit::new(1, 0, Ecx, 6)),
-    (16, FeatureBit::new(7, 0, Ebx, 0)),
-    (17, FeatureBit::new(1, 0, Ecx, 17)),
-    (18, FeatureBit::new(1, 0, Ecx, 26)),
-    (22, FeatureBit::new(7, 0, Ecx, 3)),
-    (24, FeatureBit::new(7, 0, Ecx, 31)),
-    (25, FeatureBit::new(7, 0, Edx, 5)),
-    (28, FeatureBit::new(7, 1, Eax, 26)),
-    SMEP,
-    SMAP,
-];
-/// These two cannot be set here: every page of the boot tables is a user page.
-const SMEP: (u32, FeatureBit) = (20, FeatureBit::new(7, 0, Ebx, 7));
-const SMAP: (u32, FeatureBit) = (21, FeatureBit::new(7, 0, Ebx, 20));
+const CR4_NAMES: &[Text] = &{
+    let mut names = [Text::EMPTY; CR4_BITS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = Text::new(CR4_BITS[index].name);
+        index += 1;
+    }
+    names
+};
+
+/// Sets the bits that the model expects this of.
+fn check_bits(expected: Outcome) {
+    for (row, control) in CR4_BITS.iter().enumerate() {
+        if expected_outcome(control, &Guest) == Some(expected.0) {
+            check_outcome!("setting the bit", [CR4_NAMES; row], set_cr4(control.number), expected);
+        }
+    }
+}
 
 /// A bit of CR4 can be set if CPUID tells of its feature.
 #[case(feature = CpuidFeatureBehaviour, spec = [sdm3a("Control Registers"), apm2("CR4 Register")])]
 fn cr4_bits_of_told_features() {
-    for (row, &(bit, feature)) in CR4_TABLE.iter().enumerate() {
-        if bit != SMEP.0 && bit != SMAP.0 && feature.read() {
-            check_outcome!("setting the bit", [CR4_NAMES; row], set_cr4(bit), Outcome::COMPLETED);
-        }
-    }
+    check_bits(Outcome::COMPLETED);
 }
 
 /// Setting a bit of CR4 raises #GP(0) if CPUID does not tell of its feature.
 #[case(feature = CpuidFeatureBehaviour, spec = [sdm3a("Control Registers"), apm2("CR4 Register")])]
 fn cr4_bits_of_untold_features() {
-    for (row, &(bit, feature)) in CR4_TABLE.iter().enumerate() {
-        if !feature.read() {
-            check_outcome!("setting the bit", [CR4_NAMES; row], set_cr4(bit), Outcome::GP);
-        }
+    check_bits(Outcome::GP);
+}
+
+/// CR4.CET needs CR0.WP: setting it without, and clearing CR0.WP with it, raise #GP(0).
+#[case(
+    feature = CpuidFeatureBehaviour,
+    spec = [sdm3a("Control Registers"), sdm2("MOV—Move to/from Control Registers"), apm2("CR4 Register")],
+)]
+fn cet_needs_write_protection() {
+    const CET: u64 = 1 << 23;
+    if !FeatureBit::new(7, 0, Ecx, 7).read() && !FeatureBit::new(7, 0, Edx, 20).read() {
+        rt::skip!(
+            "CPUID tells neither of shadow stacks (leaf 7, ECX bit 7) nor of indirect-branch tracking (EDX bit 20)"
+        );
+        return;
     }
-    // No manual defines these.
-    const UNDEFINED: &[Text] = names!["15", "31", "63"];
-    for (row, bit) in [15, 31, 63].into_iter().enumerate() {
-        check_outcome!("setting undefined bit", [UNDEFINED; row], set_cr4(bit), Outcome::GP);
+    {
+        let _unprotected = With::cr0(0, cr0::WP);
+        check_outcome!("setting CET without WP", With::cr4(CET, 0).map(drop), Outcome::GP);
     }
+    let cet = With::cr4(CET, 0);
+    check_outcome!("setting CET with WP", cet.as_ref().map(|_| ()).map_err(|exception| *exception), Outcome::COMPLETED);
+    check_outcome!("clearing WP with CET", With::cr0(0, cr0::WP).map(drop), Outcome::GP);
 }
 
 fn set_efer(bit: u32) -> Outcome {

@@ -4,6 +4,7 @@ mod basic;
 pub(crate) mod bit;
 mod consistency;
 mod control_bits;
+mod control_rules;
 mod dynamic;
 mod extended;
 pub(crate) mod features;

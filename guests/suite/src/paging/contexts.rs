@@ -4,7 +4,10 @@
 
 use rt::{
     Exception, Outcome, case, catch, check_eq, check_outcome,
-    cpu::control::{self, cr4, write_cr3},
+    cpu::{
+        control::{self, cr4, write_cr3},
+        cpuid::read_leaf,
+    },
     instruction, layout, mmio, names,
     paging::{ALL_RIGHTS, Level, frame, map, table, write_entry_only},
     tables::page_bit::G,
@@ -160,7 +163,9 @@ fn invpcid_refuses() {
             );
         }
     }
-    for bit in 47..63 {
+    // The width that counts is the largest that the processor has, whatever CR4.LA57 is.
+    let linear_bits = read_leaf(0x8000_0008, 0).eax >> 8 & 0xff;
+    for bit in linear_bits - 1..63 {
         check_outcome!("bit of the address alone", [&[]; bit], invpcid(0, 0, 1 << bit), Outcome::GP);
     }
     for kind in 0..4 {

@@ -2,6 +2,7 @@
 
 use super::{
     dependencies::DEPENDENCIES,
+    enumerations::{ENUMERATIONS, judge},
     model::{Zero, holds, is_due},
     zero::{LEAVES, REGISTERS, REPEATED},
 };
@@ -14,7 +15,7 @@ use rt::{
 };
 
 /// The processor that this code runs on.
-pub(super) struct Guest;
+pub(in crate::cpuid) struct Guest;
 
 impl Processor for Guest {
     fn leaf(&self, leaf: u32, subleaf: u32) -> [u32; 4] {
@@ -41,6 +42,7 @@ macro_rules! names_of {
     };
 }
 const DEPENDENCY_NAMES: &[Text] = names_of!(DEPENDENCIES);
+const ENUMERATION_NAMES: &[Text] = names_of!(ENUMERATIONS);
 const LEAF_NAMES: &[Text] = names_of!(LEAVES);
 const REGISTER_NAMES: &[Text] = names_of!(REGISTERS);
 
@@ -71,6 +73,20 @@ fn check_zero(rows: &'static [Zero], report: impl Fn(usize, u32)) {
 #[case(feature = CpuidConsistency, spec = [sdm2("CPUID—CPU Identification"), apm3("Obtaining Processor Information Via the CPUID Instruction")])]
 fn reserved_leaves_are_zero() {
     check_zero(LEAVES, |row, value| check_eq!("register", [LEAF_NAMES; row], value, 0));
+}
+
+/// The leaves from 14H on exist with their features, are zero without, have no subleaf beyond their last, and agree with
+/// each other: tiles with leaf 0DH, topology with leaf 0BH.
+#[case(
+    feature = CpuidConsistency,
+    spec = [sdm2("CPUID—CPU Identification"), apm3("Obtaining Processor Information Via the CPUID Instruction")],
+)]
+fn enumerations_of_later_leaves_agree() {
+    for (row, rule) in ENUMERATIONS.iter().enumerate() {
+        if let Some(holds) = judge(rule, &Guest) {
+            check!("rule", [ENUMERATION_NAMES; row], holds);
+        }
+    }
 }
 
 /// Reserved bits, and those of the other vendor's features, are zero.

@@ -1,9 +1,12 @@
 //! Leaves against each other.
 
 pub(crate) mod dependencies;
+mod enumerations;
 pub(crate) mod model;
 pub(crate) mod zero;
 
 mod areas;
 mod identity;
 mod leaves;
+
+pub(super) use leaves::Guest;
