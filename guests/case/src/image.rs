@@ -151,10 +151,8 @@ pub mod board {
     /// of the host program's own). Read: 1 if a local APIC took the last one.
     pub const SIGNAL_DATA: u16 = SIGNAL_ADDRESS + 4;
     /// Written: drives an interrupt line: bits 7 to 0 the line (GSI), bit 8 the level. With bit 9 set, the level is ignored and
-    /// an event file descriptor that is bound to the line is signalled once. With bit 10 set, the line is one above all
-    /// pins, whose route is the message of the two registers above with this device's last address and data, and an event
-    /// file descriptor bound to it is signalled. Lines from 24 on lead nowhere. Read: how many messages, levels and signals
-    /// were sent.
+    /// an event file descriptor that is bound to the line is signalled once. With bit 10 set, the line does not matter: an event
+    /// file descriptor is signalled whose route is the message of the address above and of bits 31 to 16 as its data.
     pub const SIGNAL_LINE: u16 = SIGNAL_ADDRESS + 8;
     /// Written: any value stores the host's clock (CLOCK_MONOTONIC_RAW, nanoseconds). Read: the low half of what was stored, and
     /// with the next read the high half.

@@ -32,6 +32,7 @@ pub mod paging;
 pub mod pic;
 pub mod pit;
 pub mod report;
+pub mod signals;
 pub mod smp;
 pub mod tables;
 pub mod test_device;

@@ -8,8 +8,8 @@
 //! | 12 | stores the host's clock | the stored value's low half, and with the next read the high half |
 //!
 //! Bits 7:0 of what is written at offset 8 are the line, bit 8 is its level. With bit 9, an event file descriptor that is
-//! bound to the line is signalled instead; with bit 10 one whose route is the message of the last address and data, and the
-//! line does not matter. All ports have 32 bits; other accesses are ignored and read as all ones.
+//! bound to the line is signalled instead; with bit 10 one whose route is the message of the last address and of bits 31:16 as
+//! its data, and the line does not matter. All ports have 32 bits; other accesses are ignored and read as all ones.
 
 #![expect(unsafe_code, reason = "the raw clock has no safe wrapper among our dependencies")]
 // UNSAFETY: one clock_gettime with a structure on the stack.
@@ -42,6 +42,7 @@ mod line {
     pub(super) const LEVEL: u32 = 1 << 8;
     pub(super) const EVENT: u32 = 1 << 9;
     pub(super) const MESSAGE_EVENT: u32 = 1 << 10;
+    pub(super) const DATA_SHIFT: u32 = 16;
 }
 
 /// The device. Where there is no such interrupt controller, a request for one ends the run with
@@ -89,10 +90,11 @@ impl Signals {
         let Some(interrupts) = &self.interrupts else { return Ok(()) };
         let number = value as u8;
         if value & line::MESSAGE_EVENT != 0 {
-            self.message_event.take_if(|(message, _)| *message != self.message);
+            let wanted = MsiMessage { data: value >> line::DATA_SHIFT, ..self.message };
+            self.message_event.take_if(|(message, _)| *message != wanted);
             let (_, event) = match &mut self.message_event {
                 Some(known) => known,
-                none => none.insert((self.message, interrupts.msi_irqfd(self.message)?)),
+                none => none.insert((wanted, interrupts.msi_irqfd(wanted)?)),
             };
             event.signal()?;
         } else if let Some(event) = self.line_events.get_mut(usize::from(number)) {

@@ -1,0 +1,7 @@
+//! Non-maskable interrupts: delivery, blocking and unblocking.
+
+mod blocking;
+mod delivery;
+
+/// Their vector.
+const NMI: u8 = 2;
