@@ -11,3 +11,4 @@ mod platform;
 mod processors;
 mod reusable;
 mod stops;
+mod waits;
