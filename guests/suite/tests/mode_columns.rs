@@ -187,13 +187,11 @@ fn every_column_of_returns_counts() {
 #[test]
 fn each_flag_of_a_return_depends_on_level_and_size() {
     use return_model::{is_same_level, same_level_flags};
-    let loaded = |cpl, iopl: u32, size| {
-        (0..22).filter(|&bit| {
-            let before = 2 | iopl << 12;
-            same_level_flags(before, before ^ 1 << bit, cpl, size) != before
-        })
+    let bits = |cpl, iopl: u32, size| {
+        let before = 2 | iopl << 12;
+        let is_loaded = |bit: u32| same_level_flags(before, before ^ 1 << bit, cpl, size) != before;
+        (0..22).filter(|&bit| is_loaded(bit)).fold(0_u32, |bits, bit| bits | 1 << bit)
     };
-    let bits = |cpl, iopl, size| loaded(cpl, iopl, size).fold(0_u32, |bits, bit| bits | 1 << bit);
     const ALWAYS: u32 = 0x4dd5;
     const WIDE: u32 = ALWAYS | 1 << 16 | 1 << 18 | 1 << 21;
     assert_eq!([bits(0, 0, 2), bits(0, 0, 4)], [ALWAYS | 0x3200, WIDE | 0x3200 | 3 << 19]);

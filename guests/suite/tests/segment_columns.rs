@@ -2,6 +2,8 @@
 
 #[path = "../src/segments/columns.rs"]
 mod columns;
+#[path = "../src/segments/compatibility_model.rs"]
+mod compatibility_model;
 #[path = "../src/segments/long_gate_model.rs"]
 mod long_gate_model;
 #[expect(dead_code, reason = "the cases and another test use the rest")]
@@ -212,4 +214,22 @@ fn user_mode_prevention_by_place() {
         assert_eq!(by_prevention(row, Place::Virtual8086, true), or_undefined(Outcome::GP));
         assert_eq!(by_prevention(row, Place::Virtual8086, false), or_undefined(Outcome::COMPLETED));
     }
+}
+
+#[test]
+fn every_column_of_ways_between_64_bit_and_compatibility_mode_counts() {
+    use compatibility_model::{Size, Way, arrived};
+    let sizes = [Size::Bits16, Size::Bits32, Size::Bits64];
+    for way in [Way::Iretq, Way::Retfq, Way::Iretd, Way::Retf, Way::Jump] {
+        for size in sizes {
+            assert_each_column_counts(arrived(way, size, 0x21_0000, 0x2b, 0x23, 0x9000, 0xcd7));
+        }
+        // What PUSH pushes tells the mode.
+        let stacks: HashSet<_> = sizes.map(|size| arrived(way, size, 0, 0, 0, 0x9000, 2).rsp).into_iter().collect();
+        assert_eq!(stacks.len(), sizes.len());
+        let flags = arrived(way, Size::Bits64, 0, 0, 0, 0x9000, 0xcd7).rflags;
+        assert_eq!(flags, if matches!(way, Way::Iretq | Way::Iretd) { 0xcd7 } else { 2 }, "{way:?}");
+    }
+    let popped = [Way::Iretq, Way::Retfq, Way::Iretd, Way::Retf, Way::Jump].map(Way::popped);
+    assert_eq!(popped, [0, 16, 12, 8, 0]);
 }
