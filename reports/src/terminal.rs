@@ -88,7 +88,8 @@ fn write_set_ups(text: &mut String, report: &Report, style: Style) {
             named.push(format!("… and {nr_more} more, all in the report files"));
         }
         let name = style.paint(Tone::Heading, &one_line(&subject.id));
-        line!(text, "{name}: interrupt set-ups differ in {} cases: {}", cases.len(), named.join(", "));
+        let noun = if cases.len() == 1 { "case" } else { "cases" };
+        line!(text, "{name}: interrupt set-ups differ in {} {noun}: {}", cases.len(), named.join(", "));
     }
 }
 

@@ -15,6 +15,7 @@ use testcases::{
   cargo xtask bench start            start to verdict, against QEMU with its translator and with KVM
   cargo xtask bench start --rounds 9
   cargo xtask bench exits            exits per second, against a bare loop around KVM_RUN
+  cargo xtask bench irq              from an interrupt's signal to its handler, against the same
 
 Exit status: 0 every aim met, 1 one missed, 2 the harness or the request failed.")]
 pub(crate) struct Arguments {
@@ -39,6 +40,15 @@ enum What {
         #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
         exits: u32,
     },
+    /// The time from the signal of an interrupt to its handler in a processor that halts
+    Irq {
+        /// How often each side runs
+        #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Interrupts in each run
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+        signals: u32,
+    },
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -49,6 +59,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             bench::start::measure(&Arc::new(Image::open(&path)?), rounds, &cancel)?
         }
         What::Exits { rounds, exits } => bench::exits::measure(rounds, exits)?,
+        What::Irq { rounds, signals } => bench::interrupts::measure(rounds, signals)?,
     };
     print!("{}", bench::table(&rows));
     Ok(ExitCode::from(u8::from(!rows.iter().all(Row::is_met))))

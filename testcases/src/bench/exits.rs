@@ -1,24 +1,18 @@
 //! Exits per second of the VMM against a bare loop around KVM_RUN with the same guest.
 
-#![expect(unsafe_code, reason = "a bare virtual machine has its memory set by hand")]
-// UNSAFETY: KVM_SET_USER_MEMORY_REGION with memory that outlives the virtual machine.
-
 use super::{
     Row,
+    bare::{BareVm, MEMORY_SIZE_BYTES},
     loops::{self, Kind},
     median,
 };
 use anyhow::{Context as _, bail};
-use kvm_bindings::{kvm_segment, kvm_userspace_memory_region};
-use kvm_ioctls::{Kvm, VcpuExit, VcpuFd};
+use kvm_ioctls::VcpuExit;
 use std::time::{Duration, Instant};
-use vm_memory::{Bytes as _, GuestAddress, GuestMemoryBackend as _, GuestMemoryMmap};
 use vmm::{
     Device, Entry, Flow, GuestMemory, Hypervisor, Image, Location, NoObserver, Region, StopReason, Vm, VmConfig,
 };
 
-/// Memory of both guests in bytes.
-const MEMORY_SIZE_BYTES: usize = 4 << 20;
 /// Part of the bare loop's speed that the VMM is to reach.
 const WANTED: f64 = 0.9;
 
@@ -89,22 +83,11 @@ fn run_ours(hypervisor: &Hypervisor, image: &Image) -> anyhow::Result<Duration> 
 }
 
 fn run_bare(code: &[u8], nr_exits: u32) -> anyhow::Result<Duration> {
-    let memory = GuestMemoryMmap::<()>::from_ranges(&[(GuestAddress(0), MEMORY_SIZE_BYTES)])?;
-    memory.write_slice(code, GuestAddress(loops::ENTRY))?;
-    let vm = Kvm::new()?.create_vm()?;
-    let region = kvm_userspace_memory_region {
-        memory_size: MEMORY_SIZE_BYTES as u64,
-        userspace_addr: memory.get_host_address(GuestAddress(0))? as u64,
-        ..Default::default()
-    };
-    // SAFETY: `memory` outlives the virtual machine, which is dropped at the end of this function before it.
-    unsafe { vm.set_user_memory_region(region) }?;
-    let mut vcpu = vm.create_vcpu(0)?;
-    enter(&vcpu)?;
+    let mut vm = BareVm::new(code, false)?;
     let start = Instant::now();
     let mut seen = 0;
     loop {
-        match vcpu.run()? {
+        match vm.vcpu.run()? {
             VcpuExit::IoIn(_, data) | VcpuExit::MmioRead(_, data) => data.fill(0),
             VcpuExit::IoOut(..) | VcpuExit::MmioWrite(..) => {}
             VcpuExit::Hlt => break,
@@ -117,19 +100,4 @@ fn run_bare(code: &[u8], nr_exits: u32) -> anyhow::Result<Duration> {
         bail!("the guest of the benchmark made {seen} exits instead of {nr_exits}");
     }
     Ok(duration)
-}
-
-/// The state of the PVH entry, written down once more: the peer shares no code with the VMM.
-fn enter(vcpu: &VcpuFd) -> anyhow::Result<()> {
-    let mut sregs = vcpu.get_sregs()?;
-    let data =
-        kvm_segment { limit: u32::MAX, selector: 0x10, type_: 3, present: 1, s: 1, db: 1, g: 1, ..Default::default() };
-    sregs.cs = kvm_segment { selector: 8, type_: 11, ..data };
-    (sregs.ds, sregs.es, sregs.fs, sregs.gs, sregs.ss) = (data, data, data, data, data);
-    sregs.cr0 |= 1;
-    vcpu.set_sregs(&sregs)?;
-    let mut regs = vcpu.get_regs()?;
-    regs.rip = loops::ENTRY;
-    vcpu.set_regs(&regs)?;
-    Ok(())
 }

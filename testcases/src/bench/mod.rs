@@ -2,7 +2,10 @@
 //!
 //! Never a threshold in a timed test: a loaded machine slows both sides, and only their ratio says something.
 
+mod bare;
 pub mod exits;
+mod interrupt_guest;
+pub mod interrupts;
 mod loops;
 pub mod start;
 
@@ -21,7 +24,7 @@ pub struct Row {
     pub theirs: String,
     /// How many times better this side is: above 1 is better.
     pub ratio: f64,
-    /// The ratio that is aimed at.
+    /// The ratio that is aimed at; 0 for a row that is only for information.
     pub wanted: f64,
     /// How many measurements each median is of: ours and theirs.
     pub nr_samples: (usize, usize),
@@ -41,7 +44,11 @@ pub fn table(rows: &[Row]) -> String {
     table.set_header(["what", "ours", "peer", "theirs", "ratio", "aim", "samples"]);
     for row in rows {
         let samples = format!("{}, {}", row.nr_samples.0, row.nr_samples.1);
-        let aim = format!("{} {}", row.wanted, if row.is_met() { "met" } else { "MISSED" });
+        let aim = match row.is_met() {
+            _ if row.wanted == 0.0 => "none".to_owned(),
+            true => format!("{} met", row.wanted),
+            false => format!("{} MISSED", row.wanted),
+        };
         let ratio = if row.ratio >= 10.0 { format!("{:.0}", row.ratio) } else { format!("{:.2}", row.ratio) };
         table.add_row([&row.what, &row.ours, &row.peer, &row.theirs, &ratio, &aim, &samples]);
     }
