@@ -20,7 +20,9 @@ const NR_PINS: u64 = 24;
 
 /// MSRs that are read, with the names of the manuals.
 const MSRS: &[(&str, u32)] = &[
+    ("IA32_TIME_STAMP_COUNTER", 0x10),
     ("IA32_APIC_BASE", 0x1b),
+    ("IA32_TSC_ADJUST", 0x3b),
     ("IA32_SYSENTER_EIP", 0x176),
     ("IA32_MTRR_PHYSMASK0", 0x201),
     ("IA32_MTRR_PHYSMASK1", 0x203),
@@ -33,6 +35,7 @@ const MSRS: &[(&str, u32)] = &[
     ("IA32_PAT", 0x277),
     ("IA32_MTRR_DEF_TYPE", 0x2ff),
     ("IA32_LSTAR", 0xc000_0082),
+    ("IA32_TSC_AUX", 0xc000_0103),
 ];
 
 /// Registers of the local APIC that are read, by their offset (SDM vol. 3A, "Local APIC Register Address Map").
@@ -254,7 +257,16 @@ impl FreshVcpu {
         let mut debug = self.vcpu.get_debug_regs().map_err(refused("KVM_GET_DEBUGREGS"))?;
         (debug.db, debug.dr6, debug.dr7) = ([0x11, 0x22, 0x33, 0x44], 0xffff_4ff1, 0x401);
         self.vcpu.set_debug_regs(&debug).map_err(refused("KVM_SET_DEBUGREGS"))?;
-        for (index, data) in [(0x176, 0x7777), (0x277, 0x0606_0606_0606_0606), (0x2ff, 0x806), (0xc000_0082, 0x8888)] {
+        // The time-stamp counter runs on from its value, which is larger than any that it reaches from 0.
+        for (index, data) in [
+            (0x10, 1 << 50),
+            (0x3b, 0x9999),
+            (0x176, 0x7777),
+            (0x277, 0x0606_0606_0606_0606),
+            (0x2ff, 0x806),
+            (0xc000_0082, 0x8888),
+            (0xc000_0103, 0xaaaa),
+        ] {
             if let Ok(msrs) = Msrs::from_entries(&[kvm_msr_entry { index, data, ..Default::default() }]) {
                 self.vcpu.set_msrs(&msrs).map_err(refused("KVM_SET_MSRS"))?;
             }

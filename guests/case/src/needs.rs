@@ -96,6 +96,8 @@ bitflags::bitflags! {
         const KVM_PV_SCHED_YIELD = 1 << 42;
         /// A time-stamp counter whose rate never changes.
         const INVARIANT_TSC = 1 << 43;
+        /// AMX: tile configuration and tile data.
+        const AMX_TILE = 1 << 44;
         /// Virtual interrupts and the interrupt redirection bitmap (CR4.VME, CR4.PVI).
         const VME = 1 << 46;
         /// Protection keys for supervisor pages.

@@ -56,6 +56,7 @@ const BITS: &[(u32, u32, Output, u32, Needs)] = &[
     (7, 0, Ecx, 16, Needs::LA57),
     (7, 0, Ecx, 22, Needs::RDPID),
     (7, 0, Ecx, 31, Needs::PKS),
+    (7, 0, Edx, 24, Needs::AMX_TILE),
     (0x8000_0001, 0, Ecx, 2, Needs::SVM),
     (0x8000_0001, 0, Edx, 11, Needs::SYSCALL),
     (0x8000_0001, 0, Edx, 20, Needs::NX),

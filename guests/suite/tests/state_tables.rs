@@ -6,6 +6,8 @@ mod environment_model;
 mod masking_model;
 #[path = "../src/state/mxcsr_model.rs"]
 mod mxcsr_model;
+#[path = "../src/state/pkru_model.rs"]
+mod pkru_model;
 #[path = "../src/state/upper_model.rs"]
 mod upper_model;
 #[expect(dead_code, reason = "the cases use the rest")]
@@ -254,5 +256,25 @@ fn opcodes_of_the_x87_environment_are_those_of_the_bytes() {
         let bytes = &row.bytes[usize::from(last)..];
         let bytes = if bytes[0] == 0x3e { &bytes[1..] } else { bytes };
         assert_eq!(row.opcode, u64::from(bytes[0] & 7) << 8 | u64::from(bytes[1]), "{}", row.name);
+    }
+}
+
+#[test]
+fn every_input_and_column_of_pkru_counts() {
+    use pkru_model::{NR_ROWS, PKRU, Row, Saved, restored, row, saved_columns};
+    const MARK: u32 = 0x5a5a_a5a5;
+    let known = |rfbm, xstate_bv| restored(&Row { before: 4, rfbm, xstate_bv, memory: 8 });
+    assert_eq!([known(1, PKRU), known(PKRU, PKRU), known(PKRU, 0), known(PKRU | 1, PKRU)], [4, 8, 0, 8]);
+    let rows: std::collections::BTreeSet<_> =
+        (0..NR_ROWS).map(row).map(|row| (row.before, row.memory, row.rfbm, row.xstate_bv)).collect();
+    assert_eq!(rows.len(), NR_ROWS, "no two rows are the same");
+    for row in (0..NR_ROWS).map(row) {
+        assert_eq!((row.before | row.memory) & 3, 0, "key 0 stays allowed");
+        let is_requested = row.rfbm & PKRU != 0;
+        let right = Saved { in_xstate_bv: true, memory: if is_requested { row.before } else { MARK } };
+        assert!(passes(&saved_columns(&row, MARK, right)));
+        assert!(!passes(&saved_columns(&row, MARK, Saved { memory: right.memory ^ 4, ..right })));
+        let unmarked = Saved { in_xstate_bv: false, ..right };
+        assert_eq!(passes(&saved_columns(&row, MARK, unmarked)), is_requested && row.before == 0);
     }
 }

@@ -3,8 +3,14 @@
 //! Sources: SDM vol. 3A, "Processor State After Reset", table "IA-32 and Intel 64 Processor States Following Power-up,
 //! Reset, or INIT", and "Local APIC State After Power-Up or Reset"; APM vol. 2, "Processor Initialization State", tables
 //! "Initial Processor State" and "Initial State of Segment-Register Attributes". Where both manuals differ, either is
-//! accepted. Not judged: the time-stamp counter, which does not stand still; the rights of TR, which the manuals give
-//! differently and KVM a third way; EFER behind INIT but for LMA; MSRs that the table calls undefined.
+//! accepted. Not judged: the rights of TR, which the manuals give differently and KVM a third way; EFER behind INIT but for
+//! LMA; MSRs that the table calls undefined, such as IA32_TSC_AUX behind reset.
+//!
+//! The time-stamp counter does not stand still: behind reset it must not have reached 2^40, which takes minutes from 0, and
+//! behind INIT it must have gone on by less. IA32_TSC_ADJUST: SDM vol. 3B, "Time-Stamp Counter Adjustment".
+
+/// How far a counter may be from where it started.
+const COUNTER_LIMIT: u64 = 1 << 40;
 
 /// What a field must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +19,10 @@ pub(super) enum Expect {
     OneOf(Vec<u64>),
     /// What it was before.
     Unchanged,
+    /// A counter that started from 0.
+    Started,
+    /// A counter that went on from what it was before.
+    WentOn,
     /// Family, model and stepping, as EAX of CPUID leaf 1 tells them, or 000n06xxH, which is all that the SDM says.
     Signature,
 }
@@ -23,11 +33,13 @@ pub(super) struct Row {
     pub(super) field: String,
     pub(super) mask: u64,
     pub(super) expect: Expect,
+    /// Not every processor has the field.
+    pub(super) is_optional: bool,
 }
 
 impl Row {
     fn new(field: &str, mask: u64, expect: Expect) -> Self {
-        Self { field: field.to_owned(), mask, expect }
+        Self { field: field.to_owned(), mask, expect, is_optional: false }
     }
 
     fn is(field: &str, value: u64) -> Self {
@@ -36,6 +48,10 @@ impl Row {
 
     fn unchanged(field: &str) -> Self {
         Self::new(field, u64::MAX, Expect::Unchanged)
+    }
+
+    fn optional(self) -> Self {
+        Self { is_optional: true, ..self }
     }
 
     /// The id of its check.
@@ -51,6 +67,8 @@ impl Row {
         match &self.expect {
             Expect::OneOf(values) => values.contains(&(actual & self.mask)),
             Expect::Unchanged => before.is_some_and(|before| (before ^ actual) & self.mask == 0),
+            Expect::Started => actual < COUNTER_LIMIT,
+            Expect::WentOn => before.is_some_and(|before| actual.wrapping_sub(before) < COUNTER_LIMIT),
             Expect::Signature => actual == signature || actual & !0xf_00ff == 0x600,
         }
     }
@@ -60,6 +78,10 @@ impl Row {
         match &self.expect {
             Expect::OneOf(values) => values.iter().map(|value| format!("{value:#x}")).collect::<Vec<_>>().join(" or "),
             Expect::Unchanged => before.map_or_else(|| "what it was".to_owned(), |value| format!("{value:#x}")),
+            Expect::Started => format!("less than {COUNTER_LIMIT:#x}"),
+            Expect::WentOn => {
+                before.map_or_else(|| "what it was or more".to_owned(), |value| format!("{value:#x} or more"))
+            }
             Expect::Signature => format!("{signature:#x} or 000n06xxH"),
         }
     }
@@ -167,6 +189,18 @@ pub(super) fn extended_behind_init() -> Vec<Row> {
     .into();
     rows.extend(registers().iter().map(|name| Row::unchanged(name)));
     rows
+}
+
+pub(super) fn time_behind_reset() -> Vec<Row> {
+    vec![Row::is("IA32_TSC_ADJUST", 0).optional(), Row::new("IA32_TIME_STAMP_COUNTER", u64::MAX, Expect::Started)]
+}
+
+pub(super) fn time_behind_init() -> Vec<Row> {
+    vec![
+        Row::unchanged("IA32_TSC_ADJUST").optional(),
+        Row::unchanged("IA32_TSC_AUX").optional(),
+        Row::new("IA32_TIME_STAMP_COUNTER", u64::MAX, Expect::WentOn),
+    ]
 }
 
 /// The local APIC, by reset as by INIT.

@@ -12,6 +12,7 @@ fn right(rows: &[Row]) -> (Fields, Fields) {
         let value = match &row.expect {
             Expect::OneOf(values) => values[0],
             Expect::Unchanged => 0x5a5a & row.mask,
+            Expect::Started | Expect::WentOn => 0x77,
             Expect::Signature => SIGNATURE,
         };
         before.push((row.field.clone(), value));
@@ -69,6 +70,27 @@ fn a_field_that_was_not_read_is_an_error() {
         after.pop();
         assert_eq!(judge(&case, &rows, Some(&before), &after).verdict, Verdict::Error, "{}", case.id);
     }
+}
+
+#[test]
+fn a_field_that_a_processor_may_lack_is_left_out() {
+    for (case, rows) in cases() {
+        let optional = rows.iter().filter(|row| row.is_optional).count();
+        let (before, mut after) = right(&rows);
+        after.retain(|(name, _)| !rows.iter().any(|row| row.is_optional && row.field == *name));
+        let result = judge(&case, &rows, Some(&before), &after);
+        assert_eq!((result.verdict, result.checks.len()), (Verdict::Pass, rows.len() - optional), "{}", case.id);
+    }
+}
+
+#[test]
+fn a_counter_starts_from_zero_and_goes_on() {
+    let started = reset::time_behind_reset().pop().unwrap();
+    assert!(started.accepts(0, None, 0) && started.accepts(1 << 39, None, 0) && !started.accepts(1 << 40, None, 0));
+    let went_on = reset::time_behind_init().pop().unwrap();
+    assert!(went_on.accepts(1 << 50, Some(1 << 50), 0) && went_on.accepts(1 << 50 | 5, Some(1 << 50), 0));
+    assert!(!went_on.accepts(5, Some(1 << 50), 0) && !went_on.accepts((1 << 50) - 1, Some(1 << 50), 0));
+    assert!(!went_on.accepts(1 << 51, Some(1 << 50), 0) && !went_on.accepts(5, None, 0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! x87, vector and extended state, and the instructions and control registers that manage it.
 
+mod amx;
 mod component;
 mod control_bits;
 mod environment;
@@ -13,6 +14,8 @@ mod memory;
 mod mxcsr;
 mod mxcsr_model;
 mod numeric;
+mod pkru;
+mod pkru_model;
 mod registers;
 mod survival;
 mod survival_vector;
