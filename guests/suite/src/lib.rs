@@ -6,9 +6,11 @@
 #![no_std]
 
 mod apic;
+mod apic_timer;
 mod boot;
 mod cpuid;
 mod exceptions;
+mod firmware;
 mod hypercall;
 mod kvmclock;
 mod mmio;
@@ -26,3 +28,4 @@ mod smp;
 mod state;
 mod string;
 mod syscall;
+mod tsc;

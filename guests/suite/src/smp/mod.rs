@@ -5,3 +5,5 @@ mod interrupts;
 mod litmus;
 mod running;
 mod start;
+
+pub(crate) use running::PROCESSORS;

@@ -24,7 +24,7 @@ fn outcome(result: Result<u64, RunError>) -> Outcome {
     }
 }
 
-pub(super) const PROCESSORS: &[Text] = names!["0", "1", "2", "3"];
+pub(crate) const PROCESSORS: &[Text] = names!["0", "1", "2", "3"];
 
 /// Each processor starts, and has the local APIC id that CPUID tells there.
 #[case(

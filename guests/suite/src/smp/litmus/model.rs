@@ -5,15 +5,15 @@
 //! Recent Processor Families"; Sewell et al., "x86-TSO: A Rigorous and Usable Programmer's Model").
 
 /// The most threads of a program.
-pub const MAX_THREADS: usize = 4;
+pub(crate) const MAX_THREADS: usize = 4;
 /// The most outcomes of a program.
-pub const MAX_OUTCOMES: usize = 256;
+pub(crate) const MAX_OUTCOMES: usize = 256;
 /// The most stores that wait in a buffer: as many as a thread of the table makes.
 const MAX_STORES: usize = 3;
 
 /// An instruction. Locations are 0 to 2, registers 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
+pub(crate) enum Op {
     /// Stores a value at a location.
     Write(usize, u8),
     /// Loads a location into a register.
@@ -26,11 +26,11 @@ pub enum Op {
 
 /// What a run of a program leaves: registers of each thread, then the locations; two bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome(pub u32);
+pub(crate) struct Outcome(pub u32);
 
 impl Outcome {
     /// Puts it together.
-    pub fn new(registers: &[[u8; 2]; MAX_THREADS], memory: [u8; 3]) -> Self {
+    pub(crate) fn new(registers: &[[u8; 2]; MAX_THREADS], memory: [u8; 3]) -> Self {
         let mut bits = 0;
         for thread in registers {
             for &value in thread {
@@ -46,24 +46,24 @@ impl Outcome {
 
 /// A set of outcomes.
 #[derive(Clone, Copy, Debug)]
-pub struct Outcomes {
+pub(crate) struct Outcomes {
     list: [Outcome; MAX_OUTCOMES],
     count: usize,
 }
 
 impl Outcomes {
     /// None.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { list: [Outcome(0); MAX_OUTCOMES], count: 0 }
     }
 
     /// Those in it.
-    pub fn list(&self) -> &[Outcome] {
+    pub(crate) fn list(&self) -> &[Outcome] {
         self.list.get(..self.count).unwrap_or_default()
     }
 
     /// Where an outcome stands in the list.
-    pub fn position(&self, outcome: Outcome) -> Option<usize> {
+    pub(crate) fn position(&self, outcome: Outcome) -> Option<usize> {
         self.list().iter().position(|&known| known == outcome)
     }
 
@@ -78,11 +78,11 @@ impl Outcomes {
 }
 
 /// Threads, each a list of instructions.
-pub type Threads = [&'static [Op]];
+pub(crate) type Threads = [&'static [Op]];
 
 /// Each program's outcome is one of a machine with this property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
+pub(crate) enum Model {
     /// Stores wait in buffers.
     TotalStoreOrder,
     /// Sequential consistency: stores take effect at once.
@@ -99,7 +99,7 @@ struct Machine {
 }
 
 /// All outcomes of a program whose locations are 0 at first.
-pub fn outcomes(threads: &Threads, model: Model) -> Outcomes {
+pub(crate) fn outcomes(threads: &Threads, model: Model) -> Outcomes {
     let machine = Machine {
         next: [0; MAX_THREADS],
         stores: [[(0, 0); MAX_STORES]; MAX_THREADS],
