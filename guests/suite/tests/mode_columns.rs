@@ -4,6 +4,8 @@
 mod columns;
 #[path = "../src/modes/edge_model.rs"]
 mod edge_model;
+#[path = "../src/modes/port_permission_model.rs"]
+mod port_permission_model;
 #[path = "../src/modes/redirection_model.rs"]
 mod redirection_model;
 #[path = "../src/modes/return_model.rs"]
@@ -207,4 +209,30 @@ fn each_flag_of_a_return_depends_on_level_and_size() {
     assert_eq!(return_model::masked(0, 4).outcome, Outcome::DB.0);
     assert_eq!(return_model::before(0, 2, 0), 0x2002);
     assert_eq!([0, 1].map(|cpl| return_model::before(1, 0, cpl) >> 19 & 3), [0, 3]);
+}
+
+#[test]
+fn every_column_of_port_strings_at_cpl_3_counts() {
+    use port_permission_model::{CLEAR, OFFSETS, ROWS, by_limit, by_permission, is_clear, moved};
+    for row in ROWS {
+        for offset in OFFSETS {
+            let outcome = by_limit(row, offset);
+            assert_each_column_counts(moved(row, outcome, 0x4000, offset));
+            let fault = if row.is_stack { Outcome::SS } else { Outcome::GP };
+            let is_inside = (offset..offset + row.size).all(|address| address <= 0xffff);
+            assert_eq!(outcome, if is_inside { Outcome::COMPLETED } else { fault });
+        }
+        let done = moved(row, Outcome::COMPLETED, 0, 0x5000);
+        let refused = moved(row, Outcome::GP, 0, 0x5000);
+        assert_eq!((refused.esi, refused.edi), (0x5000, 0x5000));
+        assert_eq!(done.esi + done.edi, 0xa000 + u64::from(row.size));
+        assert_eq!(done.edi > done.esi, row.is_input);
+    }
+    for size in [1, 2, 4] {
+        let allowed = CLEAR.map(|clear| is_clear(clear, size));
+        let expected = CLEAR.map(|clear: u32| clear.trailing_ones() >= size);
+        assert_eq!(allowed, expected, "{size}");
+    }
+    assert_eq!([by_permission(true), by_permission(false)], [Outcome::COMPLETED, Outcome::GP]);
+    assert!(ROWS.iter().any(|row| row.has_other_address_size));
 }

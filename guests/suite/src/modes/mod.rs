@@ -9,6 +9,8 @@ mod entering;
 mod interrupt_returns;
 mod limits;
 mod model;
+mod port_permission_model;
+mod port_permissions;
 mod port_strings;
 mod protected_16;
 mod protected_32;

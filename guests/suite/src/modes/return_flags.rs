@@ -45,7 +45,7 @@ struct Place {
 
 impl Place {
     fn cs(self) -> u32 {
-        u32::from(SEGMENTS) + self.cpl * 16 | self.cpl
+        (u32::from(SEGMENTS) + self.cpl * 16) | self.cpl
     }
 
     fn code(self, size: u32) -> &'static Code {
