@@ -134,6 +134,8 @@ bitflags::bitflags! {
         const PM_TIMER = 1 << 61;
         /// Our signalling device: the host sends messages and drives interrupt lines on request (see `case::image`).
         const SIGNALS = 1 << 62;
+        /// ACPI tables that tell of the board, and of all processors.
+        const FIRMWARE_TABLES = 1 << 63;
     }
 }
 

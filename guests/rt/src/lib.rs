@@ -13,6 +13,7 @@ mod select;
 mod symbols;
 mod vectors;
 
+pub mod acpi;
 pub mod attempts;
 pub mod boot;
 pub mod catch;

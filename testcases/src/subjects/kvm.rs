@@ -5,6 +5,7 @@
 
 use super::{
     Image, Program, Subject, SubjectError, command_line,
+    dissolver::Dissolver,
     watchdog::{Limit, Watchdog},
 };
 use crate::{
@@ -40,6 +41,7 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::TEST_DEVICE)
     .union(Needs::LOCAL_APIC)
     .union(CHIPSET)
+    .union(Needs::FIRMWARE_TABLES)
     .union(Needs::SIGNALS)
     .union(Needs::UNCLAIMED)
     .union(Needs::SINGLE_INSTRUCTIONS)
@@ -72,6 +74,7 @@ pub struct OurVmm {
     loaded: vmm::Image,
     image: Arc<Image>,
     watchdog: Watchdog,
+    dissolver: Dissolver<Vm>,
 }
 
 pub(super) fn open(
@@ -116,6 +119,7 @@ impl OurVmm {
             loaded,
             image: image.clone(),
             watchdog: Watchdog::start(),
+            dissolver: Dissolver::start(),
         })
     }
 
@@ -142,7 +146,7 @@ impl OurVmm {
                 let watch = self.watchdog.watch(vm.handle(), cancel, limit);
                 let stopped = vm.run(observer);
                 drop(watch);
-                match stopped {
+                let ending = match stopped {
                     Ok(stopped) => {
                         self.collect_rest(&vm, &inbox);
                         if let Some(statistics) = statistics {
@@ -151,7 +155,12 @@ impl OurVmm {
                         self.ending(&stopped, &inbox, cancel)
                     }
                     Err(error) => Ending::Harness { text: chain(&error) },
+                };
+                // Others are gone faster than another thread is woken.
+                if program.interrupts() == Some(InterruptSetup::Kernel) {
+                    self.dissolver.dissolve(vm);
                 }
+                ending
             }
             Err(error) => Ending::Harness { text: chain(&error) },
         };
@@ -265,14 +274,14 @@ impl OurVmm {
 
 /// The interrupt controllers of the set-up; without one, the cheapest that will do.
 fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmConfig {
-    let (needs_apic, needs_chipset) = match program {
+    let needs = match program {
         // It asks CPUID what the processor has, the local APIC among it.
-        Program::Probe(_) => (true, false),
-        Program::Case(case) => (
-            case.needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS),
-            case.needs.intersects(CHIPSET),
-        ),
+        Program::Probe(_) => Needs::LOCAL_APIC,
+        Program::Case(case) => case.needs,
     };
+    let needs_apic = needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS);
+    let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES);
+    let config = VmConfig { acpi: needs.contains(Needs::FIRMWARE_TABLES), ..config };
     let interrupts = match program.interrupts() {
         Some(InterruptSetup::Kernel) => vmm::InterruptSetup::Kernel,
         Some(InterruptSetup::Split) => vmm::InterruptSetup::Split,

@@ -35,7 +35,8 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::PIT)
     .union(Needs::HPET)
     .union(Needs::RTC)
-    .union(Needs::PM_TIMER);
+    .union(Needs::PM_TIMER)
+    .union(Needs::FIRMWARE_TABLES);
 /// The program's usual name.
 const PROGRAM: &str = "qemu-system-x86_64";
 /// What to type where it is missing.
