@@ -313,14 +313,13 @@ mod tests {
     fn a_case_in_several_setups_is_found_with_and_without_them() {
         use InterruptSetup::{Kernel, Split, User};
         let all = ["kernel", "split", "user"].map(|setup| format!("pio::outs_advances_rsi@{setup}"));
-        let [_, split, user] = &all;
         let selected = |filter: &str, setups: &[InterruptSetup]| selected_in(&[filter], setups).unwrap();
         assert_eq!(selected("pio::outs_advances_rsi", &[]), all);
         assert_eq!(selected("outs", &[]), all);
         assert_eq!(selected("*::outs*_rsi", &[]), all);
-        assert_eq!(selected("pio::outs_advances_rsi@split", &[]), [split.clone()]);
-        assert_eq!(selected("*@user", &[]), [user.clone()]);
-        assert_eq!(selected("outs", &[User, Split]), [split.clone(), user.clone()]);
+        assert_eq!(selected("pio::outs_advances_rsi@split", &[]), all[1..2]);
+        assert_eq!(selected("*@user", &[]), all[2..]);
+        assert_eq!(selected("outs", &[User, Split]), all[1..]);
         // Cases that run once are not asked in which.
         assert_eq!(selected("pio", &[Kernel]).len(), 2);
         let none = selected_in(&["*@user"], &[Kernel]).unwrap_err().to_string();

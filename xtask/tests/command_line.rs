@@ -64,6 +64,20 @@ fn unknown_cases_are_told_with_the_nearest() {
 }
 
 #[test]
+fn cases_in_several_interrupt_setups_are_told_with_their_ids() {
+    let id = "msr::existence_of_apic_msrs";
+    assert_refused(&["run", id], &["say which", "existence_of_apic_msrs@kernel", "existence_of_apic_msrs@user"]);
+    assert_refused(&["run", &format!("{id}@usr")], &["did you mean", "existence_of_apic_msrs@user"]);
+    assert_refused(&["test", "--interrupts", "kernl"], &["kernl", "kernel, split, user"]);
+    assert_refused(&["list", &format!("{id}@split"), "--interrupts", "user"], &["interrupt set-up user"]);
+    let output = output(&["list", "--json", id, "--interrupts", "split,user"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let setups: Vec<_> = value["cases"].as_array().unwrap().iter().map(|case| &case["setup"]).collect();
+    assert_eq!(setups, ["split", "user"]);
+    assert!(value["cases"].as_array().unwrap().iter().all(|case| case["plain_id"] == id));
+}
+
+#[test]
 fn unknown_subjects_are_told_with_those_there_are() {
     assert_refused(&["test", "--subject", "xen", "--report", "/tmp"], &["xen", "vmm, qemu-kvm, qemu-tcg"]);
 }

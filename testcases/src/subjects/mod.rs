@@ -2,6 +2,7 @@
 //!
 //! A new subject is a file here, a line in [`KINDS`], and a baseline in `testcases/baselines`.
 
+mod dissolver;
 mod kvm;
 mod opened;
 mod qemu;
