@@ -60,6 +60,12 @@ pub(crate) fn for_vcpu(supported: &CpuId, machine: Machine, index: u8) -> CpuId 
     table
 }
 
+/// The processor's family, model and stepping as it tells them after a reset: EAX of leaf 1.
+pub(crate) fn signature(table: &CpuId) -> u32 {
+    let features = table.as_slice().iter().find(|entry| entry.function == leaf::FEATURES);
+    features.map_or(0, |entry| entry.eax)
+}
+
 /// Width of physical addresses in bits.
 pub(crate) fn physical_address_bits(table: &CpuId) -> u8 {
     let sizes = table.as_slice().iter().find(|entry| entry.function == leaf::ADDRESS_SIZES);
