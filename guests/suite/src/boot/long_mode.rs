@@ -23,7 +23,7 @@ fn bits_of_long_mode_are_set() {
 }
 
 /// Clearing IA32_EFER.LME while paging is enabled raises #GP(0) and changes nothing.
-#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("Long-Mode Consistency Checks")])]
+#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("Consistency Checks")])]
 fn lme_is_locked_while_paging() {
     let before = msr::read(IA32_EFER).unwrap_or(0);
     const NAMES: &[Text] = names!["LME", "LME and LMA"];
@@ -43,7 +43,7 @@ fn lma_is_read_only() {
 }
 
 /// Clearing CR4.PAE while long mode is active raises #GP(0) and changes nothing.
-#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("Long-Mode Consistency Checks")])]
+#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("Consistency Checks")])]
 fn pae_is_locked_in_long_mode() {
     let before = control::read_cr4();
     check_outcome!("MOV to CR4 that clears PAE", control::write_cr4(before & !cr4::PAE), Outcome::GP);

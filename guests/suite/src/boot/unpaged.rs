@@ -27,7 +27,7 @@ fn lma_follows_paging() {
 }
 
 /// Enabling paging with IA32_EFER.LME set and CR4.PAE clear raises #GP(0), and long mode stays inactive.
-#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("Long-Mode Consistency Checks")])]
+#[case(feature = LongModeActivation, spec = [sdm3a("Paging-Mode Enabling"), apm2("Consistency Checks")])]
 fn long_mode_needs_pae() {
     let attempt = unpaged::attempt(CR4 & !(cr4::PAE as u32), LME, CR0);
     check_eq!("enabling paging faults", attempt.faulted, 1);

@@ -45,7 +45,7 @@ fn execute_disable_is_reserved_without_nxe() {
 
 /// The physical-address bits from MAXPHYADDR up are reserved at every level: the lowest of them raises #PF with RSVD.
 #[case(feature = PagingReservedBits, spec = [sdm3a("4-Level Paging and 5-Level Paging"),
-       sdm3a("Physical-Address Width")])]
+       sdm3a("Enumeration of Paging Features by CPUID")])]
 fn lowest_bit_above_maxphyaddr() {
     let width = read_physical_address_bits();
     if width >= 52 {

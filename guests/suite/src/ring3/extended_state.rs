@@ -21,7 +21,7 @@ user_code!(store_top: "fstp tbyte ptr [rdi]", "mov rax, [rdi]", "ret");
 user_code!(faulting: "ud2");
 
 /// SSE registers, MXCSR and the x87 stack keep their values on the way through CPL 0.
-#[case(feature = Ring3ExtendedState, spec = sdm1("Programming With Intel SSE, SSE2"))]
+#[case(feature = Ring3ExtendedState, spec = [sdm1("XMM Registers"), sdm1("MXCSR Control and Status Register")])]
 fn state_survives_transitions() {
     let value = 0x0123_4567_89ab_cdef;
     let _ = user::call(set_xmm, value);
@@ -257,7 +257,7 @@ user_code!(zero_upper: "vpcmpeqd xmm0, xmm0, xmm0", "vinsertf128 ymm0, ymm0, xmm
 user_code!(three_operands: "vmovq xmm1, rdi", "vmovq xmm2, rdi", "vpaddq xmm0, xmm1, xmm2", "vmovq rax, xmm0", "ret");
 
 /// With AVX state enabled in XCR0, VEX.128 clears the upper half, a legacy SSE instruction keeps it; without, #UD.
-#[case(feature = Ring3ExtendedState, spec = [sdm1("Vector Extension and Legacy Instruction Lengths"),
+#[case(feature = Ring3ExtendedState, spec = [sdm2("Vector Length Transition and Programming Considerations"),
        sdm1("Detection of Intel AVX Instructions")], needs = Needs::AVX | Needs::XSAVE)]
 fn avx_upper_halves() {
     check_outcome!("OSXSAVE clear", user::call(three_operands, 1), Outcome::UD);

@@ -77,7 +77,7 @@ fn verify_segments() {
 }
 
 /// LAR and LSL load access rights and limit of a segment that CPL 3 may see, and clear ZF for the others.
-#[case(feature = Ring3Privilege, spec = [sdm2("LAR—Load Access Rights"), sdm2("LSL—Load Segment Limit")])]
+#[case(feature = Ring3Privilege, spec = [sdm2("LAR—Load Access Rights Byte"), sdm2("LSL—Load Segment Limit")])]
 fn load_rights_and_limits() {
     const ROWS: &[Text] = names!["data", "code", "32-bit code", "data of CPL 0", "null", "beyond the limit"];
     let table = [

@@ -151,7 +151,7 @@ fn iret_at_cpl_3() {
 
 /// A far return to a 32-bit code segment enters compatibility mode, where 48H is DEC and not REX.W, and one to the 64-bit
 /// segment leaves it.
-#[case(feature = Ring3Transitions, spec = [sdm2("RET—Return From Procedure"), sdm1("IA-32e Mode Operation")])]
+#[case(feature = Ring3Transitions, spec = [sdm2("RET—Return From Procedure"), sdm3a("64-bit Mode and Compatibility Mode Operation")])]
 fn compatibility_mode_and_back() {
     // In compatibility mode: DEC EAX; JMP FAR 2B:<frame 0 + 16>. There, in 64-bit mode: REX.W INC RAX; UD2.
     let mut at = frame(0);

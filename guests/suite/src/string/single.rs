@@ -148,7 +148,7 @@ fn scas() {
 
 /// With the address-size prefix, ESI and EDI address memory and are stepped, clearing bits 63 to 32.
 #[case(feature = StringInstructions, spec = [sdm2("MOVS/MOVSB/MOVSW/MOVSD/MOVSQ—Move Data From String to String"),
-       sdm1("Address-Size and Operand-Size Prefixes in 64-Bit Mode")])]
+       sdm1("Operand Size and Address Size in 64-Bit Mode")])]
 fn address_size_prefix() {
     const GARBAGE: u64 = 0x7654_3210 << 32;
     for (row, is_user) in [false, true].into_iter().enumerate() {

@@ -72,7 +72,7 @@ instructions! {
 /// SSE instructions raise #UD at CPL 3 while CR4.OSFXSR is clear.
 #[case(
     feature = CpuidFeatureTable,
-    spec = [sdm2("Exception Conditions"), apm2("FXSAVE/FXRSTOR Support (OSFXSR) Bit")],
+    spec = [sdm3a("Control Registers"), apm2("FXSAVE/FXRSTOR Support (OSFXSR) Bit")],
 )]
 fn sse_instructions_without_osfxsr() {
     let _clear = With::cr4(0, cr4::OSFXSR);

@@ -64,7 +64,7 @@ bits! {
     reserved_bits_of_extended_msrs Extended Faults,
         [sdm4("Architectural MSRs"), apm2("Extended Feature Enable Register (EFER)")];
     /// Writable bits of AMD's own MSRs read back as they were written.
-    values_of_amd_msrs Amd Values, [apm2("VM_HSAVE_PA MSR (C001_0117h)"), apm2("Address Breakpoint Matching")];
+    values_of_amd_msrs Amd Values, [apm2("VM_HSAVE_PA MSR (C001_0117h)"), apm2("Debug Breakpoint Address Masking")];
     /// Setting a reserved bit of AMD's own MSRs raises #GP(0) and changes nothing.
     reserved_bits_of_amd_msrs Amd Faults, [apm2("VM_HSAVE_PA MSR (C001_0117h)")];
 }
