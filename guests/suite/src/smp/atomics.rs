@@ -1,0 +1,185 @@
+//! Locked read-modify-write instructions of several processors on one location: no update is lost.
+
+use super::running::PROCESSORS;
+use case::{Needs, Text};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use rt::{
+    case, check, check_eq,
+    smp::{self, Barrier, Processors},
+    user, user_code,
+};
+
+/// How often each processor updates the location.
+const NR_UPDATES: u64 = 1_000;
+const NR_PROCESSORS: u64 = 3;
+
+/// Two cache lines; the location stands at the start or across the border.
+#[repr(align(128))]
+struct Lines([AtomicU64; 16]);
+
+static LINES: Lines = Lines([const { AtomicU64::new(0) }; 16]);
+static MEETING: Barrier = Barrier::new();
+/// Number of the row that runs.
+static ROW: AtomicU32 = AtomicU32::new(0);
+
+// Each gets the location's address in RDI.
+macro_rules! update {
+    ($name:ident: $($code:literal),+) => {
+        user_code!($name:
+            "push rbx", "mov r11d, {count}", "2:", $($code,)+ "dec r11", "jnz 2b", "pop rbx", "xor eax, eax", "ret",
+            count = const super::NR_UPDATES
+        );
+    };
+}
+
+update!(inc_8: "lock inc byte ptr [rdi]");
+update!(inc_16: "lock inc word ptr [rdi]");
+update!(inc_32: "lock inc dword ptr [rdi]");
+update!(inc_64: "lock inc qword ptr [rdi]");
+update!(add_8: "lock add byte ptr [rdi], 1");
+update!(sub_32: "lock sub dword ptr [rdi], -1");
+update!(adc_32: "stc", "lock adc dword ptr [rdi], 0");
+update!(sbb_64: "stc", "lock sbb qword ptr [rdi], -2");
+update!(xadd_8: "mov eax, 1", "lock xadd [rdi], al");
+update!(xadd_16: "mov eax, 1", "lock xadd [rdi], ax");
+update!(xadd_32: "mov eax, 1", "lock xadd [rdi], eax");
+update!(xadd_64: "mov eax, 1", "lock xadd [rdi], rax");
+update!(neg_not: "lock not qword ptr [rdi]", "lock neg qword ptr [rdi]");
+update!(cmpxchg_8: "mov al, [rdi]", "3:", "mov ecx, eax", "inc ecx", "lock cmpxchg [rdi], cl", "jne 3b");
+update!(cmpxchg_16: "mov ax, [rdi]", "3:", "mov ecx, eax", "inc ecx", "lock cmpxchg [rdi], cx", "jne 3b");
+update!(cmpxchg_32: "mov eax, [rdi]", "3:", "lea ecx, [rax + 1]", "lock cmpxchg [rdi], ecx", "jne 3b");
+update!(cmpxchg_64: "mov rax, [rdi]", "3:", "lea rcx, [rax + 1]", "lock cmpxchg [rdi], rcx", "jne 3b");
+update!(cmpxchg8b: "mov eax, [rdi]", "mov edx, [rdi + 4]",
+    "3:", "mov ebx, eax", "mov ecx, edx", "add ebx, 1", "adc ecx, 0", "lock cmpxchg8b [rdi]", "jne 3b");
+update!(bts_lock: "3:", "lock bts dword ptr [rdi + 16], 7", "jnc 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "lock btr dword ptr [rdi + 16], 7");
+update!(btc_lock: "3:", "lock bts dword ptr [rdi + 16], 31", "jnc 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "lock btc dword ptr [rdi + 16], 31");
+update!(xchg_8_lock: "3:", "mov eax, 1", "xchg [rdi + 16], al", "test al, al", "jz 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "mov byte ptr [rdi + 16], 0");
+update!(xchg_64_lock: "3:", "mov eax, 1", "xchg [rdi + 16], rax", "test rax, rax", "jz 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "mov qword ptr [rdi + 16], 0");
+update!(or_and_lock: "3:", "lock bts dword ptr [rdi + 16], 0", "jnc 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "lock or dword ptr [rdi + 16], 2", "lock and dword ptr [rdi + 16], ~1",
+    "lock xor dword ptr [rdi + 16], 0");
+
+/// How many updates a pass of the loop makes does not count for these: they leave the location as NOT and NEG do, one more.
+type Code = extern "C" fn(u64) -> u64;
+
+macro_rules! rows {
+    ($($name:literal $code:ident $bits:literal $offset:literal;)+) => {
+        const NAMES: &[Text] = &[$(Text::new($name)),+];
+        /// What runs, the location's width in bits, and its offset in the lines.
+        const ROWS: &[(Code, u32, u64)] = &[$(($code, $bits, $offset)),+];
+    };
+}
+
+rows! {
+    "LOCK INC, 8 bits" inc_8 8 0;
+    "LOCK INC, 16 bits" inc_16 16 0;
+    "LOCK INC, 32 bits" inc_32 32 0;
+    "LOCK INC, 64 bits" inc_64 64 0;
+    "LOCK INC, 16 bits, not aligned" inc_16 16 3;
+    "LOCK INC, 32 bits, not aligned" inc_32 32 5;
+    "LOCK INC, 64 bits, not aligned" inc_64 64 9;
+    "LOCK INC, 16 bits, across cache lines" inc_16 16 63;
+    "LOCK INC, 32 bits, across cache lines" inc_32 32 62;
+    "LOCK INC, 64 bits, across cache lines" inc_64 64 60;
+    "LOCK ADD, 8 bits" add_8 8 1;
+    "LOCK SUB, 32 bits" sub_32 32 0;
+    "LOCK ADC, 32 bits" adc_32 32 0;
+    "LOCK SBB, 64 bits" sbb_64 64 0;
+    "LOCK XADD, 8 bits" xadd_8 8 0;
+    "LOCK XADD, 16 bits" xadd_16 16 0;
+    "LOCK XADD, 32 bits" xadd_32 32 0;
+    "LOCK XADD, 64 bits" xadd_64 64 0;
+    "LOCK XADD, 64 bits, across cache lines" xadd_64 64 57;
+    "LOCK NOT and LOCK NEG" neg_not 64 0;
+    "LOCK CMPXCHG, 8 bits" cmpxchg_8 8 0;
+    "LOCK CMPXCHG, 16 bits" cmpxchg_16 16 0;
+    "LOCK CMPXCHG, 32 bits" cmpxchg_32 32 0;
+    "LOCK CMPXCHG, 64 bits" cmpxchg_64 64 0;
+    "LOCK CMPXCHG, 64 bits, across cache lines" cmpxchg_64 64 61;
+    "LOCK CMPXCHG8B" cmpxchg8b 64 0;
+    "LOCK CMPXCHG8B, across cache lines" cmpxchg8b 64 60;
+    "a lock of LOCK BTS and LOCK BTR" bts_lock 64 0;
+    "a lock of LOCK BTS and LOCK BTC" btc_lock 64 0;
+    "a lock of XCHG, 8 bits" xchg_8_lock 64 0;
+    "a lock of XCHG, 64 bits" xchg_64_lock 64 0;
+    "a lock of LOCK BTS and LOCK AND" or_and_lock 64 0;
+}
+
+fn base() -> u64 {
+    LINES.0.as_ptr() as u64
+}
+
+fn clear() {
+    for word in &LINES.0 {
+        word.store(0, Ordering::Relaxed);
+    }
+}
+
+fn update(_: u64) -> u64 {
+    let Some(&(code, _, offset)) = ROWS.get(ROW.load(Ordering::Relaxed) as usize) else { return 0 };
+    u64::from(user::call(code, base() + offset).is_ok())
+}
+
+/// The low bits of the quadword at an offset that need not be aligned.
+fn read(offset: u64, bits: u32) -> u64 {
+    rt::mmio::read_u64(base() + offset) & (u64::MAX >> (64 - bits))
+}
+
+/// Updates of one location by three processors are all there, of every width and alignment.
+#[case(
+    feature = SmpAtomics,
+    spec = [sdm3a("Locked Atomic Operations"), sdm2("LOCK—Assert LOCK# Signal Prefix"), apm2("Memory Consistency")],
+    needs = Needs::LOCAL_APIC,
+    vcpus = 3,
+    time = 10,
+)]
+fn no_update_is_lost() {
+    let started = Processors::start(NR_PROCESSORS as usize - 1);
+    check!("two processors start", started.is_ok());
+    let Ok(processors) = started else { return };
+    for (row, &(_, bits, offset)) in ROWS.iter().enumerate() {
+        clear();
+        ROW.store(row as u32, Ordering::Relaxed);
+        for (index, result) in processors.on_all(update).into_iter().enumerate().take(NR_PROCESSORS as usize) {
+            check_eq!("comes to its end", [PROCESSORS; index], result.unwrap_or(0), 1);
+        }
+        let expected = NR_UPDATES * NR_PROCESSORS & (u64::MAX >> (64 - bits));
+        check_eq!("updates", [NAMES; row], read(offset, bits), expected);
+    }
+}
+
+fn update_after_meeting(_: u64) -> u64 {
+    MEETING.wait(2, smp::RUN_MICROS);
+    let mut is_ok = true;
+    for _ in 0..10 {
+        is_ok &= user::call(inc_32, base()).is_ok();
+    }
+    u64::from(is_ok)
+}
+
+/// Updates at CPL 0 and at CPL 3 are atomic against each other.
+#[case(
+    feature = SmpAtomics,
+    spec = [sdm3a("Locked Atomic Operations"), apm2("Memory Consistency")],
+    needs = Needs::LOCAL_APIC,
+    vcpus = 2,
+    time = 10,
+)]
+fn across_privilege_levels() {
+    const NR_HERE: u32 = 500;
+    let started = Processors::start(1);
+    check!("a processor starts", started.is_ok());
+    let Ok(processors) = started else { return };
+    let running = processors.begin(1, update_after_meeting, 0);
+    check!("the processors meet", MEETING.wait(2, smp::RUN_MICROS));
+    for _ in 0..NR_HERE {
+        // It is the low half of the location at the start of the lines, which counts no further than 32 bits here.
+        LINES.0[0].fetch_add(1, Ordering::Relaxed);
+    }
+    check_eq!("comes to its end", running.wait(smp::RUN_MICROS).unwrap_or(0), 1);
+    check_eq!("updates", read(0, 64), u64::from(NR_HERE) + NR_UPDATES * 10);
+}
