@@ -90,7 +90,7 @@ fn ender() -> Vec<u8> {
     let mut a = CodeAssembler::new(16).unwrap();
     let wait = |a: &mut CodeAssembler| {
         let mut here = a.create_label();
-        a.mov(cx, 200).unwrap();
+        a.mov(cx, 4000).unwrap();
         a.set_label(&mut here).unwrap();
         // An exit, for as long as it takes.
         a.in_(al, 0x80).unwrap();
