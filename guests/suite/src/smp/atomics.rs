@@ -10,7 +10,7 @@ use rt::{
 };
 
 /// How often each processor updates the location.
-const NR_UPDATES: u64 = 1_000;
+const NR_UPDATES: u64 = 10_000;
 const NR_PROCESSORS: u64 = 3;
 
 /// Two cache lines; the location stands at the start or across the border.
@@ -18,6 +18,8 @@ const NR_PROCESSORS: u64 = 3;
 struct Lines([AtomicU64; 16]);
 
 static LINES: Lines = Lines([const { AtomicU64::new(0) }; 16]);
+/// How many processors are at CPL 3.
+static ARRIVED: AtomicU32 = AtomicU32::new(0);
 static MEETING: Barrier = Barrier::new();
 /// Number of the row that runs.
 static ROW: AtomicU32 = AtomicU32::new(0);
@@ -26,8 +28,11 @@ static ROW: AtomicU32 = AtomicU32::new(0);
 macro_rules! update {
     ($name:ident: $($code:literal),+) => {
         user_code!($name:
-            "push rbx", "mov r11d, {count}", "2:", $($code,)+ "dec r11", "jnz 2b", "pop rbx", "xor eax, eax", "ret",
-            count = const super::NR_UPDATES
+            // The processors meet, but not for long: one may not be running at all.
+            "push rbx", "lea r10, [rip + {arrived}]", "lock inc dword ptr [r10]", "mov r11d, 300000",
+            "7:", "cmp dword ptr [r10], {processors}", "jae 8f", "pause", "dec r11d", "jnz 7b",
+            "8:", "mov r11d, {count}", "2:", $($code,)+ "dec r11", "jnz 2b", "pop rbx", "xor eax, eax", "ret",
+            count = const super::NR_UPDATES, processors = const super::NR_PROCESSORS, arrived = sym super::ARRIVED
         );
     };
 }
@@ -44,7 +49,6 @@ update!(xadd_8: "mov eax, 1", "lock xadd [rdi], al");
 update!(xadd_16: "mov eax, 1", "lock xadd [rdi], ax");
 update!(xadd_32: "mov eax, 1", "lock xadd [rdi], eax");
 update!(xadd_64: "mov eax, 1", "lock xadd [rdi], rax");
-update!(neg_not: "lock not qword ptr [rdi]", "lock neg qword ptr [rdi]");
 update!(cmpxchg_8: "mov al, [rdi]", "3:", "mov ecx, eax", "inc ecx", "lock cmpxchg [rdi], cl", "jne 3b");
 update!(cmpxchg_16: "mov ax, [rdi]", "3:", "mov ecx, eax", "inc ecx", "lock cmpxchg [rdi], cx", "jne 3b");
 update!(cmpxchg_32: "mov eax, [rdi]", "3:", "lea ecx, [rax + 1]", "lock cmpxchg [rdi], ecx", "jne 3b");
@@ -63,7 +67,7 @@ update!(or_and_lock: "3:", "lock bts dword ptr [rdi + 16], 0", "jnc 4f", "pause"
     "4:", "inc qword ptr [rdi]", "lock or dword ptr [rdi + 16], 2", "lock and dword ptr [rdi + 16], ~1",
     "lock xor dword ptr [rdi + 16], 0");
 
-/// How many updates a pass of the loop makes does not count for these: they leave the location as NOT and NEG do, one more.
+/// Each pass of its loop adds one to the location.
 type Code = extern "C" fn(u64) -> u64;
 
 macro_rules! rows {
@@ -94,7 +98,6 @@ rows! {
     "LOCK XADD, 32 bits" xadd_32 32 0;
     "LOCK XADD, 64 bits" xadd_64 64 0;
     "LOCK XADD, 64 bits, across cache lines" xadd_64 64 57;
-    "LOCK NOT and LOCK NEG" neg_not 64 0;
     "LOCK CMPXCHG, 8 bits" cmpxchg_8 8 0;
     "LOCK CMPXCHG, 16 bits" cmpxchg_16 16 0;
     "LOCK CMPXCHG, 32 bits" cmpxchg_32 32 0;
@@ -117,6 +120,7 @@ fn clear() {
     for word in &LINES.0 {
         word.store(0, Ordering::Relaxed);
     }
+    ARRIVED.store(0, Ordering::Relaxed);
 }
 
 fn update(_: u64) -> u64 {
@@ -177,7 +181,7 @@ fn across_privilege_levels() {
     let running = processors.begin(1, update_after_meeting, 0);
     check!("the processors meet", MEETING.wait(2, smp::RUN_MICROS));
     for _ in 0..NR_HERE {
-        // It is the low half of the location at the start of the lines, which counts no further than 32 bits here.
+        // The other processor counts in the low half, which does not wrap.
         LINES.0[0].fetch_add(1, Ordering::Relaxed);
     }
     check_eq!("comes to its end", running.wait(smp::RUN_MICROS).unwrap_or(0), 1);
