@@ -78,3 +78,22 @@ fn logical_destinations_are_told_apart() {
     assert!(!includes(Logical::Cluster, 0x12, 0x22) && !includes(Logical::Cluster, 0x12, 0x11));
     assert!(!includes(Logical::Cluster, 0x12, 0x02) && !includes(Logical::Cluster, 0x12, 0x10));
 }
+
+#[path = "../src/apic/errors_model.rs"]
+mod errors_model;
+
+#[test]
+fn each_wrong_error_status_is_contradicted() {
+    use errors_model::{Errors, is_right};
+    let right = [
+        (Errors::None, vec![0]),
+        // The second error of the two may stay out.
+        (Errors::IllegalVector, vec![0x20, 0x60]),
+        (Errors::IllegalRegister, vec![0x80]),
+    ];
+    for (done, right) in right {
+        for esr in 0..0x200 {
+            assert_eq!(is_right(done, esr), right.contains(&esr), "{done:?}: {esr:#x}");
+        }
+    }
+}

@@ -2,9 +2,12 @@
 
 mod destination_model;
 mod end_of_interrupt;
+mod errors;
+mod errors_model;
 mod guest;
 mod interprocessor;
 mod interrupting;
+mod local_vectors;
 mod mode_model;
 mod modes;
 mod priorities;

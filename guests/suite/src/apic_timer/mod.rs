@@ -1,0 +1,5 @@
+//! The timer of the local APIC.
+
+mod counting;
+mod deadline;
+mod rate;
