@@ -199,7 +199,7 @@ fn cross(code: Code, error_code: u32) {
     let border = address(1);
     for mapped in 0..8_u32 {
         for (number, mask) in [0, 1, 0xff, 0xff << mapped & 0xff, 0xff >> (8 - mapped), 0x80].into_iter().enumerate() {
-            let argument = border - u64::from(mapped) * 8 | mask << 56;
+            let argument = (border - u64::from(mapped) * 8) | mask << 56;
             let expected = if faults(mask, mapped) { Outcome::pf(error_code) } else { Outcome::COMPLETED };
             let row = mapped as usize * 6 + number;
             check_outcome!(
