@@ -1,0 +1,134 @@
+//! The gate of channel 2: what it stops, what it starts again, and what port 61H keeps.
+
+use super::{
+    counting::{Moment, sample, seen, start},
+    model::{Clocks, Loaded},
+};
+use rt::{
+    case, check, check_eq, clock,
+    cpu::port,
+    pit::{self, Bytes, Channel, PORT_61, control_bits, status},
+    vocabulary::Needs,
+};
+
+const COUNT: u16 = 0xf000;
+
+/// A low gate stops modes 0, 2, 3 and 4, where they are; modes 1 and 5 go on.
+#[case(feature = PitGate, spec = pit("Gate"), needs = Needs::PIT, irqchip = Full)]
+fn low_gate_stops_four_modes() {
+    let _ = clock::tsc_khz();
+    for mode in 0..6_u8 {
+        let loaded = Loaded { mode, bcd: false, count: COUNT };
+        let begin = start(Channel::Two, mode, loaded);
+        pit::pass(200);
+        let stopped = Moment::of(|| pit::set_gate_2(false));
+        let (_, first_status, first) = sample(Channel::Two);
+        pit::pass(500);
+        let (at, status, second) = sample(Channel::Two);
+        if matches!(mode, 1 | 5) {
+            check!("it goes on", [&[]; mode], loaded.agrees(seen(status, second), begin.until(at)));
+        } else {
+            check_eq!("it stands still", [&[]; mode], second, first);
+            let clocks = begin.until(stopped);
+            check!("where it was", [&[]; mode], loaded.agrees(seen(first_status, first), clocks));
+        }
+    }
+}
+
+/// A rising gate goes on with the count in modes 0 and 4, and begins it again in the others.
+#[case(feature = PitGate, spec = pit("Gate"), needs = Needs::PIT, irqchip = Full)]
+fn rising_gate_goes_on_or_begins_again() {
+    let _ = clock::tsc_khz();
+    for mode in 0..6_u8 {
+        let loaded = Loaded { mode, bcd: false, count: COUNT };
+        let begin = start(Channel::Two, mode, loaded);
+        pit::pass(2_000);
+        let low = Moment::of(|| pit::set_gate_2(false));
+        pit::pass(2_000);
+        let high = Moment::of(|| pit::set_gate_2(true));
+        let (at, status, value) = sample(Channel::Two);
+        let clocks = match mode {
+            0 | 4 => {
+                let (first, second) = (begin.until(low), high.until(at));
+                Clocks { least: first.least + second.least, most: first.most + second.most }
+            }
+            _ => high.until(at),
+        };
+        check!("count and output", [&[]; mode], loaded.agrees(seen(status, value), clocks));
+    }
+}
+
+/// In modes 2 and 3 a low gate sets the output high at once; in the others it changes nothing.
+#[case(feature = PitGate, spec = pit("Gate"), needs = Needs::PIT, irqchip = Full)]
+fn low_gate_raises_the_output_of_periodic_modes() {
+    let _ = clock::tsc_khz();
+    // Mode 3 with 20,000: 8 ms high, then 8 ms low, so the wait ends in the low half.
+    let loaded = Loaded { mode: 3, bcd: false, count: 20_000 };
+    let begin = start(Channel::Two, 3, loaded);
+    pit::pass(12_000);
+    let (at, status, value) = sample(Channel::Two);
+    check!("the low half", loaded.agrees(seen(status, value), begin.until(at)));
+    pit::set_gate_2(false);
+    check!("the output in mode 3", pit::out_2());
+    // The outputs of modes 0 and 1 are low while they count.
+    for mode in [0, 1_u8] {
+        start(Channel::Two, mode, Loaded { mode, bcd: false, count: COUNT });
+        pit::pass(4);
+        check!("the output is low", [&[]; mode], !pit::out_2());
+        pit::set_gate_2(false);
+        check!("and stays low", [&[]; mode], !pit::out_2());
+    }
+}
+
+/// In mode 1 a trigger during the pulse begins it again, and one after it lowers the output anew.
+#[case(feature = PitGate, spec = pit("Mode 1: Hardware Retriggerable One-Shot"), needs = Needs::PIT, irqchip = Full)]
+fn one_shot_can_be_triggered_again() {
+    let _ = clock::tsc_khz();
+    start(Channel::Two, 1, Loaded { mode: 1, bcd: false, count: 300 });
+    pit::pass(320);
+    check!("the pulse is over", pit::out_2());
+    pit::set_gate_2(false);
+    check!("a falling gate changes nothing", pit::out_2());
+    Channel::Two.write_count(Bytes::Both, COUNT);
+    pit::pass(2);
+    check!("nor does a count", pit::out_2());
+    pit::set_gate_2(true);
+    pit::pass(2);
+    check!("a rising gate lowers the output", !pit::out_2());
+}
+
+/// Before a trigger the output of modes 1 and 5 is high, with a count or without.
+#[case(feature = PitGate, spec = pit("Mode Definitions"), needs = Needs::PIT, irqchip = Full)]
+fn triggered_modes_wait_for_the_gate() {
+    for mode in [1, 5_u8] {
+        for gate in [false, true] {
+            pit::set_gate_2(gate);
+            Channel::Two.control(control_bits(Bytes::Both, mode, false));
+            Channel::Two.write_count(Bytes::Both, 100);
+            pit::pass(120);
+            let row = u64::from(mode) | u64::from(gate) << 4;
+            let status = Channel::Two.status();
+            check_eq!("output", [&[]; row], status & status::OUT, status::OUT);
+            check_eq!("null count", [&[]; row], status & status::NULL_COUNT, status::NULL_COUNT);
+        }
+    }
+}
+
+/// Bits 3:0 of port 61H keep what was written; bits 7:6 are zero where no error is pending; bit 4 toggles.
+#[case(feature = PitGate, spec = ich9("NMI_SC—NMI Status and Control Register"), needs = Needs::PIT, irqchip = Full)]
+fn port_61_keeps_its_low_bits() {
+    let before = port::read_u8(PORT_61);
+    for value in 0..16_u8 {
+        port::write_u8(PORT_61, value);
+        let read = port::read_u8(PORT_61);
+        check_eq!("bits 3:0", [&[]; value], read & 0xf, value);
+        check_eq!("bits 7:6", [&[]; value], read >> 6, 0);
+    }
+    port::write_u8(PORT_61, before & 0xf);
+    let mut seen = [false; 2];
+    let both = clock::Deadline::after(rt::interrupts::GENEROUS_MICROS).wait(|| {
+        seen[usize::from(port::read_u8(PORT_61) >> 4 & 1)] = true;
+        seen == [true; 2]
+    });
+    check!("bit 4 toggles", both);
+}

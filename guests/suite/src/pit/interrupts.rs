@@ -1,0 +1,107 @@
+//! Interrupt request 0: how often each mode of channel 0 makes it, counted by polling the 8259A.
+
+use rt::{
+    case, check, check_count, check_eq,
+    clock::{self, Deadline, now},
+    interrupts::GENEROUS_MICROS,
+    pic::{self, Chip, icw4},
+    pit::{self, Bytes, Channel, control_bits},
+    vocabulary::Needs,
+};
+
+/// Clocks of a period: 1.7 ms.
+const COUNT: u16 = 2_000;
+const NR_PERIODS: u32 = 4;
+
+/// Leaves nothing but IR0 unmasked, no request, and a high output of channel 0.
+fn prepare() {
+    let _ = clock::tsc_khz();
+    Channel::Zero.control(control_bits(Bytes::Both, 1, false));
+    pic::initialize(icw4::AUTOMATIC_END);
+    Chip::First.data(!1);
+    let _ = Chip::First.poll();
+}
+
+/// Waits for an interrupt request and acknowledges it; false if none comes.
+fn take(micros: u64) -> bool {
+    Deadline::after(micros).wait(|| Chip::First.poll() & 0x87 == 0x80)
+}
+
+/// Modes 0 and 4 interrupt once for each count that is written.
+#[case(feature = PitInterrupt, spec = pit("Mode Definitions"), needs = Needs::PIT.union(Needs::PIC), irqchip = Full)]
+fn one_interrupt_for_each_count() {
+    for mode in [0, 4_u8] {
+        prepare();
+        Channel::Zero.control(control_bits(Bytes::Both, mode, false));
+        for turn in 0..3_u8 {
+            let begin = now();
+            Channel::Zero.write_count(Bytes::Both, COUNT);
+            let row = mode << 4 | turn;
+            check!("it comes", [&[]; row], take(GENEROUS_MICROS));
+            let most = pit::clocks(now() - begin);
+            check!("not before the count is over", [&[]; row], most + most / 256 + 3 >= u64::from(COUNT));
+            check!("and no other", [&[]; row], !take(3_500));
+        }
+    }
+}
+
+/// Modes 2 and 3 interrupt once in each period: never more than the time that passed holds.
+#[case(feature = PitInterrupt, spec = pit("Mode Definitions"), needs = Needs::PIT.union(Needs::PIC), irqchip = Full)]
+fn one_interrupt_in_each_period() {
+    for mode in [2, 3_u8] {
+        prepare();
+        Channel::Zero.control(control_bits(Bytes::Both, mode, false));
+        let begin = now();
+        Channel::Zero.write_count(Bytes::Both, COUNT);
+        let mut nr_taken = 0;
+        while nr_taken < NR_PERIODS && take(GENEROUS_MICROS) {
+            nr_taken += 1;
+        }
+        let most = pit::clocks(now() - begin);
+        check_count!("interrupts", [&[]; mode], nr_taken, NR_PERIODS);
+        let needed = u64::from(NR_PERIODS) * u64::from(COUNT);
+        check!("not sooner than their periods", [&[]; mode], most + most / 256 + 3 >= needed);
+    }
+}
+
+/// Modes 1 and 5 need a gate that rises, which the one of channel 0 never does.
+#[case(feature = PitInterrupt, spec = pit("Mode Definitions"), needs = Needs::PIT.union(Needs::PIC), irqchip = Full)]
+fn no_interrupt_without_a_trigger() {
+    for mode in [1, 5_u8] {
+        prepare();
+        Channel::Zero.control(control_bits(Bytes::Both, mode, false));
+        Channel::Zero.write_count(Bytes::Both, 500);
+        check!("none comes", [&[]; mode], !take(2_000));
+    }
+}
+
+/// A control word alone ends the interrupts of the mode before.
+#[case(feature = PitInterrupt, spec = pit("Programming the 8254"), needs = Needs::PIT.union(Needs::PIC), irqchip = Full)]
+fn control_word_ends_the_interrupts() {
+    prepare();
+    Channel::Zero.control(control_bits(Bytes::Both, 2, false));
+    Channel::Zero.write_count(Bytes::Both, COUNT);
+    check!("one comes", take(GENEROUS_MICROS));
+    Channel::Zero.control(control_bits(Bytes::Both, 0, false));
+    // One may have come between the two.
+    let _ = Chip::First.poll();
+    check!("then none", !take(4_000));
+}
+
+/// The request of mode 0 is the output: it is an edge, which the 8259A keeps while the output is high, and loses when the
+/// output falls before it is acknowledged.
+#[case(
+    feature = PitInterrupt, spec = [pit("Mode 0: Interrupt on Terminal Count"), pic("Interrupt Request Register (IRR) and In-Service Register (ISR)")],
+    needs = Needs::PIT.union(Needs::PIC), irqchip = Full
+)]
+fn request_follows_the_output_of_mode_0() {
+    prepare();
+    Channel::Zero.control(control_bits(Bytes::Both, 0, false));
+    check_eq!("low output", Chip::First.requests() & 1, 0);
+    Channel::Zero.write_count(Bytes::Both, 50);
+    let requested = Deadline::after(GENEROUS_MICROS).wait(|| Chip::First.requests() & 1 != 0);
+    check!("high output", requested);
+    // The new count lowers the output.
+    Channel::Zero.write_count(Bytes::Both, 0xffff);
+    check_eq!("low output again", Chip::First.requests() & 1, 0);
+}
