@@ -285,9 +285,9 @@ impl Processors {
 
 impl Drop for Processors {
     fn drop(&mut self) {
-        for index in 0..self.count {
+        for (index, mailbox) in MAILBOXES.iter().enumerate().take(self.count) {
             apic::send(To::Id(index as u8 + 1), Message::Init);
-            MAILBOXES[index].state.store(state::ABSENT, Ordering::Release);
+            mailbox.state.store(state::ABSENT, Ordering::Release);
         }
     }
 }

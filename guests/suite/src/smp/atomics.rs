@@ -151,7 +151,7 @@ fn no_update_is_lost() {
         for (index, result) in processors.on_all(update).into_iter().enumerate().take(NR_PROCESSORS as usize) {
             check_eq!("comes to its end", [PROCESSORS; index], result.unwrap_or(0), 1);
         }
-        let expected = NR_UPDATES * NR_PROCESSORS & (u64::MAX >> (64 - bits));
+        let expected = (NR_UPDATES * NR_PROCESSORS) & (u64::MAX >> (64 - bits));
         check_eq!("updates", [NAMES; row], read(offset, bits), expected);
     }
 }
