@@ -64,7 +64,7 @@ struct Accelerator {
     /// The interrupt set-ups that a program can be run in.
     set_ups: &'static [InterruptSetup],
     /// The machine in a set-up, or in whatever QEMU takes.
-    machine: fn(Option<InterruptSetup>) -> &'static str,
+    machine: fn(Option<InterruptSetup>) -> &'static [&'static str],
     /// Time limit of a case.
     limit: Duration,
 }
@@ -73,7 +73,7 @@ struct Accelerator {
 const TCG: Accelerator = Accelerator {
     arguments: &["-accel", "tcg", "-cpu", "max"],
     set_ups: &[InterruptSetup::User],
-    machine: |_| "q35",
+    machine: |_| &["q35"],
     limit: Duration::from_secs(10),
 };
 /// The same as a processor of Intel's: by default the translator's vendor is AMD, so that what the manuals tell apart by
@@ -84,10 +84,13 @@ const KVM: Accelerator = Accelerator {
     arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"],
     set_ups: InterruptSetup::ALL,
     machine: |interrupts| match interrupts {
-        None => "q35",
-        Some(InterruptSetup::Kernel) => "q35,kernel-irqchip=on",
-        Some(InterruptSetup::Split) => "q35,kernel-irqchip=split",
-        Some(InterruptSetup::User) => "q35,kernel-irqchip=off",
+        None => &["q35"],
+        Some(InterruptSetup::Kernel) => &["q35,kernel-irqchip=on"],
+        Some(InterruptSetup::Split) => &["q35,kernel-irqchip=split"],
+        // QEMU sets the MSR of this feature, which KVM refuses without a local APIC of its own, and aborts.
+        Some(InterruptSetup::User) => {
+            &["q35,kernel-irqchip=off", "-cpu", "host,arch-capabilities=off,-kvm-asyncpf-int"]
+        }
     },
     limit: Duration::from_secs(90),
 };
@@ -179,7 +182,8 @@ impl Qemu {
         let control = Control::new()?;
         let mut command = Command::new(&self.program);
         command.args(self.accelerator.arguments).args(MACHINE);
-        command.arg("-machine").arg((self.accelerator.machine)(program.interrupts()));
+        // The last of two options holds.
+        command.arg("-machine").args((self.accelerator.machine)(program.interrupts()));
         command.arg("-smp").arg(program.nr_vcpus().to_string());
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
