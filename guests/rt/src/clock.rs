@@ -98,6 +98,12 @@ fn from_command_line() -> Option<u64> {
     (khz != 0).then_some(khz)
 }
 
+/// How many processors the host has, if the command line tells.
+pub fn host_processors() -> Option<u64> {
+    let number = rate::decimal(select::value_of_key(b"vp.host_cpus=")?);
+    (number != 0).then_some(number)
+}
+
 /// What CPUID leaf 15H tells: `None` if it leaves the crystal's rate or the ratio open.
 pub fn read_cpuid_khz() -> Option<u64> {
     const LEAF: u32 = 0x15;

@@ -67,3 +67,14 @@ pub fn test_and_clear_bit_0(address: u64) -> bool {
     unsafe { asm!("btr dword ptr [{}], 0", "setc {}", in(reg) address, out(reg_byte) was_set, options(nostack)) };
     was_set != 0
 }
+
+/// Writes `new` to 8 bits in memory if they are `old`, by one locked instruction; says whether they were.
+pub fn compare_exchange_u8(address: u64, old: u8, new: u8) -> bool {
+    let was_equal: u8;
+    // SAFETY: a load and a store of memory that the caller owns.
+    unsafe {
+        asm!("lock cmpxchg byte ptr [{}], {}", "setz {}", in(reg) address, in(reg_byte) new, out(reg_byte) was_equal,
+             inout("al") old => _, options(nostack))
+    };
+    was_equal != 0
+}

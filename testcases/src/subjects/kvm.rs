@@ -68,8 +68,9 @@ pub struct OurVmm {
     id: &'static str,
     version: String,
     hypervisor: Arc<Hypervisor>,
-    /// The word of the command line that tells the rate of the time-stamp counter; empty if it is not known.
-    tsc_rate: String,
+    /// Words of the command line that tell of the host: the rate of the time-stamp counter if it is known, and how many
+    /// processors there are.
+    host_facts: String,
     emulation: Suite,
     loaded: vmm::Image,
     image: Arc<Image>,
@@ -109,12 +110,14 @@ impl OurVmm {
             .map_err(|source| SubjectError::Image { id, source })?;
         let version = format!("vmproof {}, {}", env!("CARGO_PKG_VERSION"), host::kvm_version());
         let tsc_rate = host::tsc_khz().map(|khz| format!("vp.tsc_khz={khz} ")).unwrap_or_default();
+        let nr_processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let host_facts = format!("{tsc_rate}vp.host_cpus={nr_processors} ");
         let emulation = Suite::new(hypervisor.clone());
         Ok(Self {
             id,
             version,
             hypervisor,
-            tsc_rate,
+            host_facts,
             emulation,
             loaded,
             image: image.clone(),
@@ -192,7 +195,7 @@ impl OurVmm {
         };
         let config = VmConfig {
             nr_vcpus: setup.nr_vcpus,
-            command_line: format!("vp.report=page {}{}", self.tsc_rate, command_line(program)),
+            command_line: format!("vp.report=page {}{}", self.host_facts, command_line(program)),
             ..with_interrupts(program, setup, VmConfig::new(self.entry(setup)))
         }
         .with(Doorbell::new(board::DOORBELL_PORT, move |memory: &GuestMemory, _| ring(memory, report_page, &receiver)))

@@ -4,5 +4,7 @@
 mod async_page_faults;
 mod end_of_interrupt;
 mod interprocessor;
+mod load;
 mod steal;
 mod structure;
+mod tlb_flush;

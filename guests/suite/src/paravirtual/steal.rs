@@ -11,24 +11,25 @@ use rt::{
 };
 
 /// KVM_STEAL_TIME: the address of 64 bytes, a multiple of 64, and a bit that enables.
-const STEAL_TIME: u32 = 0x4b56_4d03;
-const ENABLE: u64 = 1 << 0;
-const SIZE: u64 = 64;
+pub(super) const STEAL_TIME: u32 = 0x4b56_4d03;
+pub(super) const ENABLE: u64 = 1 << 0;
+pub(super) const SIZE: u64 = 64;
 
 /// Offsets in `struct kvm_steal_time`.
-mod offset {
-    pub(super) const STEAL: u64 = 0;
-    pub(super) const VERSION: u64 = 8;
-    pub(super) const FLAGS: u64 = 12;
-    pub(super) const PREEMPTED: u64 = 16;
+pub(super) mod offset {
+    pub(in super::super) const STEAL: u64 = 0;
+    pub(in super::super) const VERSION: u64 = 8;
+    pub(in super::super) const FLAGS: u64 = 12;
+    pub(in super::super) const PREEMPTED: u64 = 16;
 }
 
-fn steal(structure: &Structure) -> u64 {
+/// The time that was stolen so far, in nanoseconds.
+pub(super) fn read(structure: &Structure) -> u64 {
     u64::from(structure.read(offset::STEAL)) | u64::from(structure.read(offset::STEAL + 4)) << 32
 }
 
 /// Leaves the guest, to the host's program, and enters it again.
-fn exit() {
+pub(super) fn exit() {
     let _ = port::read_u8(UNCLAIMED_PORT);
 }
 
@@ -84,7 +85,7 @@ fn steal_time_grows_and_not_beyond_the_time() {
     let start = clock::now();
     check_outcome!("WRMSR", msr::write(STEAL_TIME, structure.address() | ENABLE), Outcome::COMPLETED);
     check!("it is updated", is_updated(&structure));
-    let first = steal(&structure);
+    let first = read(&structure);
     let mut last = first;
     for turn in 0..TURNS {
         // Work at CPL 3, in which the host may take the processor away.
@@ -95,7 +96,7 @@ fn steal_time_grows_and_not_beyond_the_time() {
         });
         check!("CPL 3 returns", [&[]; turn], ran.is_ok());
         exit();
-        let now = steal(&structure);
+        let now = read(&structure);
         let passed = clock::nanoseconds(clock::now().wrapping_sub(start));
         check!("not less than before", [&[]; turn], now >= last);
         check!("not more than has passed", [&[]; turn], now - first <= passed + SLACK_NANOSECONDS);
