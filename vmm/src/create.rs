@@ -113,6 +113,9 @@ impl Vm {
             let table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
             vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
         }
+        if has_kernel_apic && config.nr_vcpus > 1 {
+            vcpus.last().map_or(Ok(()), irqchip::make_reachable)?;
+        }
         if config.irqchip == Irqchip::User {
             irqchip::take_msrs(&fd, counters.is_some())?;
         }

@@ -11,7 +11,7 @@ use kvm_bindings::{
     KVM_MSR_EXIT_REASON_INVAL, KVM_MSR_EXIT_REASON_UNKNOWN, KVM_PIT_SPEAKER_DUMMY, KVM_X86_QUIRK_LINT0_REENABLED,
     kvm_enable_cap, kvm_pit_config,
 };
-use kvm_ioctls::{Cap, MsrFilterDefaultAction, MsrFilterRange, MsrFilterRangeFlags, VmFd};
+use kvm_ioctls::{Cap, MsrFilterDefaultAction, MsrFilterRange, MsrFilterRangeFlags, VcpuFd, VmFd};
 
 /// How many pins the routes of a split interrupt controller keep free: those of an I/O APIC.
 const NR_SPLIT_PINS: u64 = 24;
@@ -51,6 +51,17 @@ pub(crate) fn create(fd: &VmFd, config: &VmConfig) -> Result<(), VmError> {
         fd.create_pit2(pit).map_err(refused("KVM_CREATE_PIT2"))?;
     }
     Ok(())
+}
+
+/// Lets messages by id reach KVM's local APIC of the vCPU that was made last.
+///
+/// KVM finds a destination in a map. It makes the map anew while a vCPU is made (kvm_lapic_reset), but counts that vCPU among
+/// the VM's only afterwards, and then again when a local APIC is enabled, or is given another id or mode. So until then the
+/// last vCPU is in no map, and an INIT to its id is lost without a trace. KVM_SET_LAPIC makes the map anew too, whatever it
+/// sets: other VMMs, which set LINT0 and LINT1 with it, never meet this. (Linux 6.18, "arch/x86/kvm/lapic.c".)
+pub(crate) fn make_reachable(last: &VcpuFd) -> Result<(), VmError> {
+    let state = last.get_lapic().map_err(refused("KVM_GET_LAPIC"))?;
+    last.set_lapic(&state).map_err(refused("KVM_SET_LAPIC"))
 }
 
 /// Takes the MSRs that a local APIC of this VMM has to know of: IA32_APIC_BASE and IA32_TSC_DEADLINE, and if its timer has
