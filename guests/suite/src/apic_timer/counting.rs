@@ -83,7 +83,7 @@ fn one_shot() {
     check_eq!("stopped by an initial count of 0", apic.read(Register::CURRENT_COUNT), 0);
     apic.write(Register::LVT_TIMER, VECTOR.into());
     // Some 500 microseconds, whatever the rate.
-    let count = (rate.least * clock::ticks(500) >> 32).clamp(1, u32::MAX.into());
+    let count = ((rate.least * clock::ticks(500)) >> 32).clamp(1, u32::MAX.into());
     for turn in 0..4_u32 {
         interrupts::clear();
         let start = clock::now();
@@ -114,7 +114,7 @@ fn periodic() {
     apic.write(Register::LVT_TIMER, lvt::MASKED);
     apic.write(Register::INITIAL_COUNT, u32::MAX);
     let Some(rate) = measure(&apic, 2_000) else { return check!("it counts", false) };
-    let count = (rate.least * clock::ticks(1_000) >> 32).clamp(1, u32::MAX.into());
+    let count = ((rate.least * clock::ticks(1_000)) >> 32).clamp(1, u32::MAX.into());
     apic.write(Register::INITIAL_COUNT, 0);
     apic.write(Register::LVT_TIMER, lvt::PERIODIC | u32::from(VECTOR));
     let start = clock::now();
@@ -165,7 +165,7 @@ fn masked_periodic() {
     apic.write(Register::LVT_TIMER, lvt::MASKED);
     apic.write(Register::INITIAL_COUNT, u32::MAX);
     let Some(rate) = measure(&apic, 1_000) else { return skip!("the timer does not count, which another case tells") };
-    let count = (rate.least * clock::ticks(500) >> 32).clamp(1, u32::MAX.into());
+    let count = ((rate.least * clock::ticks(500)) >> 32).clamp(1, u32::MAX.into());
     apic.write(Register::LVT_TIMER, lvt::MASKED | lvt::PERIODIC | u32::from(VECTOR));
     apic.write(Register::INITIAL_COUNT, count as u32);
     let came = interrupts::wait_until(2_000, || interrupts::total() != 0);

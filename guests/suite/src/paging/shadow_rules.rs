@@ -29,7 +29,7 @@ pub(crate) const LEAVES: [u64; 16] = {
     let mut row = 0;
     while row < leaves.len() {
         let bits = row as u64;
-        leaves[row] = bits & (P | RW | US) | (bits >> 3) * D;
+        leaves[row] = bits & (P | RW | US) | ((bits >> 3) * D);
         row += 1;
     }
     leaves
