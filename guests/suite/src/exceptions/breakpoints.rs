@@ -147,7 +147,7 @@ macro_rules! code_breakpoints {
 }
 
 /// A code breakpoint comes before whatever the instruction itself raises: #DE, #UD; with RF set that comes instead.
-#[case(feature = ExceptionPriority, spec = [sdm3a("Priority Among Concurrent Events"),
+#[case(feature = ExceptionPriority, spec = [sdm3a("Prioritization of Concurrent Events"),
        sdm3b("Instruction-Breakpoint Exception Condition"), apm2("Priorities")])]
 fn code_breakpoint_before_invalid_operations() {
     code_breakpoints!(UNPRIVILEGED, Mode::Long3);
@@ -155,14 +155,14 @@ fn code_breakpoint_before_invalid_operations() {
 
 /// A code breakpoint comes before whatever the instruction itself raises: #GP for length and privilege, #PF; with RF set
 /// that comes instead.
-#[case(feature = ExceptionPriority, spec = [sdm3a("Priority Among Concurrent Events"),
+#[case(feature = ExceptionPriority, spec = [sdm3a("Prioritization of Concurrent Events"),
        sdm3b("Instruction-Breakpoint Exception Condition"), apm2("Priorities")])]
 fn code_breakpoint_before_protection() {
     code_breakpoints!(PRIVILEGED, Mode::Long3);
 }
 
 /// At CPL 0 a code breakpoint comes before an instruction, also one that a hypervisor does itself, and RF holds it back.
-#[case(feature = ExceptionPriority, spec = [sdm3a("Priority Among Concurrent Events"),
+#[case(feature = ExceptionPriority, spec = [sdm3a("Prioritization of Concurrent Events"),
        sdm3b("Instruction-Breakpoint Exception Condition"), apm2("Priorities")])]
 fn code_breakpoint_before_privileged_instructions() {
     code_breakpoints!(PRIVILEGED, Mode::Long0);

@@ -155,7 +155,7 @@ fn general_detect_on_every_register() {
 
 /// A step and a data breakpoint of the same instruction are one #DB with both causes, and a trap of an instruction comes
 /// before the fault of the next.
-#[case(feature = ExceptionPriority, spec = [sdm3a("Priority Among Concurrent Events"), apm2("Priorities")])]
+#[case(feature = ExceptionPriority, spec = [sdm3a("Prioritization of Concurrent Events"), apm2("Priorities")])]
 fn traps_come_together_and_first() {
     const ROWS: &[Text] = names![
         "data and step",

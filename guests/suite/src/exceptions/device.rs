@@ -63,7 +63,7 @@ fn walk(control: Control) {
 macro_rules! cases {
     ($($(#[$doc:meta])* $name:ident $em:literal $mp:literal $ts:literal;)+) => {$(
         $(#[$doc])*
-        #[case(feature = ExceptionPriority, spec = [sdm3a("Priority Among Concurrent Events"),
+        #[case(feature = ExceptionPriority, spec = [sdm3a("Prioritization of Concurrent Events"),
                sdm3a("Interrupt 7—Device Not Available Exception (#NM)"), apm2("Priorities")], time = 2)]
         fn $name() {
             walk(Control { em: $em, mp: $mp, ts: $ts });

@@ -1,6 +1,6 @@
 //! What comes first where CR0 forbids an x87, MMX or SSE instruction and something else is wrong with it too.
 //!
-//! Sources: SDM vol. 3A, "Priority Among Concurrent Events": what is found at decoding comes before what is found at
+//! Sources: SDM vol. 3A, "Prioritization of Concurrent Events": what is found at decoding comes before what is found at
 //! execution; "Interrupt 7—Device Not Available Exception (#NM)", "Interrupt 6—Invalid Opcode Exception (#UD)"; APM vol. 2,
 //! "Priorities" and "CR0 Register". Two of one class come in an order that no manual tells, so either is accepted. The tests
 //! of the suite compile this for the host.

@@ -323,49 +323,49 @@ fn interrupts_behind_popf_and_iret_in_virtual_8086_mode() {
 }
 
 /// In 64-bit mode at CPL 3, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_64_bit_mode_at_cpl_3() {
     events(Mode::Long3);
 }
 
 /// In 64-bit mode at CPL 0, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_64_bit_mode_at_cpl_0() {
     events(Mode::Long0);
 }
 
 /// In compatibility mode at CPL 3, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_compatibility_mode_at_cpl_3() {
     events(Mode::Compatible3);
 }
 
 /// In compatibility mode at CPL 0, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_compatibility_mode_at_cpl_0() {
     events(Mode::Compatible0);
 }
 
 /// In 32-bit protected mode at CPL 0, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_32_bit_mode_at_cpl_0() {
     events(Mode::Protected32);
 }
 
 /// In 16-bit protected mode at CPL 0, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_16_bit_mode_at_cpl_0() {
     events(Mode::Protected16);
 }
 
 /// In real mode, an exception of the instruction behind STI comes before a waiting interrupt.
-#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Priority Among Concurrent Events")],
+#[case(feature = ExceptionShadow, spec = [sdm2("STI—Set Interrupt Flag"), sdm3a("Prioritization of Concurrent Events")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn exceptions_behind_sti_in_real_mode() {
     events(Mode::Real);

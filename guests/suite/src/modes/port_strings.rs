@@ -184,7 +184,7 @@ macro_rules! cases {
             spec = [
                 sdm2("INS/INSB/INSW/INSD—Input from Port to String"),
                 sdm2("OUTS/OUTSB/OUTSW/OUTSD—Output String to Port"),
-                sdm3a("Protecting I/O Ports"),
+                sdm1("I/O Privilege Level"),
             ],
             needs = Needs::$needs,
         )]

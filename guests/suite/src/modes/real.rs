@@ -144,7 +144,7 @@ fn real_verify() {
 }
 
 /// LAR and LSL raise #UD in real mode.
-#[case(feature = RealMode, spec = sdm2("LAR—Load Access Rights"))]
+#[case(feature = RealMode, spec = sdm2("LAR—Load Access Rights Byte"))]
 fn real_rights() {
     Runner::new(Mode::Real).run(&system::RIGHTS, &system::INPUTS[..1]);
 }

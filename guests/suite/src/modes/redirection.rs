@@ -226,7 +226,7 @@ fn virtual_interrupts_of_protected_mode() {
 }
 
 /// IN and OUT in virtual-8086 mode ask the I/O permission bitmap, whatever IOPL is: each port of an access must be clear.
-#[case(feature = Virtual8086, spec = [sdm3a("Protecting I/O Ports"), sdm1("I/O Permission Bit Map")])]
+#[case(feature = Virtual8086, spec = [sdm3b("I/O-Port-Mapped I/O"), sdm1("I/O Permission Bit Map")])]
 fn redirection_io_bitmap() {
     let arena = with_bitmaps();
     let bitmap = layout::TSS + tss_32::SIZE + tables::REDIRECTION_SIZE;

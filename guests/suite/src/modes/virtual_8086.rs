@@ -188,7 +188,7 @@ fn virtual_8086_verify() {
 }
 
 /// LAR and LSL raise #UD in virtual-8086 mode.
-#[case(feature = Virtual8086, spec = sdm2("LAR—Load Access Rights"))]
+#[case(feature = Virtual8086, spec = sdm2("LAR—Load Access Rights Byte"))]
 fn virtual_8086_rights() {
     Runner::new(Mode::Virtual8086).run(&system::RIGHTS, &system::INPUTS[..1]);
 }

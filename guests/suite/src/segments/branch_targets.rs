@@ -159,7 +159,7 @@ fn check_limit(code: &Code, row: usize) {
 }
 
 /// Near branches outside of 64-bit mode reach the last byte of the code segment, and raise #GP(0) beyond.
-#[case(feature = BranchTargets, spec = [sdm3a("Limit Checking"), sdm2("JMP—Jump"), sdm2("CALL—Call Procedure"), apm2("Limit Checks in Legacy Mode")])]
+#[case(feature = BranchTargets, spec = [sdm3a("Limit Checking"), sdm2("JMP—Jump"), sdm2("CALL—Call Procedure"), apm2("Determining Limit Violations")])]
 fn near_branches_to_the_code_segment_limit() {
     for (row, code) in [&TARGET_JUMP_32, &TARGET_CALL_32, &TARGET_RETURN_32].into_iter().enumerate() {
         check_limit(code, row);

@@ -116,7 +116,7 @@ fn check_shape(shape: &Shape, with_stack: bool) {
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident $index:literal $with_stack:literal;)+) => {$(
         $(#[$doc])*
-        #[case(feature = SegmentLimits, spec = [sdm3a("Limit Checking"), sdm3a("Segment Descriptors"), apm2("Limit Checks in Legacy Mode")])]
+        #[case(feature = SegmentLimits, spec = [sdm3a("Limit Checking"), sdm3a("Segment Descriptors"), apm2("Determining Limit Violations")])]
         fn $name() {
             check_shape(&SHAPES[$index], $with_stack);
         }

@@ -1,7 +1,7 @@
 //! What call and interrupt gates do in 64-bit mode: what refuses them, and what stands in registers and on stacks behind
 //! them.
 //!
-//! Sources: SDM vol. 3A, "Call Gates in 64-bit Mode", "Stack Switching in 64-bit Mode", "64-Bit Mode IDT"; SDM vol. 2,
+//! Sources: SDM vol. 3A, "IA-32e Mode Call Gates", "Stack Switching in 64-bit Mode", "64-Bit Mode IDT"; SDM vol. 2,
 //! "CALL—Call Procedure", "INT n/INTO/INT3/INT1—Call to Interrupt Procedure", "IRET/IRETD/IRETQ—Interrupt Return".
 
 use super::columns::columns;

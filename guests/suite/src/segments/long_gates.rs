@@ -41,7 +41,7 @@ fn call(selector: u16) -> (Exception, State) {
 }
 
 /// CALL through a 64-bit gate to CPL 0 takes RSP0 and a null SS, and saves SS, RSP, CS and RIP.
-#[case(feature = CallGates, spec = [sdm3a("Stack Switching in 64-bit Mode"), sdm3a("Call Gates in 64-bit Mode"), apm2("Long-Mode Stack Switches")])]
+#[case(feature = CallGates, spec = [sdm3a("Stack Switching in 64-bit Mode"), sdm3a("IA-32e Mode Call Gates"), apm2("Long-Mode Stack Switches")])]
 fn call_to_an_inner_level() {
     let table = Descriptors::new();
     let top = paging::frame(1) + 4096;
@@ -65,7 +65,7 @@ fn call_to_an_inner_level() {
 }
 
 /// CALL through a 64-bit gate to code of CPL 3 and to conforming code stays on its stack.
-#[case(feature = CallGates, spec = [sdm3a("Call Gates in 64-bit Mode"), sdm2("CALL—Call Procedure"), apm2("Long-Mode Call Gates")])]
+#[case(feature = CallGates, spec = [sdm3a("IA-32e Mode Call Gates"), sdm2("CALL—Call Procedure"), apm2("Control Transfers Through Call Gates")])]
 fn call_to_the_same_level() {
     const CODES: &[rt::vocabulary::Text] = names!["CPL 3", "conforming, DPL 0", "conforming, DPL 3"];
     let table = Descriptors::new();
@@ -87,7 +87,7 @@ fn call_to_the_same_level() {
 
 /// A 64-bit call gate is refused by its own DPL and P, its upper half, the code it names and a target that is not
 /// canonical.
-#[case(feature = CallGates, spec = [sdm2("CALL—Call Procedure"), sdm3a("Call Gates in 64-bit Mode"), apm2("Long-Mode Call Gates")])]
+#[case(feature = CallGates, spec = [sdm2("CALL—Call Procedure"), sdm3a("IA-32e Mode Call Gates"), apm2("Control Transfers Through Call Gates")])]
 fn gates_that_are_refused() {
     const ROWS: &[rt::vocabulary::Text] = names![
         "DPL 0",

@@ -312,7 +312,7 @@ pub(crate) enum SegmentRegister {
 }
 
 /// Whose base an access with this override uses; `None` where none is added. In 64-bit mode only FS and GS have a base,
-/// and the other overrides mean nothing (SDM vol. 1, "Segment Registers in 64-bit Mode").
+/// and the other overrides mean nothing (SDM vol. 1, "Segment Registers in 64-Bit Mode").
 pub(crate) const fn base_used(
     prefix: Option<SegmentRegister>,
     is_stack: bool,

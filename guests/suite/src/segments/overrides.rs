@@ -211,7 +211,7 @@ fn call(function: extern "C" fn(u64) -> u64, address: u64) -> (Outcome, u64) {
 
 /// In 64-bit mode only FS and GS have a base; ES, CS, SS and DS have none whatever their descriptors say, and an override
 /// with one of them means nothing.
-#[case(feature = SegmentLimits, spec = [sdm1("Segment Registers in 64-bit Mode"), sdm3a("Segmentation in IA-32e Mode"), apm1("Segment Overrides"), apm2("Segment Registers")])]
+#[case(feature = SegmentLimits, spec = [sdm1("Segment Registers in 64-Bit Mode"), sdm3a("Segmentation in IA-32e Mode"), apm1("Segment Overrides"), apm2("Segment Registers")])]
 fn overrides_in_64_bit_mode() {
     const FS: u64 = 0x100;
     const GS: u64 = 0x200;

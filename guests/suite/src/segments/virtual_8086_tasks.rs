@@ -137,13 +137,13 @@ fn check_out(code: &rt::excursion::Code, vector: u8, next: u32) {
 }
 
 /// INT n through a task gate leaves virtual-8086 mode, with IOPL 3.
-#[case(feature = TaskSwitches, spec = [sdm3b("Leaving Virtual-8086 Mode"), sdm3a("Handling an Interrupt or Exception Through a Task Gate")])]
+#[case(feature = TaskSwitches, spec = [sdm3b("Leaving Virtual-8086 Mode"), sdm3b("Handling an Interrupt or Exception Through a Task Gate")])]
 fn interrupt_out_of_virtual_8086_mode() {
     check_out(&OUT_OF_8086_BY_INTERRUPT, VECTOR, 2);
 }
 
 /// An exception through a task gate leaves virtual-8086 mode.
-#[case(feature = TaskSwitches, spec = [sdm3b("Leaving Virtual-8086 Mode"), sdm3a("Handling an Interrupt or Exception Through a Task Gate")])]
+#[case(feature = TaskSwitches, spec = [sdm3b("Leaving Virtual-8086 Mode"), sdm3b("Handling an Interrupt or Exception Through a Task Gate")])]
 fn exception_out_of_virtual_8086_mode() {
     check_out(&OUT_OF_8086_BY_FAULT, 6, 0);
 }

@@ -83,7 +83,7 @@ on_ymm0! {
 }
 
 /// Instructions of SSE keep the upper half of a YMM register; their VEX.128 forms and VZEROUPPER clear it.
-#[case(feature = StateSse, spec = [sdm1("Vector Extension and Legacy Instruction Lengths"),
+#[case(feature = StateSse, spec = [sdm2("Vector Length Transition and Programming Considerations"),
        sdm2("VZEROUPPER—Zero Upper Bits of YMM and ZMM Registers")], needs = Needs::AVX | Needs::XSAVE)]
 fn upper_halves() {
     let table: [(Code, Code); 13] = [

@@ -84,40 +84,40 @@ fn mmx_over_interrupt() {
 }
 
 /// XMM registers and MXCSR keep every quadword of three patterns over a port that exits.
-#[case(feature = StateSse, spec = sdm1("Programming With Intel SSE, SSE2"),
+#[case(feature = StateSse, spec = sdm1("XMM Registers"),
        needs = Needs::COM1)]
 fn xmm_over_port() {
     survive(Group::Xmm, Event::Port);
 }
 
 /// XMM registers and MXCSR keep every quadword of three patterns over a read of a device's page.
-#[case(feature = StateSse, spec = sdm1("Programming With Intel SSE, SSE2"),
+#[case(feature = StateSse, spec = sdm1("XMM Registers"),
        needs = Needs::TEST_DEVICE)]
 fn xmm_over_mmio() {
     survive(Group::Xmm, Event::Mmio);
 }
 
 /// XMM registers and MXCSR keep every quadword of three patterns over CPUID.
-#[case(feature = StateSse, spec = sdm1("Programming With Intel SSE, SSE2"))]
+#[case(feature = StateSse, spec = sdm1("XMM Registers"))]
 fn xmm_over_cpuid() {
     survive(Group::Xmm, Event::Cpuid);
 }
 
 /// XMM registers and MXCSR keep every quadword of three patterns over a hypercall.
-#[case(feature = StateSse, spec = sdm1("Programming With Intel SSE, SSE2"),
+#[case(feature = StateSse, spec = sdm1("XMM Registers"),
        needs = Needs::KVM)]
 fn xmm_over_hypercall() {
     survive(Group::Xmm, Event::Hypercall);
 }
 
 /// XMM registers and MXCSR keep every quadword of three patterns over an exception.
-#[case(feature = StateSse, spec = sdm1("Programming With Intel SSE, SSE2"))]
+#[case(feature = StateSse, spec = sdm1("XMM Registers"))]
 fn xmm_over_exception() {
     survive(Group::Xmm, Event::Exception);
 }
 
 /// XMM registers and MXCSR keep every quadword of three patterns over an interrupt.
-#[case(feature = StateSse, spec = sdm1("Programming With Intel SSE, SSE2"),
+#[case(feature = StateSse, spec = sdm1("XMM Registers"),
        needs = Needs::X2APIC)]
 fn xmm_over_interrupt() {
     survive(Group::Xmm, Event::Interrupt);

@@ -104,7 +104,7 @@ macro_rules! walk {
 }
 
 /// SSE keeps bits 511 to 128 of a ZMM register; VEX clears them from bit 128 or 256 on; an exit changes neither.
-#[case(feature = StateSse, spec = [sdm1("Vector Extension and Legacy Instruction Lengths"), sdm1("SIMD Register Sets"),
+#[case(feature = StateSse, spec = [sdm2("Vector Length Transition and Programming Considerations"), sdm1("SIMD Register Sets"),
        sdm2("VZEROUPPER—Zero Upper Bits of YMM and ZMM Registers")], needs = Needs::AVX512F | Needs::XSAVE)]
 fn upper_bits_of_zmm_registers() {
     walk!(FOUNDATION FOUNDATION_NAMES);

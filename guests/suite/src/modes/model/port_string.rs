@@ -1,7 +1,7 @@
 //! INS and OUTS: which elements move, what the registers hold behind them, and where they are allowed.
 //!
 //! Source: SDM vol. 2, "INS/INSB/INSW/INSD—Input from Port to String", "OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
-//! "REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"; SDM vol. 3A, "Protecting I/O Ports".
+//! "REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix"; SDM vol. 1, "I/O Privilege Level".
 
 /// An instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
