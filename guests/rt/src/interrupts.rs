@@ -16,12 +16,12 @@
 //! 8259A, "OPERATION COMMAND WORDS (OCWs)".
 
 #![expect(unsafe_code, reason = "instructions")]
-// UNSAFETY: STI, CLI, HLT, PUSHF, and the RDMSR and WRMSR that end an interrupt.
+// UNSAFETY: STI, CLI, HLT and PUSHF, and a transmute of what `identify_processors_by` stored.
 
 use crate::{
     clock::{self, Deadline},
-    cpu::{msr::number::IA32_APIC_BASE, port},
-    mmio,
+    cpu::port,
+    local_apic::interprocessor,
     trap::{self, Handler, TrapFrame},
 };
 use case::image::board::UNCLAIMED_PORT;
@@ -114,7 +114,7 @@ pub fn log(frame: &TrapFrame) {
 pub fn end(vector: u8, how: End) {
     match how {
         End::Not => (),
-        End::LocalApic => end_at_local_apic(),
+        End::LocalApic => interprocessor::end_interrupt(),
         End::Pic => {
             const NON_SPECIFIC_EOI: u8 = 0x20;
             if vector & 8 != 0 {
@@ -122,22 +122,6 @@ pub fn end(vector: u8, how: End) {
             }
             port::write_u8(0x20, NON_SPECIFIC_EOI);
         }
-    }
-}
-
-fn end_at_local_apic() {
-    const X2APIC_ENABLED: u32 = 1 << 10;
-    const X2APIC_EOI: u32 = 0x80b;
-    const EOI_OFFSET: u64 = 0xb0;
-    let (low, high): (u32, u32);
-    // SAFETY: a processor that took an interrupt has the MSR of its local APIC. Not by `catch`, which is for one processor.
-    unsafe { asm!("rdmsr", in("ecx") IA32_APIC_BASE, out("eax") low, out("edx") high, options(nomem, nostack)) };
-    if low & X2APIC_ENABLED != 0 {
-        // SAFETY: in x2APIC mode a write of 0 to this MSR is legal.
-        unsafe { asm!("wrmsr", in("ecx") X2APIC_EOI, in("eax") 0, in("edx") 0, options(nostack)) };
-    } else {
-        let base = u64::from(high & 0xf_ffff) << 32 | u64::from(low & 0xffff_f000);
-        mmio::write_u32(base + EOI_OFFSET, 0);
     }
 }
 
@@ -297,6 +281,16 @@ pub fn wait_for_more() -> bool {
     for _ in 0..TURNS {
         exit();
     }
+    total() != before
+}
+
+/// Lets interrupts in for two exits; true if any came. For checks that something does not come (any more) which the processor
+/// sent to itself, and which so has been requested already: cheaper than [`wait_for_more`], which is also for what devices do.
+pub fn let_in() -> bool {
+    let before = total();
+    let _enabled = enable();
+    exit();
+    exit();
     total() != before
 }
 

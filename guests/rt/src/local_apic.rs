@@ -17,6 +17,7 @@ use crate::{
 };
 use core::{arch::asm, marker::PhantomData};
 
+pub mod interprocessor;
 pub mod register;
 
 use register::Register;

@@ -10,7 +10,7 @@ mod priority_model;
 
 use destination_model::{Logical, includes};
 use mode_model::{State, WRITES, transition};
-use priority_model::{allows, class, is_delivered, near};
+use priority_model::{allows, around, class, is_delivered, near};
 
 #[test]
 fn the_transitions_are_those_of_the_state_diagram() {
@@ -64,6 +64,17 @@ fn both_sides_of_each_limit_are_tried() {
         assert!(delivered.contains(&true) && delivered.contains(&false), "TPR {tpr:#x}");
     }
     assert!(near(0xf0, 0).all(|vector| !is_delivered(vector, 0xf0, 0)));
+}
+
+#[test]
+fn priorities_below_equal_to_and_above_what_is_in_service_are_tried() {
+    for served in [0x22, 0x41, 0x6f, 0x9c, 0xa4, 0xc5, 0xf2] {
+        let classes = around(served).map(class);
+        assert!(classes.contains(&0) && classes.contains(&15) && classes.contains(&class(served)));
+        assert!(classes.contains(&(class(served) - 1)));
+        assert!(class(served) == 15 || classes.contains(&(class(served) + 1)));
+    }
+    assert!(around(0).map(class).is_sorted());
 }
 
 #[test]

@@ -13,12 +13,13 @@
 // UNSAFETY: one exported function, the entry of the other processors; a transmute of what `begin` stored; STI and HLT; and
 // the exception in a mailbox, which belongs to whom its state tells.
 
-pub mod apic;
 mod barrier;
 pub(crate) mod processor;
 mod start;
 pub mod stub;
 
+/// How processors interrupt each other: the local APIC's driver.
+pub use crate::local_apic::interprocessor as apic;
 use crate::{
     Exception, catch,
     clock::Deadline,

@@ -79,22 +79,25 @@ fn end_without_an_interrupt() {
     });
 }
 
-/// EOI lets the next that waits through: of a class that the one in service kept out.
+/// EOI lets the next through that waits, of a class that the one in service kept out.
 #[case(feature = ApicEndOfInterrupt, spec = [sdm3a("Signaling Interrupt Servicing Completion"), sdm3a("Task and Processor Priorities")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn end_lets_the_next_through() {
     with(Mode::XApic, |apic| {
+        let _listening = Listening::to(VECTORS, End::LocalApic);
         for (row, (served, waiting)) in
-            [(0x55, 0x54), (0x55, 0x5f), (0x80, 0x33), (0xf0, 0x20), (0x61, 0x61)].into_iter().enumerate()
+            [(0x55, 0x54), (0x55, 0x5f), (0x80, 0x33), (0xf0, 0x20)].into_iter().enumerate()
         {
             interrupts::clear();
             check!("in service", [&[]; row], put_in_service(apic, served));
-            let _listening = Listening::to(VECTORS, End::LocalApic);
             apic.send_to_self(waiting);
             check!("kept out", [&[]; row], nothing_comes());
             let before = interrupts::total();
             apic.end_interrupt();
-            interrupts::wait_until(GENEROUS_MICROS, || interrupts::total() != before);
+            // What was not kept out has come already.
+            if apic.is_requested(waiting) {
+                interrupts::wait_until(GENEROUS_MICROS, || interrupts::total() != before);
+            }
             let _ = nothing_comes();
             check_count!("comes after the end", [&[]; row], interrupts::total() - before, 1);
             check_eq!("its vector", [&[]; row], interrupts::taken(1).map_or(0, |taken| taken.vector), waiting);

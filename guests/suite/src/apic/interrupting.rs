@@ -2,15 +2,15 @@
 
 use rt::{
     interrupts::{self, End, GENEROUS_MICROS, Listening},
-    local_apic::Registers,
+    local_apic::{Registers, register::Register},
 };
 
 /// The vectors that cases use: below stand exceptions, and those whose handlers expect an error code.
 pub(crate) const VECTORS: core::ops::RangeInclusive<u8> = 0x20..=0xff;
 
-/// Whether nothing comes.
+/// Whether nothing comes of what the processor sent to itself.
 pub(crate) fn nothing_comes() -> bool {
-    !interrupts::wait_for_more()
+    !interrupts::let_in()
 }
 
 /// Sends `vector` to the processor itself: whether it is taken once, and nothing else.
@@ -33,14 +33,21 @@ pub(crate) fn put_in_service(registers: &Registers, vector: u8) -> bool {
 
 /// Ends all that is in service and takes all that waits, with a task priority of 0.
 pub(crate) fn drain(registers: &Registers) {
-    const REGISTERS_OF_VECTORS: u32 = 256;
-    let _listening = Listening::to(VECTORS, End::LocalApic);
-    registers.write(rt::local_apic::register::Register::TPR, 0);
-    for _ in 0..REGISTERS_OF_VECTORS {
-        if registers.read(rt::local_apic::register::Register::PPR) == 0 {
+    const NR_VECTORS: u32 = 256;
+    registers.write(Register::TPR, 0);
+    for _ in 0..NR_VECTORS {
+        if registers.read(Register::PPR) == 0 {
             break;
         }
         registers.end_interrupt();
     }
-    while interrupts::wait_for_more() {}
+    // Handlers for all vectors cost more than a look whether any waits.
+    if (0..8).any(|index| registers.read(Register(Register::IRR.0 + index)) != 0) {
+        let _listening = Listening::to(VECTORS, End::LocalApic);
+        for _ in 0..NR_VECTORS {
+            if !interrupts::let_in() {
+                break;
+            }
+        }
+    }
 }

