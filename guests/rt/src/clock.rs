@@ -160,6 +160,34 @@ pub fn measure_by_pm_timer(micros: u64) -> Option<u64> {
     None
 }
 
+/// The reading of the ACPI timer, of some, that the processor stood still least around.
+fn read_bracketed_pm_timer() -> rate::Bracketed {
+    const TRIES: u32 = 4;
+    let read = || {
+        let before = now();
+        let count = port::read_u32(PM_TIMER_PORT) & PM_TIMER_MASK;
+        rate::Bracketed { before, count, after: now() }
+    };
+    let mut best = read();
+    for _ in 1..TRIES {
+        let other = read();
+        if other.width() < best.width() {
+            best = other;
+        }
+    }
+    best
+}
+
+/// The least and the greatest rate in kHz that the ACPI timer leaves possible, after at least this time; `None` if it does not
+/// count.
+pub fn bound_by_pm_timer(micros: u64) -> Option<(u64, u64)> {
+    let first = read_bracketed_pm_timer();
+    Deadline::after(micros).wait(|| false);
+    let second = read_bracketed_pm_timer();
+    let passed = second.count.wrapping_sub(first.count) & PM_TIMER_MASK;
+    rate::khz_between(first, second, u64::from(passed), PM_TIMER_HZ)
+}
+
 /// Rate of the 8254 in Hz.
 const PIT_HZ: u64 = 1_193_182;
 const PIT_CHANNEL_2: u16 = 0x42;

@@ -3,7 +3,7 @@
 #[path = "../../rt/src/clock/rate.rs"]
 mod rate;
 
-use rate::{decimal, khz_from_crystal, khz_of};
+use rate::{Bracketed, decimal, khz_between, khz_from_crystal, khz_of};
 
 #[test]
 fn a_rate_is_the_ratio_of_two_counters() {
@@ -12,6 +12,19 @@ fn a_rate_is_the_ratio_of_two_counters() {
     assert_eq!(khz_of(0, 3_580, 3_579_545), None);
     assert_eq!(khz_of(1, 0, 3_579_545), None);
     assert_eq!(khz_of(u64::MAX, 1, 3_579_545), None);
+}
+
+#[test]
+fn a_rate_is_between_what_two_readings_leave_possible() {
+    let reading = |before, count, after| Bracketed { before, count, after };
+    let first = reading(1_000, 0, 2_000);
+    let between = |second| khz_between(first, second, 3_580, 3_579_545);
+    // 1 ms of the ACPI timer, and 2.5 GHz, with 0.4 microseconds around each reading.
+    assert_eq!(between(reading(2_501_000, 3_580, 2_502_000)), Some((2_497_984, 2_501_381)));
+    // The processor stood still around the second reading: then the rate may be less or more.
+    assert_eq!(between(reading(2_501_000, 3_580, 5_002_000)), Some((2_497_984, 5_001_762)));
+    assert_eq!(khz_between(first, first, 0, 3_579_545), None);
+    assert_eq!(first.width(), 1_000);
 }
 
 #[test]

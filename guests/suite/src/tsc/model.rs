@@ -9,10 +9,12 @@ pub(crate) const fn follows(from: u64, to: u64) -> bool {
     to.wrapping_sub(from) < SOON
 }
 
-/// Whether a rate that was told agrees with one that was measured, within a hundredth: a measurement of some milliseconds on a
-/// host that steals time is no better.
-pub(crate) const fn rates_agree(told_khz: u64, measured_khz: u64) -> bool {
-    told_khz.abs_diff(measured_khz) <= measured_khz / 100 && measured_khz != 0
+/// Whether a rate that was told is one of those that measurements leave possible, or within a hundredth of one: each
+/// measurement tells the least and the greatest, and all of them hold.
+pub(crate) fn rate_is_possible(told_khz: u64, measured_khz: &[(u64, u64)]) -> bool {
+    let low = measured_khz.iter().map(|bounds| bounds.0).max().unwrap_or(u64::MAX);
+    let high = measured_khz.iter().map(|bounds| bounds.1).min().unwrap_or(0);
+    low.saturating_sub(low / 100) <= told_khz && told_khz <= high.saturating_add(high / 100)
 }
 
 /// What a write does to the counter and to IA32_TSC_ADJUST.
