@@ -127,7 +127,7 @@ pub fn read_hypervisor_khz() -> Option<u64> {
 
 /// Port of the ACPI timer.
 const PM_TIMER_PORT: u16 = 0x608;
-const PM_TIMER_SAMPLE_MICROS: u64 = 1000;
+const PM_TIMER_SAMPLE_MICROS: u64 = 3000;
 /// Rate of the ACPI timer in Hz (ACPI, "Power Management Timer").
 const PM_TIMER_HZ: u64 = 3_579_545;
 /// The least that every ACPI timer counts with.
@@ -142,14 +142,34 @@ fn read_pm_timer() -> (u64, u32) {
     (before + now().wrapping_sub(before) / 2, timer & PM_TIMER_MASK)
 }
 
+/// How many readings an end of a measurement takes, of which the shortest counts: in another one the host may have taken the
+/// processor away.
+const NR_READINGS: u32 = 8;
+
+/// The same by the reading of several that took the shortest time.
+fn read_pm_timer_closely() -> (u64, u32) {
+    let (mut best, mut shortest) = ((0, 0), u64::MAX);
+    for _ in 0..NR_READINGS {
+        let before = now();
+        let reading = read_pm_timer();
+        let took = now().wrapping_sub(before);
+        if took < shortest {
+            (best, shortest) = (reading, took);
+        }
+    }
+    best
+}
+
 /// Measures the rate against the ACPI timer, for at least this time; `None` if there is no such timer.
 pub fn measure_by_pm_timer(micros: u64) -> Option<u64> {
-    let (start_tsc, start) = read_pm_timer();
+    let (start_tsc, start) = read_pm_timer_closely();
     let enough = (micros * PM_TIMER_HZ / 1_000_000) as u32;
     for turn in 0..MAX_READS {
-        let (tsc, timer) = read_pm_timer();
+        let (_, timer) = read_pm_timer();
         let passed = timer.wrapping_sub(start) & PM_TIMER_MASK;
         if passed >= enough {
+            let (tsc, timer) = read_pm_timer_closely();
+            let passed = timer.wrapping_sub(start) & PM_TIMER_MASK;
             return rate::khz_of(tsc.wrapping_sub(start_tsc), u64::from(passed), PM_TIMER_HZ);
         }
         // Where no device answers, every read gives the same.

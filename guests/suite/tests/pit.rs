@@ -90,3 +90,38 @@ fn status_and_bytes_follow_the_control_word() {
         (0x34, 0x12, 0x1234)
     );
 }
+
+#[test]
+fn counts_and_outputs_are_judged_each_for_itself() {
+    for mode in 0..6 {
+        for (count, bcd) in [(2, false), (3, false), (100, false), (101, false), (0, false), (0x1001, true)] {
+            let loaded = Loaded { mode, bcd, count };
+            for at in (0..140_000).step_by(if count < 4 { 1 } else { 7 }) {
+                let exactly = Clocks { least: at, most: at };
+                assert!(loaded.outputs(loaded.out(at), exactly), "{loaded:?} {at}");
+                assert!(!loaded.outputs(!loaded.out(at), exactly), "{loaded:?} {at}: output");
+                assert!(loaded.counts(digits(loaded.value(at), bcd), exactly), "{loaded:?} {at}");
+                // Both outputs are there only if the bounds hold a change.
+                let around = Clocks { least: at, most: at + 9 };
+                let both = (at..=at + 9).any(|clock| loaded.out(clock) != loaded.out(at));
+                assert_eq!(loaded.outputs(!loaded.out(at), around), both, "{loaded:?} {at}: both outputs");
+            }
+        }
+    }
+    let loaded = Loaded { mode: 2, bcd: false, count: 50_000 };
+    assert!(!loaded.counts(49_000, Clocks::between(900, 940)) && loaded.counts(49_080, Clocks::between(900, 940)));
+}
+
+#[test]
+fn a_byte_that_is_not_of_the_count_is_found() {
+    let loaded = Loaded { mode: 0, bcd: false, count: 0xa500 };
+    let clocks = Clocks { least: 4, most: 20 };
+    assert!(loaded.byte_agrees(true, 0xa4, clocks) && !loaded.byte_agrees(true, 0xa5, clocks));
+    assert!(!loaded.byte_agrees(true, 0x00, clocks) && !loaded.byte_agrees(true, 0xa3, clocks));
+    let low = Loaded { count: 0x00a5, ..loaded };
+    assert!(low.byte_agrees(false, 0xa1, clocks) && low.byte_agrees(false, 0x91, clocks));
+    assert!(!low.byte_agrees(false, 0xa2, clocks) && !low.byte_agrees(false, 0x90, clocks));
+    // Where all has been counted, or any byte may be, nothing is told.
+    assert!(low.byte_agrees(false, 0x11, Clocks { least: 100, most: 200 }));
+    assert!(loaded.byte_agrees(false, 0x11, Clocks { least: 0, most: 300 }));
+}

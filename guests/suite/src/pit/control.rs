@@ -1,43 +1,90 @@
 //! Control words and what the read-back command shows of them.
 
-use super::model;
+use super::{
+    counting::{Moment, count_at},
+    model::{self, Loaded},
+};
 use rt::{
-    case, check, check_eq,
+    case, check, check_eq, clock,
+    interrupts::GENEROUS_MICROS,
     pit::{self, Bytes, Channel, ReadBack, control_bits, status},
     vocabulary::Needs,
 };
 
-/// Bits 5:0 of every control word, in the order of their value; RW is not zero, which would be a latch command.
-fn control_words() -> impl Iterator<Item = u8> {
-    0x10..0x40
+/// Bits 5:0 of every control word of a mode as the field M holds it, 0 to 7: RW is not zero, which would be a latch command.
+fn control_words(field: u8) -> impl Iterator<Item = u8> {
+    [Bytes::Low, Bytes::High, Bytes::Both]
+        .into_iter()
+        .flat_map(move |bytes| [false, true].map(|bcd| control_bits(bytes, field, bcd)))
 }
 
-fn check_statuses(channel: Channel) {
-    for bits in control_words() {
+/// A count of mode 0 that runs for long, so that every control word is written at the same state of the channel.
+fn settle(channel: Channel) {
+    channel.control(control_bits(Bytes::Both, 0, false));
+    channel.write_count(Bytes::Both, 0);
+}
+
+/// The status after each control word of a mode, and that control word.
+fn statuses(channel: Channel, field: u8) -> impl Iterator<Item = (u8, u8)> {
+    control_words(field).map(move |bits| {
+        settle(channel);
         channel.control(bits);
-        let expected = model::status_after_control(bits);
-        let actual = channel.status();
-        check_eq!("control word in the status", [&[]; bits], actual & 0x3f, expected & 0x3f);
-        check_eq!("output", [&[]; bits], actual & status::OUT, expected & status::OUT);
-        check_eq!("null count", [&[]; bits], actual & status::NULL_COUNT, expected & status::NULL_COUNT);
+        (bits, channel.status())
+    })
+}
+
+/// The rows are control words.
+fn check_control_words(channel: Channel) {
+    for field in 0..8_u8 {
+        for (bits, status) in statuses(channel, field) {
+            check_eq!("control word in the status", [&[]; bits], status & 0x3f, bits);
+        }
     }
 }
 
-/// The status holds the control word as it was written, the output that its mode begins with, and a null count.
-#[case(
-    feature = PitReadBack, spec = [pit("Read-Back Command"), pit("Mode Definitions")], needs = Needs::PIT, irqchip = Full
-)]
-fn status_of_channel_0_is_the_control_word() {
-    check_statuses(Channel::Zero);
+/// The rows are fields M.
+fn check_outputs(channel: Channel) {
+    for field in 0..8_u8 {
+        let is_right = |(bits, status): (u8, u8)| (status ^ model::status_after_control(bits)) & status::OUT == 0;
+        check!("output", [&[]; field], statuses(channel, field).all(is_right));
+    }
 }
 
-/// The same of channel 2, whose gate is low.
-#[case(
-    feature = PitReadBack, spec = [pit("Read-Back Command"), pit("Mode Definitions")], needs = Needs::PIT, irqchip = Full
-)]
-fn status_of_channel_2_is_the_control_word() {
-    pit::set_gate_2(false);
-    check_statuses(Channel::Two);
+fn check_null_counts(channel: Channel) {
+    let is_null = |(_, status): (u8, u8)| status & status::NULL_COUNT != 0;
+    check!("null count", (0..8).all(|field| statuses(channel, field).all(is_null)));
+}
+
+macro_rules! statuses {
+    ($($(#[$doc:meta])* $name:ident $how:ident $channel:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[case(
+                feature = PitReadBack, spec = [pit("Read-Back Command"), pit("Mode Definitions")], needs = Needs::PIT,
+                irqchip = Full
+            )]
+            fn $name() {
+                // Of channel 2.
+                pit::set_gate_2(false);
+                $how(Channel::$channel);
+            }
+        )*
+    };
+}
+
+statuses! {
+    /// The status holds the control word "exactly as written".
+    status_of_channel_0_is_the_control_word check_control_words Zero;
+    /// The same of channel 2.
+    status_of_channel_2_is_the_control_word check_control_words Two;
+    /// The status holds the output that the mode of a control word begins with.
+    status_of_channel_0_shows_the_output check_outputs Zero;
+    /// The same of channel 2.
+    status_of_channel_2_shows_the_output check_outputs Two;
+    /// A control word sets null count.
+    control_word_of_channel_0_sets_null_count check_null_counts Zero;
+    /// The same of channel 2.
+    control_word_of_channel_2_sets_null_count check_null_counts Two;
 }
 
 /// Bit 5 of port 61H shows the output that each control word begins with, whatever the gate is.
@@ -48,42 +95,51 @@ fn status_of_channel_2_is_the_control_word() {
 fn port_61_shows_the_output_after_a_control_word() {
     for gate in [false, true] {
         pit::set_gate_2(gate);
-        for bits in control_words() {
-            Channel::Two.control(bits);
-            let expected = model::status_after_control(bits) & status::OUT != 0;
-            let actual = pit::out_2();
+        for field in 0..8_u8 {
+            let is_right = control_words(field).all(|bits| {
+                settle(Channel::Two);
+                Channel::Two.control(bits);
+                pit::out_2() == (model::status_after_control(bits) & status::OUT != 0)
+            });
             if gate {
-                check_eq!("output, gate high", [&[]; bits], actual, expected);
+                check!("output, gate high", [&[]; field], is_right);
             } else {
-                check_eq!("output, gate low", [&[]; bits], actual, expected);
+                check!("output, gate low", [&[]; field], is_right);
             }
         }
     }
 }
 
+/// A control word of mode 0 lowers an output that is high.
+#[case(feature = PitModes, spec = pit("Mode 0: Interrupt on Terminal Count"), needs = Needs::PIT, irqchip = Full)]
+fn control_word_of_mode_0_lowers_the_output() {
+    pit::set_gate_2(true);
+    Channel::Two.control(control_bits(Bytes::Both, 0, false));
+    Channel::Two.write_count(Bytes::Both, 2);
+    check!("the output rises", clock::Deadline::after(GENEROUS_MICROS).wait(pit::out_2));
+    Channel::Two.control(control_bits(Bytes::Both, 0, false));
+    check!("it falls", !pit::out_2());
+}
+
 /// A read-back command latches the channels that it names, and no other.
 #[case(feature = PitReadBack, spec = pit("Read-Back Command"), needs = Needs::PIT, irqchip = Full)]
 fn read_back_latches_the_channels_that_it_names() {
-    pit::set_gate_2(false);
-    let channels = [Channel::Zero, Channel::Two];
+    let _ = clock::tsc_khz();
+    pit::set_gate_2(true);
     for selection in 0..8_u8 {
-        // The count of channel 2 stands still, and is no value of a status.
+        let loaded = Loaded { mode: 0, bcd: false, count: 0xe000 };
         Channel::Zero.control(control_bits(Bytes::Low, 1, false));
-        Channel::Two.control(control_bits(Bytes::Low, 0, false));
-        Channel::Two.write(0x5a);
-        pit::pass(2);
+        Channel::Two.control(control_bits(Bytes::Both, 0, false));
+        let begin = Moment::of(|| Channel::Two.write_count(Bytes::Both, loaded.count));
         pit::read_back(selection, ReadBack { count: false, status: true });
-        for channel in channels {
-            let is_named = selection & channel.bit() != 0;
-            let byte = channel.read();
-            match (channel, is_named) {
-                (Channel::Two, true) => check_eq!("status of channel 2", [&[]; selection], byte & 0x3f, 0x10),
-                (Channel::Two, false) => check_eq!("count of channel 2", [&[]; selection], byte, 0x5a),
-                (_, true) => check_eq!("status of channel 0", [&[]; selection], byte & 0x3f, 0x12),
-                (_, false) => {}
-            }
+        if selection & Channel::Zero.bit() != 0 {
+            check_eq!("status of channel 0", [&[]; selection], Channel::Zero.read() & 0x3f, 0x12);
         }
-        check_eq!("then the count of channel 2", [&[]; selection], Channel::Two.read(), 0x5a);
+        if selection & Channel::Two.bit() != 0 {
+            check_eq!("status of channel 2", [&[]; selection], Channel::Two.read() & 0x3f, 0x30);
+        }
+        let (at, count) = count_at(Channel::Two);
+        check!("count of channel 2", [&[]; selection], loaded.counts(count, begin.until(at)));
     }
 }
 
@@ -92,6 +148,7 @@ fn read_back_latches_the_channels_that_it_names() {
 fn latched_status_stays() {
     let only_status = ReadBack { count: false, status: true };
     pit::set_gate_2(true);
+    settle(Channel::Two);
     Channel::Two.control(control_bits(Bytes::Both, 0, false));
     pit::read_back(Channel::Two.bit(), only_status);
     Channel::Two.write_count(Bytes::Both, 10);
@@ -109,18 +166,21 @@ fn latched_status_stays() {
 /// Status and count that are latched both are read in that order, by whatever commands they were latched.
 #[case(feature = PitReadBack, spec = pit("Read-Back Command"), needs = Needs::PIT, irqchip = Full)]
 fn status_is_read_before_the_count() {
-    pit::set_gate_2(false);
+    let _ = clock::tsc_khz();
+    pit::set_gate_2(true);
     for (row, both) in [true, false].into_iter().enumerate() {
+        let loaded = Loaded { mode: 0, bcd: false, count: 0xd234 };
         Channel::Two.control(control_bits(Bytes::Both, 0, false));
-        Channel::Two.write_count(Bytes::Both, 0x1234);
-        pit::pass(2);
-        if both {
-            pit::read_back(Channel::Two.bit(), ReadBack { count: true, status: true });
-        } else {
-            Channel::Two.latch();
-            pit::read_back(Channel::Two.bit(), ReadBack { count: false, status: true });
-        }
+        let begin = Moment::of(|| Channel::Two.write_count(Bytes::Both, loaded.count));
+        let at = Moment::of(|| {
+            if both {
+                pit::read_back(Channel::Two.bit(), ReadBack { count: true, status: true });
+            } else {
+                Channel::Two.latch();
+                pit::read_back(Channel::Two.bit(), ReadBack { count: false, status: true });
+            }
+        });
         check_eq!("status", [&[]; row], Channel::Two.read() & 0x3f, 0x30);
-        check_eq!("count", [&[]; row], Channel::Two.read_count(), 0x1234);
+        check!("count", [&[]; row], loaded.counts(Channel::Two.read_count(), begin.until(at)));
     }
 }

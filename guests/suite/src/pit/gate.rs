@@ -1,7 +1,7 @@
 //! The gate of channel 2: what it stops, what it starts again, and what port 61H keeps.
 
 use super::{
-    counting::{Moment, sample, seen, start},
+    counting::{Moment, count_at, sample, seen, start},
     model::{Clocks, Loaded},
 };
 use rt::{
@@ -22,15 +22,14 @@ fn low_gate_stops_four_modes() {
         let begin = start(Channel::Two, mode, loaded);
         pit::pass(200);
         let stopped = Moment::of(|| pit::set_gate_2(false));
-        let (_, first_status, first) = sample(Channel::Two);
+        let (_, first) = count_at(Channel::Two);
         pit::pass(500);
-        let (at, status, second) = sample(Channel::Two);
+        let (at, second) = count_at(Channel::Two);
         if matches!(mode, 1 | 5) {
-            check!("it goes on", [&[]; mode], loaded.agrees(seen(status, second), begin.until(at)));
+            check!("it goes on", [&[]; mode], loaded.counts(second, begin.until(at)));
         } else {
-            check_eq!("it stands still", [&[]; mode], second, first);
-            let clocks = begin.until(stopped);
-            check!("where it was", [&[]; mode], loaded.agrees(seen(first_status, first), clocks));
+            let stands = first == second && loaded.counts(second, begin.until(stopped));
+            check!("it stands still where it was", [&[]; mode], stands);
         }
     }
 }
@@ -42,11 +41,11 @@ fn rising_gate_goes_on_or_begins_again() {
     for mode in 0..6_u8 {
         let loaded = Loaded { mode, bcd: false, count: COUNT };
         let begin = start(Channel::Two, mode, loaded);
-        pit::pass(2_000);
+        pit::pass(1_000);
         let low = Moment::of(|| pit::set_gate_2(false));
-        pit::pass(2_000);
+        pit::pass(1_000);
         let high = Moment::of(|| pit::set_gate_2(true));
-        let (at, status, value) = sample(Channel::Two);
+        let (at, value) = count_at(Channel::Two);
         let clocks = match mode {
             0 | 4 => {
                 let (first, second) = (begin.until(low), high.until(at));
@@ -54,7 +53,7 @@ fn rising_gate_goes_on_or_begins_again() {
             }
             _ => high.until(at),
         };
-        check!("count and output", [&[]; mode], loaded.agrees(seen(status, value), clocks));
+        check!("count", [&[]; mode], loaded.counts(value, clocks));
     }
 }
 
@@ -62,22 +61,28 @@ fn rising_gate_goes_on_or_begins_again() {
 #[case(feature = PitGate, spec = pit("Gate"), needs = Needs::PIT, irqchip = Full)]
 fn low_gate_raises_the_output_of_periodic_modes() {
     let _ = clock::tsc_khz();
-    // Mode 3 with 20,000: 8 ms high, then 8 ms low, so the wait ends in the low half.
-    let loaded = Loaded { mode: 3, bcd: false, count: 20_000 };
-    let begin = start(Channel::Two, 3, loaded);
-    pit::pass(12_000);
-    let (at, status, value) = sample(Channel::Two);
-    check!("the low half", loaded.agrees(seen(status, value), begin.until(at)));
-    pit::set_gate_2(false);
-    check!("the output in mode 3", pit::out_2());
-    // The outputs of modes 0 and 1 are low while they count.
-    for mode in [0, 1_u8] {
-        start(Channel::Two, mode, Loaded { mode, bcd: false, count: COUNT });
-        pit::pass(4);
-        check!("the output is low", [&[]; mode], !pit::out_2());
+    // Mode 3 with 6,000: 2.5 ms high, then 2.5 ms low, so the waits end in the low half. All turns are one answer: a host that
+    // takes time away may end one of them in the high half.
+    let loaded = Loaded { mode: 3, bcd: false, count: 6_000 };
+    let (mut is_low, mut is_high) = (true, true);
+    for _ in 0..3 {
+        let begin = start(Channel::Two, 3, loaded);
+        pit::pass(3_500);
+        let (at, status, value) = sample(Channel::Two);
+        is_low &= loaded.agrees(seen(status, value), begin.until(at));
         pit::set_gate_2(false);
-        check!("and stays low", [&[]; mode], !pit::out_2());
+        is_high &= pit::out_2();
     }
+    check!("the low half", is_low);
+    check!("the output in mode 3", is_high);
+    // The output of mode 0 is low while it counts.
+    let loaded = Loaded { mode: 0, bcd: false, count: COUNT };
+    let begin = start(Channel::Two, 0, loaded);
+    let mut out = true;
+    let at = Moment::of(|| out = pit::out_2());
+    check!("the output of mode 0", loaded.outputs(out, begin.until(at)));
+    let at = Moment::of(|| pit::set_gate_2(false));
+    check!("and with a low gate", loaded.outputs(pit::out_2(), begin.until(at)));
 }
 
 /// In mode 1 a trigger during the pulse begins it again, and one after it lowers the output anew.
@@ -92,9 +97,12 @@ fn one_shot_can_be_triggered_again() {
     Channel::Two.write_count(Bytes::Both, COUNT);
     pit::pass(2);
     check!("nor does a count", pit::out_2());
-    pit::set_gate_2(true);
+    let loaded = Loaded { mode: 1, bcd: false, count: COUNT };
+    let begin = Moment::of(|| pit::set_gate_2(true));
     pit::pass(2);
-    check!("a rising gate lowers the output", !pit::out_2());
+    let mut out = true;
+    let at = Moment::of(|| out = pit::out_2());
+    check!("a rising gate lowers the output", loaded.outputs(out, begin.until(at)));
 }
 
 /// Before a trigger the output of modes 1 and 5 is high, with a count or without.
@@ -109,7 +117,6 @@ fn triggered_modes_wait_for_the_gate() {
             let row = u64::from(mode) | u64::from(gate) << 4;
             let status = Channel::Two.status();
             check_eq!("output", [&[]; row], status & status::OUT, status::OUT);
-            check_eq!("null count", [&[]; row], status & status::NULL_COUNT, status::NULL_COUNT);
         }
     }
 }

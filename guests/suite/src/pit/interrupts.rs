@@ -11,11 +11,15 @@ use rt::{
 
 /// Clocks of a period: 1.7 ms.
 const COUNT: u16 = 2_000;
-const NR_PERIODS: u32 = 4;
+const NR_PERIODS: u32 = 2;
+const NR_TURNS: u32 = 3;
 
-/// Leaves nothing but IR0 unmasked, no request, and a high output of channel 0.
+/// Leaves nothing but IR0 unmasked, no request, and a high output of channel 0. What ran before ends by a new count, for timers
+/// that a control word alone does not stop.
 fn prepare() {
     let _ = clock::tsc_khz();
+    Channel::Zero.control(control_bits(Bytes::Both, 0, false));
+    Channel::Zero.write_count(Bytes::Both, 0);
     Channel::Zero.control(control_bits(Bytes::Both, 1, false));
     pic::initialize(icw4::AUTOMATIC_END);
     Chip::First.data(!1);
@@ -49,18 +53,23 @@ fn one_interrupt_for_each_count() {
 #[case(feature = PitInterrupt, spec = pit("Mode Definitions"), needs = Needs::PIT.union(Needs::PIC), irqchip = Full)]
 fn one_interrupt_in_each_period() {
     for mode in [2, 3_u8] {
-        prepare();
-        Channel::Zero.control(control_bits(Bytes::Both, mode, false));
-        let begin = now();
-        Channel::Zero.write_count(Bytes::Both, COUNT);
-        let mut nr_taken = 0;
-        while nr_taken < NR_PERIODS && take(GENEROUS_MICROS) {
-            nr_taken += 1;
+        // All turns are one answer: a host that takes time away may hide an interrupt that comes too soon, in some of them.
+        let (mut nr_all, mut is_soon) = (0, false);
+        for _ in 0..NR_TURNS {
+            prepare();
+            Channel::Zero.control(control_bits(Bytes::Both, mode, false));
+            let begin = now();
+            Channel::Zero.write_count(Bytes::Both, COUNT);
+            let mut nr_taken = 0;
+            while nr_taken < NR_PERIODS && take(GENEROUS_MICROS) {
+                nr_taken += 1;
+                let most = pit::clocks(now() - begin);
+                is_soon |= most + most / 256 + 3 < u64::from(nr_taken) * u64::from(COUNT);
+            }
+            nr_all += nr_taken;
         }
-        let most = pit::clocks(now() - begin);
-        check_count!("interrupts", [&[]; mode], nr_taken, NR_PERIODS);
-        let needed = u64::from(NR_PERIODS) * u64::from(COUNT);
-        check!("not sooner than their periods", [&[]; mode], most + most / 256 + 3 >= needed);
+        check_count!("interrupts", [&[]; mode], nr_all, NR_TURNS * NR_PERIODS);
+        check!("none sooner than its period", [&[]; mode], !is_soon);
     }
 }
 
@@ -71,7 +80,7 @@ fn no_interrupt_without_a_trigger() {
         prepare();
         Channel::Zero.control(control_bits(Bytes::Both, mode, false));
         Channel::Zero.write_count(Bytes::Both, 500);
-        check!("none comes", [&[]; mode], !take(2_000));
+        check!("none comes", [&[]; mode], !take(5_000));
     }
 }
 

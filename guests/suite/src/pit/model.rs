@@ -138,6 +138,55 @@ impl Loaded {
     }
 }
 
+/// So many clocks between the bounds that the low byte of a count says nothing.
+const BYTE: u64 = 0xff;
+
+impl Loaded {
+    /// Whether a count belongs to a number of clocks within the bounds, whatever the output.
+    pub(crate) const fn counts(self, count: u16, clocks: Clocks) -> bool {
+        self.agrees(Seen { out: false, count }, clocks) || self.agrees(Seen { out: true, count }, clocks)
+    }
+
+    /// Whether an output belongs to a number of clocks within the bounds, whatever the count.
+    pub(crate) const fn outputs(self, out: bool, clocks: Clocks) -> bool {
+        let initial = self.initial();
+        // Clocks at which the output may change, within a period that begins with the load.
+        let (changes, period) = match self.mode {
+            0 | 1 => ([0, initial], u64::MAX),
+            2 => ([0, initial - 1], initial),
+            3 => ([0, initial.div_ceil(2)], initial),
+            _ => ([initial, initial + 1], u64::MAX),
+        };
+        let mut turn = 0;
+        while turn < 2 {
+            let skipped = clocks.least.saturating_sub(changes[turn]).div_ceil(period);
+            let at = if skipped == 0 || period != u64::MAX { changes[turn] + skipped * period } else { clocks.least };
+            if at <= clocks.most && self.out(at) == out {
+                return true;
+            }
+            turn += 1;
+        }
+        self.out(clocks.least) == out
+    }
+
+    /// Whether a byte of a count in mode 0 that is not over belongs to a number of clocks within the bounds. What bounds that
+    /// are far apart leave open agrees.
+    pub(crate) const fn byte_agrees(self, is_high: bool, byte: u8, clocks: Clocks) -> bool {
+        let (most, least) = (self.initial().saturating_sub(clocks.least), self.initial().saturating_sub(clocks.most));
+        if clocks.most >= self.initial() {
+            return true;
+        }
+        if is_high {
+            // A count of the whole range reads as zero.
+            let byte = byte as u64;
+            (least >> 8 <= byte && byte <= most >> 8) || (byte == 0 && most == self.range())
+        } else {
+            let below = (most as u8).wrapping_sub(byte) as u64;
+            below <= most - least || most - least >= BYTE
+        }
+    }
+}
+
 /// What a channel shows right behind a control word and before any count: status bits 7 and 6 are the output of the mode
 /// and "null count", the others the control word's.
 pub(crate) const fn status_after_control(bits: u8) -> u8 {
