@@ -16,6 +16,12 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const RUSTFLAGS: &str =
     "--cfg guest -Crelocation-model=static -Cno-redzone=yes -Ctarget-feature=-sse2,-sse -Cforce-unwind-tables=no";
 
+/// The program that runs on a kernel under test.
+const AGENT: &str = "agent";
+
+/// There are no libraries where it runs.
+const AGENT_RUSTFLAGS: &str = "-C target-feature=+crt-static";
+
 /// A guest image of this workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guest {
@@ -47,7 +53,7 @@ impl Guest {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Cargo could not be started.
-    #[error("failed to start `{program}` to build the guest image; is Rust installed?")]
+    #[error("failed to start `{program}` to build what runs on subjects; is Rust installed?")]
     Start {
         /// What was to be started.
         program: String,
@@ -55,7 +61,7 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// The compiler or linker refused the sources.
-    #[error("the guest image `{name}` does not build:\n{output}")]
+    #[error("`{name}`, which runs on subjects, does not build:\n{output}")]
     Failed {
         /// The image.
         name: &'static str,
@@ -95,6 +101,34 @@ pub fn build(guest: Guest) -> Result<PathBuf, BuildError> {
         Ok(guest.path())
     } else {
         Err(BuildError::Failed { name: guest.name(), output: without_noise(&String::from_utf8_lossy(&output.stderr)) })
+    }
+}
+
+/// Builds the agent that runs on a kernel under test, as a program that needs no other file; returns its path.
+///
+/// # Errors
+/// [`BuildError`], with the compiler's own words.
+pub fn build_agent() -> Result<PathBuf, BuildError> {
+    let folder = workspace().join("target").join("agent");
+    let path = folder.join(TARGET).join("release").join(AGENT);
+    if !path.exists() {
+        eprintln!("building the agent for kernels under test …");
+    }
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let output = Command::new(&program)
+        .current_dir(workspace())
+        .args(["build", "--package", "testcases", "--bin", AGENT, "--release", "--target", TARGET, "--target-dir"])
+        .arg(&folder)
+        .args(["--config", "profile.release.strip=\"symbols\""])
+        .env("RUSTFLAGS", AGENT_RUSTFLAGS)
+        // It would override RUSTFLAGS.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .output()
+        .map_err(|source| BuildError::Start { program: program.to_string_lossy().into_owned(), source })?;
+    if output.status.success() {
+        Ok(path)
+    } else {
+        Err(BuildError::Failed { name: AGENT, output: String::from_utf8_lossy(&output.stderr).into_owned() })
     }
 }
 

@@ -76,15 +76,26 @@ impl Process {
     /// # Errors
     /// Those of [`Process::start`].
     pub fn start_with(command: &mut Command, control: Option<Control>, file: Option<&File>) -> io::Result<Self> {
+        Self::start_with_files(command, control, file.as_slice())
+    }
+
+    /// The same with files that the child inherits under the numbers that they have here.
+    ///
+    /// # Errors
+    /// Those of [`Process::start`].
+    pub fn start_with_files(command: &mut Command, control: Option<Control>, files: &[&File]) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let inherited = [control.as_ref().map(Control::child_descriptor), file.map(AsRawFd::as_raw_fd)];
+        // Made before the fork: the child must not allocate.
+        let control_descriptor = control.as_ref().map(Control::child_descriptor);
+        let inherited: Vec<_> =
+            control_descriptor.into_iter().chain(files.iter().map(|file| file.as_raw_fd())).collect();
         // SAFETY: 1. `prctl` and `fcntl` are async-signal-safe. 2. the closure touches no memory of the parent.
         unsafe {
             command.pre_exec(move || {
                 if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                     return Err(io::Error::last_os_error());
                 }
-                for descriptor in inherited.into_iter().flatten() {
+                for &descriptor in &inherited {
                     // Clears close-on-exec, in the child only.
                     if libc::fcntl(descriptor, libc::F_SETFD, 0) != 0 {
                         return Err(io::Error::last_os_error());
@@ -142,6 +153,14 @@ impl Process {
             && control.write_all(bytes).is_err()
         {
             self.control = None;
+        }
+    }
+
+    /// Sends the child an interrupt, as a terminal's Ctrl-C does; nothing happens once it has ended.
+    pub fn interrupt(&mut self) {
+        if let (Ok(None), Ok(child)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
+            // SAFETY: the child was not reaped, so that the number names no other process.
+            unsafe { libc::kill(child, libc::SIGINT) };
         }
     }
 

@@ -1,7 +1,7 @@
 //! How a virtual machine ended.
 
 /// How a virtual machine ended. A `place` is function, offset and instruction, or empty if it is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Ending {
     /// The harness ended it, because the transcript was complete.
     Reported,

@@ -63,6 +63,12 @@ pub fn failed_to_run(case: &Case, why: &str) -> model::Case {
     result(case, Verdict::Error, Some(why.to_owned()))
 }
 
+/// The result of a case of the host whose subject ended in it.
+pub fn died(case: &Case, ending: &Ending) -> model::Case {
+    let (verdict, reason) = reason::without_verdict(&Transcript::default(), ending, &Reported::default());
+    result(case, verdict, Some(reason))
+}
+
 fn result(case: &Case, verdict: Verdict, reason: Option<String>) -> model::Case {
     model::Case {
         id: case.id.clone(),

@@ -81,6 +81,12 @@ pub enum Fault {
         /// Its last bytes, as far as they are kept, made printable.
         text: String,
     },
+    /// Another part of the harness, which took the message, found it wrong.
+    #[error("{text}")]
+    Told {
+        /// What it said.
+        text: String,
+    },
 }
 
 /// How many bytes of a line a fault shows.

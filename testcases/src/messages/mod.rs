@@ -9,6 +9,7 @@ pub mod line;
 pub mod page;
 #[cfg(test)]
 pub(crate) mod testing;
+mod words;
 
 pub use fault::Fault;
 

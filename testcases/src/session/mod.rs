@@ -74,8 +74,8 @@ pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result
     select::check_needs(&image.catalog, subjects::offerable())?;
     let cases = select::select(&image.catalog, options.filters, options.interrupts, options.shard)?;
     let mut subjects = Vec::new();
-    for name in options.subjects {
-        let opened = Opened::open(name, image)?;
+    for name in subjects::joined(options.subjects) {
+        let opened = Opened::open(&name, image)?;
         let version = opened.subject.version();
         let baseline = options.baseline.load(opened.subject.id(), version, &image.catalog)?;
         subjects.push(Judged { opened, baseline });

@@ -74,6 +74,7 @@ pub struct OurVmm {
     emulation: Suite,
     loaded: vmm::Image,
     image: Arc<Image>,
+    wait_factor: u32,
     watchdog: Watchdog,
     dissolver: Dissolver<Vm>,
 }
@@ -121,9 +122,16 @@ impl OurVmm {
             emulation,
             loaded,
             image: image.clone(),
+            wait_factor: WAIT_FACTOR,
             watchdog: Watchdog::start(),
             dissolver: Dissolver::start(),
         })
+    }
+
+    /// Another factor between the time that a guest may use of a processor and that by the clock.
+    #[must_use]
+    pub fn with_wait_factor(self, wait_factor: u32) -> Self {
+        Self { wait_factor, ..self }
     }
 
     /// Runs a program and tells `observer` of each exit; `statistics` receives KVM's own counters of the run.
@@ -145,7 +153,7 @@ impl OurVmm {
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox) {
             Ok(mut vm) => {
-                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * WAIT_FACTOR };
+                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * self.wait_factor };
                 let watch = self.watchdog.watch(vm.handle(), cancel, limit);
                 let stopped = vm.run(observer);
                 drop(watch);

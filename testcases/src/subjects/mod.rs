@@ -4,12 +4,14 @@
 
 mod dissolver;
 mod kvm;
+mod linux;
 mod opened;
 mod qemu;
 mod qmp;
 mod watchdog;
 
 pub use kvm::OurVmm;
+pub use linux::{LinuxError, OptionError};
 pub use opened::Opened;
 
 use crate::{
@@ -129,6 +131,12 @@ pub enum SubjectError {
         /// Why not.
         source: vmm::HostError,
     },
+    /// A kernel under test cannot be used.
+    #[error("the kernel under test cannot be used")]
+    Linux {
+        /// Why not.
+        source: Box<LinuxError>,
+    },
     /// The image cannot be loaded.
     #[error("the subject `{id}` cannot load the image")]
     Image {
@@ -203,6 +211,20 @@ pub const KINDS: &[Kind] = &[
         board: qemu::BOARD,
         open: qemu::open_tcg_intel,
     },
+    Kind {
+        id: "linux",
+        title: "our VMM on the KVM of another kernel",
+        like: None,
+        board: linux::BOARD,
+        open: linux::open,
+    },
+    Kind {
+        id: "linux-npt0",
+        title: "our VMM on the KVM of another kernel, with shadow paging",
+        like: Some("linux"),
+        board: linux::BOARD,
+        open: linux::open,
+    },
 ];
 
 /// What some subject of this program may offer; what a processor offers only its probe tells.
@@ -220,12 +242,19 @@ pub fn names() -> Vec<&'static str> {
     KINDS.iter().map(|kind| kind.id).collect()
 }
 
-/// Opens what the command line names: `ID` or `ID=PATH` with the path of the hypervisor's program.
+/// The subjects of a list that was cut at its commas: the options of a kernel under test have commas of their own.
+pub fn joined(pieces: &[String]) -> Vec<String> {
+    linux::with_options(pieces)
+}
+
+/// Opens what the command line names: `ID`, `ID=PATH` with the path of the hypervisor's program, or `ID:KERNEL` with that
+/// of a kernel under test and its options.
 ///
 /// # Errors
 /// [`SubjectError`], which says what is missing and what to do.
 pub fn open(name: &str, image: &Arc<Image>) -> Result<Box<dyn Subject>, SubjectError> {
-    let (id, path) = match name.split_once('=') {
+    let kernel = name.split_once(':').filter(|(id, _)| id.starts_with("linux"));
+    let (id, path) = match kernel.or_else(|| name.split_once('=')) {
         Some((id, path)) => (id, Some(Path::new(path))),
         None => (name, None),
     };

@@ -403,7 +403,7 @@ fn copy_of(image: &Image) -> io::Result<File> {
 }
 
 /// First line of what the program says to `--version`.
-fn version(program: &Path) -> io::Result<String> {
+pub(super) fn version(program: &Path) -> io::Result<String> {
     let mut process = Process::start(Command::new(program).arg("--version"), None)?;
     let deadline = Instant::now() + VERSION_LIMIT;
     let (mut text, mut buffer) = (Vec::new(), [0; 1024]);

@@ -1,0 +1,156 @@
+//! The modules that KVM needs, found in a folder and brought into the order in which they are loaded.
+
+use super::{
+    source::KernelError,
+    version::{self, ModuleFacts},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// KVM's modules of the processors' vendors; one of them must be there.
+const VENDORS: &[&str] = &["kvm_amd", "kvm_intel"];
+/// The most files and folders that are looked at: a built kernel tree has a tenth of it.
+const MAX_ENTRIES: usize = 1_000_000;
+/// What unpacks a module, by the end of its name.
+const UNPACKERS: &[(&str, &str)] = &[("xz", "xz"), ("zst", "zstd"), ("gz", "gzip")];
+
+/// A module as it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedModule {
+    /// Its name, with underscores.
+    pub name: String,
+    /// The unpacked file.
+    pub bytes: Vec<u8>,
+    /// Names of its parameters.
+    pub parameters: Vec<String>,
+    /// Whether it is one of a processor's vendor.
+    pub is_of_vendor: bool,
+}
+
+/// Modules, each behind those that it uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOrder(pub Vec<LoadedModule>);
+
+/// Finds KVM's modules in a folder and everything that they use. Empty if the folder has no module of KVM's, as that of a
+/// kernel with KVM built in.
+pub(super) fn find(folder: &Path, release: &str) -> Result<LoadOrder, KernelError> {
+    let files = list(folder)?;
+    let mut order = LoadOrder::default();
+    for vendor in VENDORS {
+        if files.contains_key(*vendor) {
+            add(vendor, &files, folder, release, &mut order, 0)?;
+        }
+    }
+    Ok(order)
+}
+
+/// More modules than can use each other in a row: a circle.
+const MAX_DEPTH: usize = 32;
+
+fn add(
+    name: &str,
+    files: &BTreeMap<String, PathBuf>,
+    folder: &Path,
+    release: &str,
+    order: &mut LoadOrder,
+    depth: usize,
+) -> Result<(), KernelError> {
+    if order.0.iter().any(|module| module.name == name) {
+        return Ok(());
+    }
+    let missing = || KernelError::MissingModule { name: name.to_owned(), folder: folder.to_owned() };
+    let path = files.get(name).filter(|_| depth < MAX_DEPTH).ok_or_else(missing)?;
+    let bytes = read(path)?;
+    let no_module = || KernelError::NoModule { path: path.clone() };
+    let ModuleFacts { release: found, uses, parameters } = version::of_module(&bytes).ok_or_else(no_module)?;
+    if found != release {
+        let (path, kernel) = (path.clone(), release.to_owned());
+        return Err(KernelError::OtherRelease { path, module: found, kernel });
+    }
+    for used in &uses {
+        add(&normal(used), files, folder, release, order, depth + 1)?;
+    }
+    let is_of_vendor = VENDORS.contains(&name);
+    order.0.push(LoadedModule { name: name.to_owned(), bytes, parameters, is_of_vendor });
+    Ok(())
+}
+
+/// Every module below a folder by its name.
+fn list(folder: &Path) -> Result<BTreeMap<String, PathBuf>, KernelError> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    let mut nr_entries = 0;
+    while let Some(folder) = folders.pop() {
+        let failed = |source| KernelError::Read { path: folder.clone(), source };
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            nr_entries += 1;
+            if nr_entries > MAX_ENTRIES {
+                return Err(KernelError::TooManyFiles { folder, limit: MAX_ENTRIES });
+            }
+            // Links are not followed: `build` and `source` lead to whole kernel trees, and in circles.
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push(entry.path());
+            } else if let Some((name, rest)) = entry.file_name().to_str().and_then(|name| name.split_once(".ko"))
+                && (rest.is_empty() || unpacker(rest).is_some())
+            {
+                files.insert(normal(name), entry.path());
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Names are the same with hyphens and underscores.
+fn normal(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// The program that unpacks files whose names end so, behind `.ko`.
+fn unpacker(rest: &str) -> Option<&'static str> {
+    UNPACKERS.iter().find(|(end, _)| rest.strip_prefix('.') == Some(end)).map(|(_, program)| *program)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KernelError> {
+    let end = path.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
+    let Some(program) = unpacker(&end) else {
+        return fs::read(path).map_err(|source| KernelError::Read { path: path.to_owned(), source });
+    };
+    let output = Command::new(program).arg("-dc").arg(path).output();
+    let output = output.map_err(|source| KernelError::Unpack { path: path.to_owned(), program, source })?;
+    if output.status.success() { Ok(output.stdout) } else { Err(KernelError::NoModule { path: path.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_found_at_any_depth_and_links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("kernel/arch")).unwrap();
+        for name in ["kernel/arch/kvm-amd.ko", "kernel/ccp.ko.xz", "kernel/notes.korea", "rng-core.ko.zst"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("build")).unwrap();
+        let files = list(folder.path()).unwrap();
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["ccp", "kvm_amd", "rng_core"]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_module_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("kvm-amd.ko"), "text").unwrap();
+        let error = find(folder.path(), "6.1").unwrap_err().to_string();
+        assert!(error.contains("kvm-amd.ko is no kernel module"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_kvm_gives_no_modules() {
+        assert_eq!(find(tempfile::tempdir().unwrap().path(), "6.1").unwrap(), LoadOrder::default());
+    }
+}
