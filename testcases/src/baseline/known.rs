@@ -34,7 +34,7 @@ struct File {
 struct RawEntry {
     case: Spanned<String>,
     verdict: KnownVerdict,
-    /// Exactly these checks fail.
+    /// Exactly these checks fail, beside those of `varies`.
     checks: Option<Vec<String>>,
     expected: String,
     actual: String,
@@ -42,10 +42,25 @@ struct RawEntry {
     reason: String,
     /// Part of the version of the subjects that it holds for.
     when: Option<String>,
-    /// The result depends on what the guest cannot see, such as the host's processor or its timer: a pass is expected, too,
-    /// and so is that some of the checks hold.
     #[serde(default)]
-    varies: bool,
+    varies: Varies,
+}
+
+/// What fails in one run and holds in another, because it depends on what the guest cannot see, such as the host's
+/// processor or its timer.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Varies {
+    /// `true`: each of the checks, or any if none is listed. The case may pass.
+    Every(bool),
+    /// These, while those of `checks` fail in every run. The case never passes.
+    Checks(Vec<String>),
+}
+
+impl Default for Varies {
+    fn default() -> Self {
+        Self::Every(false)
+    }
 }
 
 /// What may be known of a case: there is nothing to write down about a pass, a skip or an error.
@@ -138,7 +153,7 @@ impl Entry {
     }
 
     fn check(&self, path: &Path) -> Result<(), BaselineError> {
-        let RawEntry { expected, actual, clause, reason, checks, when, .. } = &self.raw;
+        let RawEntry { expected, actual, clause, reason, checks, when, varies, .. } = &self.raw;
         let empty = |key, remedy| {
             let case = self.case().to_owned();
             Err(BaselineError::Empty { path: path.to_owned(), line: self.line, case, key, remedy })
@@ -154,8 +169,12 @@ impl Entry {
                 return empty(key, remedy);
             }
         }
-        if checks.as_ref().is_some_and(|checks| checks.is_empty() || checks.iter().any(|check| is_empty(check))) {
+        let is_useless = |checks: &[String]| checks.is_empty() || checks.iter().any(|check| is_empty(check));
+        if checks.as_deref().is_some_and(is_useless) {
             return empty("checks", "name those that fail, or leave the key out");
+        }
+        if matches!(varies, Varies::Checks(checks) if is_useless(checks)) {
+            return empty("varies", "name those that fail in some runs, or leave the key out");
         }
         if when.as_deref().is_some_and(is_empty) {
             return empty("when", "name a part of the subject's version, or leave the key out");
@@ -212,7 +231,7 @@ impl Active {
 impl Entry {
     fn compare(&self, result: &Case) -> Against {
         match result.verdict {
-            Verdict::Pass if self.raw.varies => return Against::Expected,
+            Verdict::Pass if self.raw.varies == Varies::Every(true) => return Against::Expected,
             Verdict::Pass => return Against::Fixed,
             // What it gets wrong it does not offer on this host; the report tells of the skip.
             Verdict::Skip => return Against::Expected,
@@ -221,11 +240,19 @@ impl Entry {
         if result.verdict != Verdict::from(self.raw.verdict) {
             return Against::Regressed;
         }
-        let Some(listed) = &self.raw.checks else { return Against::Expected };
-        let listed: BTreeSet<_> = listed.iter().map(String::as_str).collect();
-        match super::compare_failing(&listed, &failing(result)) {
-            Against::Fixed if self.raw.varies => Against::Expected,
-            against => against,
+        let (mut certain, mut varying) = (set(self.raw.checks.as_deref().unwrap_or_default()), BTreeSet::new());
+        match &self.raw.varies {
+            Varies::Every(_) if self.raw.checks.is_none() => return Against::Expected,
+            Varies::Every(false) => {}
+            Varies::Every(true) => std::mem::swap(&mut certain, &mut varying),
+            Varies::Checks(checks) => varying = set(checks),
         }
+        let mut failing = failing(result);
+        failing.retain(|check| !varying.contains(check));
+        super::compare_failing(&certain, &failing)
     }
+}
+
+fn set(checks: &[String]) -> BTreeSet<&str> {
+    checks.iter().map(String::as_str).collect()
 }
