@@ -23,6 +23,7 @@ pub mod descriptors;
 pub mod excursion;
 pub mod gate;
 pub mod interrupts;
+pub mod io_apic;
 pub mod io_bitmap;
 pub mod kvm_clock;
 pub mod layout;

@@ -1,0 +1,7 @@
+//! The I/O APIC: registers, delivery, level-triggered interrupts, entries changed in flight.
+
+mod delivery;
+mod level;
+mod pins;
+mod reconfiguration;
+mod registers;

@@ -1,0 +1,11 @@
+//! The two 8259As of a PC: initialisation, priorities, ends of interrupts, polls, cascade, edge/level control.
+
+mod board;
+mod directed;
+mod guest;
+mod initialization;
+pub(crate) mod lines;
+mod model;
+mod script;
+mod walk;
+mod walks;
