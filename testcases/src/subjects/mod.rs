@@ -2,6 +2,7 @@
 //!
 //! A new subject is a file here, a line in [`KINDS`], and a baseline in `testcases/baselines`.
 
+mod bochs;
 mod dissolver;
 mod kvm;
 mod linux;
@@ -163,6 +164,22 @@ pub enum SubjectError {
         /// What to type.
         remedy: &'static str,
     },
+    /// No machine of the hypervisor's can be made of the image.
+    #[error("the subject `{id}` cannot load the image: {reason}")]
+    Unloadable {
+        /// The subject.
+        id: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The hypervisor's program is another one, or one that lacks something.
+    #[error("`{program}` is of no use: {said}")]
+    Unfit {
+        /// The program.
+        program: String,
+        /// What is wrong with it.
+        said: String,
+    },
     /// The hypervisor's program does not say its version.
     #[error("`{program} --version` failed: {said}")]
     Version {
@@ -210,6 +227,20 @@ pub const KINDS: &[Kind] = &[
         like: Some("qemu-tcg"),
         board: qemu::BOARD,
         open: qemu::open_tcg_intel,
+    },
+    Kind {
+        id: "bochs",
+        title: "Bochs as a processor of Intel's",
+        like: None,
+        board: bochs::BOARD,
+        open: bochs::open_intel,
+    },
+    Kind {
+        id: "bochs-amd",
+        title: "Bochs as a processor of AMD's",
+        like: Some("bochs"),
+        board: bochs::BOARD,
+        open: bochs::open_amd,
     },
     Kind {
         id: "linux",

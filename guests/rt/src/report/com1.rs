@@ -10,7 +10,9 @@ use case::{
 /// Register").
 const LINE_STATUS: u16 = 5;
 const HOLDING_REGISTER_EMPTY: u8 = 1 << 5;
-/// How often the line status is read for one byte before the byte is written anyway.
+/// Its bit "transmitter empty": nothing is on its way any more.
+const TRANSMITTER_EMPTY: u8 = 1 << 6;
+/// How often the line status is read for one byte before the guest goes on anyway.
 const MAX_POLLS: u32 = 100_000;
 
 pub(super) fn send(kind: u8, sequence: u32, site: u64, row: u64, values: &[u64]) {
@@ -38,6 +40,8 @@ pub(super) fn send(kind: u8, sequence: u32, site: u64, row: u64, values: &[u64])
     put_hexadecimal(checksum(words));
     put(line::END);
     put(b'\n');
+    // What is on its way would be lost in a reset or a shutdown, which may be the next that happens.
+    wait_for(TRANSMITTER_EMPTY);
 }
 
 fn put_hexadecimal(value: u64) {
@@ -51,9 +55,14 @@ fn put_hexadecimal(value: u64) {
 }
 
 pub(super) fn put(byte: u8) {
+    wait_for(HOLDING_REGISTER_EMPTY);
+    port::write_u8(COM1_PORT, byte);
+}
+
+/// Reads the line status until it has the bit, for a bounded number of times.
+fn wait_for(bit: u8) {
     let mut polls = 0;
-    while port::read_u8(COM1_PORT + LINE_STATUS) & HOLDING_REGISTER_EMPTY == 0 && polls < MAX_POLLS {
+    while port::read_u8(COM1_PORT + LINE_STATUS) & bit == 0 && polls < MAX_POLLS {
         polls += 1;
     }
-    port::write_u8(COM1_PORT, byte);
 }
