@@ -4,7 +4,7 @@ use super::running::PROCESSORS;
 use case::{Needs, Text};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rt::{
-    case, check, check_eq,
+    case, check, check_eq, names, paging,
     smp::{self, Barrier, Processors},
     user, user_code,
 };
@@ -67,6 +67,15 @@ update!(or_and_lock: "3:", "lock bts dword ptr [rdi + 16], 0", "jnc 4f", "pause"
     "4:", "inc qword ptr [rdi]", "lock or dword ptr [rdi + 16], 2", "lock and dword ptr [rdi + 16], ~1",
     "lock xor dword ptr [rdi + 16], 0");
 
+// Bits far beyond the operand: the instruction finds the doubleword or quadword by the offset in its register.
+update!(bts_beyond: "mov eax, 135", "3:", "lock bts [rdi], rax", "jnc 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "lock btr [rdi], rax");
+update!(bts_before: "mov eax, -89", "lea r10, [rdi + 28]", "3:", "lock bts [r10], eax", "jnc 4f", "pause", "jmp 3b",
+    "4:", "inc qword ptr [rdi]", "lock btc [r10], eax");
+// Both halves go up together, so a carry is right only if nobody came between them.
+update!(cmpxchg16b: "mov rax, [rdi]", "mov rdx, [rdi + 8]", "3:", "mov rbx, rax", "mov rcx, rdx", "add rbx, 1", "adc rcx, 0",
+    "lock cmpxchg16b [rdi]", "jne 3b");
+
 /// Each pass of its loop adds one to the location.
 type Code = extern "C" fn(u64) -> u64;
 
@@ -107,6 +116,8 @@ rows! {
     "LOCK CMPXCHG8B, across cache lines" cmpxchg8b 64 60;
     "a lock of LOCK BTS and LOCK BTR" bts_lock 64 0;
     "a lock of LOCK BTS and LOCK BTC" btc_lock 64 0;
+    "a lock of LOCK BTS and LOCK BTR, beyond the operand" bts_beyond 64 0;
+    "a lock of LOCK BTS and LOCK BTC, before the operand" bts_before 64 0;
     "a lock of XCHG, 8 bits" xchg_8_lock 64 0;
     "a lock of XCHG, 64 bits" xchg_64_lock 64 0;
     "a lock of LOCK BTS and LOCK AND" or_and_lock 64 0;
@@ -154,6 +165,74 @@ fn no_update_is_lost() {
         let expected = (NR_UPDATES * NR_PROCESSORS) & (u64::MAX >> (64 - bits));
         check_eq!("updates", [NAMES; row], read(offset, bits), expected);
     }
+}
+
+/// Where the location of [`update_there`] is.
+static ADDRESS: AtomicU64 = AtomicU64::new(0);
+
+fn update_there(row: u64) -> u64 {
+    let Some(&code) = THERE.get(row as usize) else { return 0 };
+    u64::from(user::call(code, ADDRESS.load(Ordering::Relaxed)).is_ok())
+}
+
+const THERE: [Code; 5] = [inc_32, xadd_64, cmpxchg_64, cmpxchg8b, cmpxchg16b];
+const THERE_NAMES: &[Text] =
+    names!["LOCK INC, 32 bits", "LOCK XADD, 64 bits", "LOCK CMPXCHG, 64 bits", "LOCK CMPXCHG8B", "LOCK CMPXCHG16B"];
+
+/// Runs a row on three processors.
+fn update_on_all(processors: &Processors, row: usize) {
+    ARRIVED.store(0, Ordering::Relaxed);
+    let running = [1, 2].map(|index| processors.begin(index, update_there, row as u64));
+    check_eq!("comes to its end", [THERE_NAMES; row], update_there(row as u64), 1);
+    for running in running {
+        check_eq!("comes to its end elsewhere", [THERE_NAMES; row], running.wait(smp::RUN_MICROS).unwrap_or(0), 1);
+    }
+}
+
+/// Updates of a location across two pages that are far apart in memory are all there.
+#[case(
+    feature = SmpAtomics,
+    spec = [sdm3a("Locked Atomic Operations"), sdm3a("Bus Locking"), apm2("Memory Consistency")],
+    needs = Needs::LOCAL_APIC,
+    vcpus = 3,
+    time = 10,
+)]
+fn across_pages() {
+    const PAGE: usize = 40;
+    let started = Processors::start(NR_PROCESSORS as usize - 1);
+    check!("two processors start", started.is_ok());
+    let Ok(processors) = started else { return };
+    let last = paging::map(PAGE, paging::frame(5), paging::ALL_RIGHTS) + 4096;
+    paging::map(PAGE + 1, paging::frame(2), paging::ALL_RIGHTS);
+    for (row, distance) in [2, 5, 3, 7].into_iter().enumerate() {
+        let address = last - distance;
+        rt::mmio::write_u64(address, 0);
+        ADDRESS.store(address, Ordering::Relaxed);
+        update_on_all(&processors, row);
+        check_eq!("updates", [THERE_NAMES; row], rt::mmio::read_u64(address), NR_UPDATES * NR_PROCESSORS);
+    }
+}
+
+/// Updates of 16 bytes are all there, with the carry between their halves.
+#[case(
+    feature = SmpAtomics,
+    spec = [sdm2("CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"), sdm3a("Locked Atomic Operations")],
+    needs = Needs::LOCAL_APIC | Needs::CMPXCHG16B,
+    vcpus = 3,
+    time = 10,
+)]
+fn sixteen_bytes() {
+    const ROW: usize = 4;
+    let started = Processors::start(NR_PROCESSORS as usize - 1);
+    check!("two processors start", started.is_ok());
+    let Ok(processors) = started else { return };
+    clear();
+    let first = (NR_UPDATES * NR_PROCESSORS / 2).wrapping_neg();
+    LINES.0[2].store(first, Ordering::Relaxed);
+    ADDRESS.store(base() + 16, Ordering::Relaxed);
+    update_on_all(&processors, ROW);
+    check_eq!("low half", LINES.0[2].load(Ordering::Relaxed), first.wrapping_add(NR_UPDATES * NR_PROCESSORS));
+    check_eq!("high half", LINES.0[3].load(Ordering::Relaxed), 1);
 }
 
 fn update_after_meeting(_: u64) -> u64 {

@@ -1,9 +1,10 @@
 //! HLT on another processor, and what wakes it.
 
+use super::running::PROCESSORS;
 use case::Needs;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rt::{
-    Outcome, case, check, check_count, check_outcome,
+    Outcome, case, check, check_count, check_eq, check_outcome,
     clock::Deadline,
     instruction,
     smp::{
@@ -62,6 +63,60 @@ fn interrupts_wake_whenever_they_come() {
     check!("comes to its end", running.wait(smp::RUN_MICROS).is_ok());
     check_count!("taken", NR_TAKEN.load(Ordering::Acquire), NR_SENT);
     check!("each HLT ended by an interrupt", NR_AWAKE.load(Ordering::Acquire) <= NR_SENT);
+}
+
+/// How often each processor wakes the other one.
+const NR_TURNS: u32 = 400;
+/// Interrupts that were taken, by processor.
+static WOKEN: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+
+fn wake(_: &mut TrapFrame) {
+    if let Some(woken) = WOKEN.get(smp::index()) {
+        woken.fetch_add(1, Ordering::AcqRel);
+    }
+    apic::end_interrupt();
+}
+
+/// Wakes the other processor and halts until it is woken, so many times; the second one halts first.
+fn take_turns(_: u64) -> u64 {
+    let own = smp::index();
+    let Some(woken) = WOKEN.get(own) else { return 0 };
+    for turn in 0..NR_TURNS {
+        if own == 0 {
+            apic::send(To::Id(1), Message::Fixed(VECTOR));
+        }
+        // Between STI and HLT no interrupt is taken: one that came before ends HLT at once. A loop of HLT would hide nothing,
+        // because nothing else wakes it.
+        while woken.load(Ordering::Acquire) <= turn {
+            smp::wait_for_interrupt();
+        }
+        if own != 0 {
+            apic::send(To::Id(0), Message::Fixed(VECTOR));
+        }
+    }
+    1
+}
+
+/// Two processors that wake each other and halt in turn: one lost wake-up stops both for ever, and hangs the case.
+#[case(
+    feature = SmpHalt,
+    spec = [sdm2("HLT—Halt"), sdm2("STI—Set Interrupt Flag")],
+    needs = Needs::LOCAL_APIC,
+    vcpus = 2,
+    irqchip = LocalApic,
+    time = 20,
+)]
+fn no_wake_up_is_lost() {
+    let started = Processors::start(1);
+    check!("a processor starts", started.is_ok());
+    let Ok(processors) = started else { return };
+    let _handling = trap::handle(VECTOR, wake);
+    let running = processors.begin(1, take_turns, 0);
+    check_eq!("the first comes to its end", take_turns(0), 1);
+    check_eq!("the other comes to its end", running.wait(smp::RUN_MICROS).unwrap_or(0), 1);
+    for (index, woken) in WOKEN.iter().enumerate() {
+        check_count!("interrupts", [PROCESSORS; index], woken.load(Ordering::Acquire), NR_TURNS);
+    }
 }
 
 /// What was true when the halted processor told.

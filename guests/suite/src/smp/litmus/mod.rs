@@ -2,6 +2,7 @@
 //!
 //! What the model allows and sequential consistency does not is counted and told, and nothing is demanded of it.
 
+mod buffers;
 mod model;
 mod programs;
 mod threads;
