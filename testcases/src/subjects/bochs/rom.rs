@@ -164,7 +164,7 @@ mod tests {
         let [reset, real, protected] = &parts;
         assert!(reset.starts_with("0000FFF0 jmp ") && reset.lines().next().unwrap().contains("F000h"), "{reset}");
         let real: Vec<_> = real.lines().map(|line| line[9..].split(' ').next().unwrap()).collect();
-        assert_eq!(real, ["lgdt", "mov", "mov", "jmp"]);
+        assert_eq!(real, ["lgdt", "mov", "mov", "data32"], "a far jump with an offset of 32 bits");
         // What ends Bochs is behind the jump to the image.
         let protected: Vec<_> = protected.lines().map(|line| &line[9..]).collect();
         let jump = protected.iter().position(|line| *line == "jmp eax").unwrap();
