@@ -294,6 +294,16 @@ pub fn let_in() -> bool {
     total() != before
 }
 
+/// Lets interrupts in for so many microseconds without an exit, and then for some exits; true if any came. For checks that
+/// nothing comes of a timer: a hypervisor may look at its timers only when the guest exits for another reason than a device.
+pub fn let_in_for(micros: u64) -> bool {
+    let before = total();
+    let enabled = enable();
+    Deadline::after(micros).wait(|| false);
+    drop(enabled);
+    wait_for_more() || total() != before
+}
+
 /// Halts with interrupts let in, again after each one, until `done` is true; false if that many microseconds passed first,
 /// which it only learns when something wakes it. So a timer must be running that surely interrupts.
 pub fn halt_until(micros: u64, mut done: impl FnMut() -> bool) -> bool {

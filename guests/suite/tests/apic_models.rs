@@ -8,7 +8,7 @@ mod mode_model;
 #[path = "../src/apic/priority_model.rs"]
 mod priority_model;
 
-use destination_model::{Logical, includes};
+use destination_model::{Logical, includes, includes_x2apic};
 use mode_model::{State, WRITES, transition};
 use priority_model::{allows, around, class, is_delivered, near};
 
@@ -88,6 +88,21 @@ fn logical_destinations_are_told_apart() {
     assert!(includes(Logical::Cluster, 0x12, 0xff));
     assert!(!includes(Logical::Cluster, 0x12, 0x22) && !includes(Logical::Cluster, 0x12, 0x11));
     assert!(!includes(Logical::Cluster, 0x12, 0x02) && !includes(Logical::Cluster, 0x12, 0x10));
+}
+
+#[test]
+fn logical_destinations_of_x2apic_mode_are_told_apart() {
+    for id in [0, 1, 3, 15, 16, 0x2f, 0x1234] {
+        let logical = (id >> 4) << 16 | 1 << (id & 0xf);
+        assert!(includes_x2apic(id, logical) && includes_x2apic(id, logical | 0xffff) && includes_x2apic(id, u32::MAX));
+        for bit in 16..32 {
+            assert!(!includes_x2apic(id, logical ^ 1 << bit), "another cluster of {id:#x}");
+        }
+        assert!(
+            !includes_x2apic(id, logical ^ 1 << (id & 0xf))
+                && !includes_x2apic(id, !logical & 0xffff | logical & !0xffff)
+        );
+    }
 }
 
 #[path = "../src/apic/errors_model.rs"]

@@ -23,6 +23,7 @@ pub use crate::local_apic::interprocessor as apic;
 use crate::{
     Exception, catch,
     clock::Deadline,
+    local_apic::{Registers, register::Register},
     trap::{self, Handling, TrapFrame},
 };
 use apic::{Message, To};
@@ -85,6 +86,11 @@ static MAILBOXES: [Mailbox; MAX_OTHERS] = [const {
     }
 }; MAX_OTHERS];
 
+/// The registers of the local APIC that a processor writes when it starts.
+const ENABLED_BY: [Register; 3] = [Register::SVR, Register::TPR, Register::LVT_LINT0];
+/// What they were before.
+static AT_START: [[AtomicU32; 3]; MAX_OTHERS] = [const { [const { AtomicU32::new(0) }; 3] }; MAX_OTHERS];
+
 /// A function that runs on another processor at CPL 0, with interrupts disabled, on a stack of its own.
 pub type Function = fn(u64) -> u64;
 
@@ -100,6 +106,10 @@ pub fn index() -> usize {
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn smp_main() -> ! {
+    let registers = Registers::new();
+    for (value, register) in AT_START[index().wrapping_sub(1)].iter().zip(ENABLED_BY) {
+        value.store(registers.read(register), Ordering::Relaxed);
+    }
     apic::enable();
     let mailbox = &MAILBOXES[index().wrapping_sub(1)];
     mailbox.state.store(state::IDLE, Ordering::Release);
@@ -253,6 +263,15 @@ impl Processors {
             apic::send(To::Id(index as u8), Message::Fixed(WAKE_VECTOR));
         }
         Running { mailbox, _processors: self }
+    }
+
+    /// SVR, TPR and LINT0 of processor `index` as its start left them: it has written them since, to take interrupts.
+    ///
+    /// # Panics
+    /// If there is no processor of this index besides the first.
+    pub fn at_start(&self, index: usize) -> [u32; 3] {
+        assert!((1..=self.count).contains(&index), "no such processor");
+        AT_START[index - 1].each_ref().map(|value| value.load(Ordering::Relaxed))
     }
 
     /// Runs a function on processor `index`, and waits [`RUN_MICROS`] for it.

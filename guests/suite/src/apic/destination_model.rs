@@ -1,6 +1,6 @@
-//! Which logical destinations of xAPIC mode include a processor. It compiles for the host too.
+//! Which logical destinations include a processor. It compiles for the host too.
 //!
-//! Source: SDM vol. 3A, "Logical Destination Mode".
+//! Source: SDM vol. 3A, "Logical Destination Mode", "Logical Destination Mode in x2APIC Mode".
 
 /// The model that DFR selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,4 +20,10 @@ pub(crate) const fn includes(model: Logical, id: u8, destination: u8) -> bool {
             is_for_cluster && id & destination & 0xf != 0
         }
     }
+}
+
+/// Whether a logical message of x2APIC mode is for the processor with this x2APIC ID. Its logical ID follows from that: a cluster
+/// of 16 processors in bits 31:16, and a bit of its own in bits 15:0 ("Deriving Logical x2APIC ID from the Local x2APIC ID").
+pub(crate) const fn includes_x2apic(id: u32, destination: u32) -> bool {
+    destination == u32::MAX || id >> 4 == destination >> 16 && destination >> (id & 0xf) & 1 != 0
 }

@@ -85,8 +85,7 @@ fn end_without_an_interrupt() {
 fn end_lets_the_next_through() {
     with(Mode::XApic, |apic| {
         let _listening = Listening::to(VECTORS, End::LocalApic);
-        for (row, (served, waiting)) in
-            [(0x55, 0x54), (0x55, 0x5f), (0x80, 0x33), (0xf0, 0x20)].into_iter().enumerate()
+        for (row, (served, waiting)) in [(0x55, 0x54), (0x55, 0x5f), (0x80, 0x33), (0xf0, 0x20)].into_iter().enumerate()
         {
             interrupts::clear();
             check!("in service", [&[]; row], put_in_service(apic, served));

@@ -16,14 +16,14 @@ const VECTOR: u8 = 0x61;
 /// How far apart the rates of two dividers may be.
 const TOLERANCE_PPM: u64 = 1_000;
 
-fn read(apic: &LocalApic) -> Reading {
+pub(super) fn read(apic: &LocalApic) -> Reading {
     let before = clock::now();
     let count = apic.read(Register::CURRENT_COUNT);
     Reading { before, count, after: clock::now() }
 }
 
 /// Of several readings the one that took the shortest time.
-fn read_closely(apic: &LocalApic) -> Reading {
+pub(super) fn read_closely(apic: &LocalApic) -> Reading {
     let mut best = read(apic);
     for _ in 0..7 {
         let reading = read(apic);
@@ -35,13 +35,13 @@ fn read_closely(apic: &LocalApic) -> Reading {
 }
 
 /// The rate at which the count goes down now, measured over this many microseconds.
-fn measure(apic: &LocalApic, micros: u64) -> Option<Rate> {
+pub(super) fn measure(apic: &LocalApic, micros: u64) -> Option<Rate> {
     let first = read_closely(apic);
     clock::Deadline::after(micros).wait(|| false);
     Rate::between(first, read_closely(apic))
 }
 
-fn stop(apic: &LocalApic) {
+pub(super) fn stop(apic: &LocalApic) {
     apic.write(Register::INITIAL_COUNT, 0);
     apic.write(Register::LVT_TIMER, lvt::MASKED);
 }
@@ -119,14 +119,15 @@ fn periodic() {
     apic.write(Register::LVT_TIMER, lvt::PERIODIC | u32::from(VECTOR));
     let start = clock::now();
     apic.write(Register::INITIAL_COUNT, count as u32);
-    let came = interrupts::wait_until(GENEROUS_MICROS * 2, || interrupts::count(VECTOR) >= NR);
+    // A host that is busy may hold the processor up for many periods, which then come as one.
+    let came = interrupts::wait_until(GENEROUS_MICROS * 10, || interrupts::count(VECTOR) >= NR);
     let end = clock::now();
     let running = apic.read(Register::CURRENT_COUNT);
     stop(&apic);
     check!("it interrupts again and again", came);
     check!("the count goes on", running != 0 && u64::from(running) <= count);
     let shortest = (count << 32) / rate.most.max(1);
-    for index in 0..NR {
+    for index in 0..NR.min(interrupts::count(VECTOR)) {
         let passed = interrupts::taken(index as usize).map_or(0, |taken| taken.tsc.wrapping_sub(start));
         let due = shortest * u64::from(index + 1);
         check!("not too early", [&[]; index], passed + due / 500 >= due);
