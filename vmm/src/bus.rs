@@ -37,6 +37,9 @@ pub struct Location {
 pub enum Flow {
     /// The guest goes on.
     Continue,
+    /// The guest goes on, and KVM is told that this vCPU was paused (KVM_KVMCLOCK_CTRL): the next time that it looks at its
+    /// clock, it finds a flag. KVM refuses that of a vCPU whose clock is off, which is the guest's affair.
+    TellPaused,
     /// The run ends. A device of your own gives [`StopReason::DeviceStopped`].
     Stop(StopReason),
 }
@@ -168,7 +171,8 @@ impl Bus {
 /// Does all of the accesses, because the instruction did; the first that stops says how the run ends.
 fn each<T>(values: impl Iterator<Item = T>, mut access: impl FnMut(T) -> Flow) -> Flow {
     values.fold(Flow::Continue, |flow, value| match access(value) {
-        stop @ Flow::Stop(_) if flow == Flow::Continue => stop,
+        stop @ Flow::Stop(_) if !matches!(flow, Flow::Stop(_)) => stop,
+        Flow::TellPaused if flow == Flow::Continue => Flow::TellPaused,
         _ => flow,
     })
 }

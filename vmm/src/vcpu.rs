@@ -177,6 +177,10 @@ impl<'a> Runner<'a> {
                 self.data.extend_from_slice(data);
                 let flow = bus.write_port(port, size, data, memory);
                 let count = (data.len() / size) as u32;
+                if flow == Flow::TellPaused {
+                    // It is refused where the guest has no such clock.
+                    let _ = self.vcpu.kvmclock_ctrl();
+                }
                 (Exit::PioOut { port, size: size as u8, count, data: &self.data }, flow.into())
             }
             Ok(VcpuExit::IoIn(port, data)) => {
@@ -309,7 +313,8 @@ impl From<Result<(), Failure>> for Step {
 impl From<Flow> for Step {
     fn from(flow: Flow) -> Self {
         match flow {
-            Flow::Continue => Self::Continue,
+            // Of an access by port, the only one that is told; see `Runner::step`.
+            Flow::Continue | Flow::TellPaused => Self::Continue,
             Flow::Stop(reason) => Self::Stop(reason),
         }
     }

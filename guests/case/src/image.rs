@@ -157,6 +157,15 @@ pub mod board {
     /// Written: any value stores the host's clock (CLOCK_MONOTONIC_RAW, nanoseconds). Read: the low half of what was stored, and
     /// with the next read the high half.
     pub const SIGNAL_CLOCK: u16 = SIGNAL_ADDRESS + 12;
+    /// The signalling device's commands, by 32-bit ports. Written: the argument of the next command; read: the same.
+    pub const CONTROL_ARGUMENT: u16 = 0x5a0;
+    /// Written: a command, which is over when the write is. Read: 0 if the last one succeeded, or
+    /// the number of the host's error.
+    ///
+    /// 1 pauses the processor that asks for as many microseconds as the argument tells; 2 tells KVM that this processor was
+    /// paused (KVM_KVMCLOCK_CTRL); 3 sets KVM's clock forward by as many microseconds (KVM_SET_CLOCK); 4 moves the thread of this
+    /// processor to the host's processor of this number, and 5 lets it run on all of them again.
+    pub const CONTROL_COMMAND: u16 = CONTROL_ARGUMENT + 4;
     /// A page that no device claims.
     pub const UNCLAIMED_MMIO: u64 = 0xd800_0000;
     /// A port that no device claims.

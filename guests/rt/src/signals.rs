@@ -3,7 +3,7 @@
 //! Source of the messages' form: SDM vol. 3A, "Message Signalled Interrupts".
 
 use crate::cpu::port;
-use case::image::board::{SIGNAL_ADDRESS, SIGNAL_CLOCK, SIGNAL_DATA, SIGNAL_LINE};
+use case::image::board::{CONTROL_ARGUMENT, CONTROL_COMMAND, SIGNAL_ADDRESS, SIGNAL_CLOCK, SIGNAL_DATA, SIGNAL_LINE};
 
 /// A message: what a device writes to interrupt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,4 +102,33 @@ pub fn host_nanoseconds() -> u64 {
     port::write_u32(SIGNAL_CLOCK, 0);
     let low = port::read_u32(SIGNAL_CLOCK);
     u64::from(port::read_u32(SIGNAL_CLOCK)) << 32 | u64::from(low)
+}
+
+/// What the host does with this processor or with KVM's clock when it is asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Does not run this processor for so many microseconds.
+    Pause(u32),
+    /// Tells KVM that this processor was paused (KVM_KVMCLOCK_CTRL).
+    TellPaused,
+    /// Sets KVM's clock forward by so many microseconds (KVM_SET_CLOCK).
+    SetClockForward(u32),
+    /// Runs this processor on this processor of the host from now on.
+    MoveTo(u32),
+    /// Runs it on any again.
+    MoveAnywhere,
+}
+
+/// Has the host do it; it is done when this returns. False if the host's kernel refused.
+pub fn command(command: Command) -> bool {
+    let (number, argument) = match command {
+        Command::Pause(micros) => (1, micros),
+        Command::TellPaused => (2, 0),
+        Command::SetClockForward(micros) => (3, micros),
+        Command::MoveTo(processor) => (4, processor),
+        Command::MoveAnywhere => (5, 0),
+    };
+    port::write_u32(CONTROL_ARGUMENT, argument);
+    port::write_u32(CONTROL_COMMAND, number);
+    port::read_u32(CONTROL_COMMAND) == 0
 }

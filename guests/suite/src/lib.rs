@@ -8,6 +8,7 @@
 mod apic;
 mod apic_timer;
 mod boot;
+mod clocks;
 mod cpuid;
 mod exceptions;
 mod firmware;
@@ -24,6 +25,7 @@ mod paravirtual;
 mod pic;
 mod pio;
 mod pit;
+mod rates;
 mod ring3;
 mod segments;
 mod smp;

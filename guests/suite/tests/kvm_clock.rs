@@ -2,8 +2,10 @@
 
 #[path = "../../rt/src/kvm_clock/convert.rs"]
 mod convert;
-#[path = "../src/kvmclock/rates.rs"]
+#[path = "../src/rates.rs"]
 mod rates;
+#[path = "../src/kvmclock/span.rs"]
+mod span;
 
 use rates::{TOLERANCE, median_rate, within};
 
@@ -64,4 +66,21 @@ fn a_clock_that_is_off_by_one_percent_is_found_among_late_readings() {
 fn a_reference_that_stands_ends_the_measurement() {
     assert_eq!(median_rate::<3>(10, || Some((5, 5))), None);
     assert_eq!(median_rate::<3>(10, || None), None);
+}
+
+#[test]
+fn a_clock_that_stands_or_jumps_over_a_pause_is_found() {
+    use span::Span;
+    // 3 ms, each reading 20 microseconds wide.
+    let span = Span::between((1_000_000, 1_020_000), (4_020_000, 4_040_000));
+    assert!(span.holds(500, 500 + 3_000_000, 0) && span.holds(500, 500 + 3_040_000, 0));
+    for wrong in [0, 2_980_000, 3_060_000, 30_000_000] {
+        assert!(!span.holds(500, 500 + wrong, 0), "{wrong}");
+    }
+    assert!(!span.holds(500, 499, 0));
+    // Set forward by two seconds.
+    let two = 2_000_000_000;
+    assert!(span.holds(500, 500 + two, two) && span.holds(500, 500 + two + 3_020_000, two));
+    assert!(!span.holds(500, 500 + two - 1, two) && !span.holds(500, 500 + two + 3_060_000, two));
+    assert!(!span.holds(500, 500 + 3_000_000, two));
 }

@@ -10,9 +10,20 @@
 //! Bits 7:0 of what is written at offset 8 are the line, bit 8 is its level. With bit 9, an event file descriptor that is
 //! bound to the line is signalled instead; with bit 10 one whose route is the message of the last address and of bits 31:16 as
 //! its data, and the line does not matter. All ports have 32 bits; other accesses are ignored and read as all ones.
+//!
+//! The 16 ports below are for commands, which concern the processor that writes them: at offset 0 the argument, at offset 4
+//! the command. Read there, it is 0 or the host's error of the last one.
+//!
+//! | command | what the host does |
+//! |---|---|
+//! | 1 | does not run this processor for so many microseconds, at most 50,000; others that need a device wait too |
+//! | 2 | tells KVM that this processor was paused (KVM_KVMCLOCK_CTRL) |
+//! | 3 | sets KVM's clock forward by so many microseconds (KVM_SET_CLOCK) |
+//! | 4 | lets this processor run on the host's processor of that number alone |
+//! | 5 | lets it run on all of them |
 
-#![expect(unsafe_code, reason = "the raw clock has no safe wrapper among our dependencies")]
-// UNSAFETY: one clock_gettime with a structure on the stack.
+#![expect(unsafe_code, reason = "the raw clock and a thread's processors have no safe wrapper among our dependencies")]
+// UNSAFETY: one clock_gettime with a structure on the stack, and calls about the calling thread's processors likewise.
 
 use super::value_of;
 use crate::{
@@ -21,9 +32,14 @@ use crate::{
     memory::GuestMemory,
     stop::StopReason,
 };
+use std::{io, mem, thread, time::Duration};
 
-/// Ports of the device.
+/// Ports of each of the device's ranges.
 const NR_PORTS: u16 = 16;
+/// The region of commands.
+const COMMANDS: usize = 1;
+/// The longest pause in microseconds: other processors that leave the guest wait for it.
+const PAUSE_MAX: u32 = 50_000;
 /// Size of each of its registers in bytes.
 const REGISTER_SIZE: usize = 4;
 /// Interrupt lines that there are: one for each pin of an I/O APIC.
@@ -35,6 +51,15 @@ mod register {
     pub(super) const DATA: u64 = 4;
     pub(super) const LINE: u64 = 8;
     pub(super) const CLOCK: u64 = 12;
+}
+
+/// Commands.
+mod command {
+    pub(super) const PAUSE: u32 = 1;
+    pub(super) const TELL_PAUSED: u32 = 2;
+    pub(super) const SET_CLOCK_FORWARD: u32 = 3;
+    pub(super) const MOVE_TO: u32 = 4;
+    pub(super) const MOVE_ANYWHERE: u32 = 5;
 }
 
 /// Bits of the line register.
@@ -60,10 +85,13 @@ pub struct Signals {
     clock: u64,
     /// Whether the next read is of the high half.
     is_high_next: bool,
+    argument: u32,
+    /// Of the last command: 0, or an error of the host.
+    result: u32,
 }
 
 impl Signals {
-    /// A device at 16 ports from `first_port`.
+    /// A device at 16 ports from `first_port`, and at the 16 below for commands.
     pub fn new(first_port: u16) -> Self {
         Self {
             first_port,
@@ -75,7 +103,31 @@ impl Signals {
             message_event: None,
             clock: 0,
             is_high_next: false,
+            argument: 0,
+            result: 0,
         }
+    }
+
+    fn execute(&mut self, command: u32) -> Flow {
+        self.result = 0;
+        let result = match command {
+            command::PAUSE => {
+                thread::sleep(Duration::from_micros(self.argument.min(PAUSE_MAX).into()));
+                Ok(())
+            }
+            command::TELL_PAUSED => return Flow::TellPaused,
+            command::SET_CLOCK_FORWARD => match &self.interrupts {
+                Some(interrupts) => interrupts.set_clock_forward(u64::from(self.argument) * 1_000),
+                None => Err(io::Error::from_raw_os_error(libc::ENODEV)),
+            },
+            command::MOVE_TO => run_on(Some(self.argument)),
+            command::MOVE_ANYWHERE => run_on(None),
+            _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        };
+        if let Err(error) = result {
+            self.result = error.raw_os_error().unwrap_or(libc::EIO).unsigned_abs();
+        }
+        Flow::Continue
     }
 
     fn send(&mut self, data: u32) -> Result<(), InterruptError> {
@@ -119,7 +171,8 @@ impl Signals {
 
 impl Device for Signals {
     fn regions(&self) -> Vec<Region> {
-        vec![Region::Ports { first: self.first_port, count: NR_PORTS }]
+        let commands = Region::Ports { first: self.first_port.wrapping_sub(NR_PORTS), count: NR_PORTS };
+        vec![Region::Ports { first: self.first_port, count: NR_PORTS }, commands]
     }
 
     fn connect(&mut self, interrupts: &Interrupts) {
@@ -129,6 +182,9 @@ impl Device for Signals {
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
         if data.len() == REGISTER_SIZE {
             let value = match at.offset {
+                register::ADDRESS if at.region == COMMANDS => self.argument,
+                register::DATA if at.region == COMMANDS => self.result,
+                _ if at.region == COMMANDS => u32::MAX,
                 register::ADDRESS => self.message.address as u32,
                 register::DATA => self.was_taken.into(),
                 register::LINE => self.nr_sent,
@@ -145,6 +201,14 @@ impl Device for Signals {
             return Flow::Continue;
         }
         let value = value_of(data);
+        if at.region == COMMANDS {
+            match at.offset {
+                register::ADDRESS => self.argument = value,
+                register::DATA => return self.execute(value),
+                _ => {}
+            }
+            return Flow::Continue;
+        }
         let result = match at.offset {
             register::ADDRESS => {
                 self.message.address = value.into();
@@ -165,6 +229,25 @@ impl Device for Signals {
                 Flow::Stop(StopReason::DeviceStopped(format!("{error}{source}")))
             }
         }
+    }
+}
+
+/// Lets the calling thread run on one processor of the host alone, or on all.
+fn run_on(processor: Option<u32>) -> io::Result<()> {
+    // SAFETY: all bits zero are the empty set.
+    let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
+    let number = |processor: u32| usize::try_from(processor).unwrap_or(usize::MAX);
+    let chosen = processor.map_or(0..libc::CPU_SETSIZE as usize, |one| number(one)..number(one).saturating_add(1));
+    for processor in chosen {
+        if processor < libc::CPU_SETSIZE as usize {
+            // SAFETY: the number is one of the set's.
+            unsafe { libc::CPU_SET(processor, &mut set) };
+        }
+    }
+    // SAFETY: the set is a local of the size that is told; 0 is the calling thread.
+    match unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
@@ -205,6 +288,28 @@ mod tests {
         // The next write begins with the low half again.
         write(device, register::CLOCK, &[0; 4]);
         assert!(read(device, register::CLOCK) == device.clock as u32 && device.clock >= clock);
+    }
+
+    #[test]
+    fn commands_pause_move_and_tell_what_is_refused() {
+        let device = &mut Signals::new(0x5b0);
+        let memory = Template::new::<MemoryError>(1 << 20, |_| Ok(())).unwrap().instantiate().unwrap();
+        let mut execute = |argument: u32, command: u32| {
+            let at = |offset| Location { region: COMMANDS, offset };
+            assert_eq!(device.write(at(register::ADDRESS), &argument.to_le_bytes(), &memory), Flow::Continue);
+            let flow = device.write(at(register::DATA), &command.to_le_bytes(), &memory);
+            let mut result = [0xff; 4];
+            assert_eq!(device.read(at(register::DATA), &mut result), Flow::Continue);
+            (flow, u32::from_le_bytes(result) as i32)
+        };
+        let begin = std::time::Instant::now();
+        assert_eq!(execute(3_000, command::PAUSE), (Flow::Continue, 0));
+        assert!(begin.elapsed() >= Duration::from_millis(3));
+        assert_eq!(execute(0, command::TELL_PAUSED), (Flow::TellPaused, 0));
+        assert_eq!(execute(1, command::SET_CLOCK_FORWARD), (Flow::Continue, libc::ENODEV));
+        assert_eq!(execute(u32::MAX, command::MOVE_TO), (Flow::Continue, libc::EINVAL));
+        assert_eq!(execute(0, command::MOVE_ANYWHERE), (Flow::Continue, 0));
+        assert_eq!(execute(0, 77), (Flow::Continue, libc::EINVAL));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
     config::Irqchip,
     platform::{Failure, Platform},
 };
-use kvm_bindings::{KVM_PIT_FLAGS_HPET_LEGACY, kvm_msi};
+use kvm_bindings::{KVM_PIT_FLAGS_HPET_LEGACY, kvm_clock_data, kvm_msi};
 use kvm_ioctls::VmFd;
 use routes::Routes;
 use std::{
@@ -140,6 +140,16 @@ impl Interrupts {
         }
         self.need_lines("an interrupt line")?;
         self.platform().map_or(Ok(()), |platform| interrupt_of(platform.set_line(line, asserted)))
+    }
+
+    /// Sets KVM's clock of this VM forward by so many nanoseconds.
+    ///
+    /// # Errors
+    /// Those of KVM_GET_CLOCK and KVM_SET_CLOCK.
+    pub(crate) fn set_clock_forward(&self, nanoseconds: u64) -> Result<(), io::Error> {
+        let now = self.shared.vm.get_clock()?;
+        let later = kvm_clock_data { clock: now.clock.saturating_add(nanoseconds), ..Default::default() };
+        Ok(self.shared.vm.set_clock(&later)?)
     }
 
     /// Raises and lowers an interrupt line; long enough for an 8259A, which takes back the request of an edge whose level

@@ -1,7 +1,8 @@
 //! KVM's clock: its structure and protocol, its time, the wall clock.
 
 mod across;
+mod control;
 mod protocol;
-mod rates;
+mod span;
 mod time;
 mod wall;

@@ -1,6 +1,6 @@
 //! The time that KVM's clock tells: monotonic, at the counter's rate, through exits and updates.
 
-use super::rates::{median_rate, within};
+use crate::rates::{median_rate, within};
 use rt::{
     case, check, check_count, check_eq, clock,
     cpu::cpuid::read_leaf,
@@ -98,5 +98,5 @@ fn time_passes_at_the_rate_of_the_counter() {
     let expected = (1_000_000_u64 << 32) / clock::tsc_khz();
     note!("rate", rate);
     note!("expected", expected);
-    check!("within 0.5 %", within(rate, expected, super::rates::TOLERANCE));
+    check!("within 0.5 %", within(rate, expected, crate::rates::TOLERANCE));
 }

@@ -49,3 +49,61 @@ fn sort(values: &mut [u64]) {
 pub(crate) fn within(actual: u64, expected: u64, parts_per_million: u64) -> bool {
     u128::from(actual.abs_diff(expected)) * 1_000_000 <= u128::from(expected) * u128::from(parts_per_million)
 }
+
+/// A reading of a counter between two of the time-stamp counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) before: u64,
+    pub(crate) count: u64,
+    pub(crate) after: u64,
+}
+
+impl Reading {
+    /// Of several readings the one that took the shortest time.
+    pub(crate) fn closest(mut read: impl FnMut() -> Self) -> Self {
+        let mut best = read();
+        for _ in 0..7 {
+            let reading = read();
+            if reading.after.wrapping_sub(reading.before) < best.after.wrapping_sub(best.before) {
+                best = reading;
+            }
+        }
+        best
+    }
+
+    /// Counts in 2^32 ticks of the time-stamp counter until a later reading: the least and the most that there can be, however
+    /// long a host took its time away. `None` if one of the two counters did not go on.
+    pub(crate) fn rate_until(self, later: Self) -> Option<Interval> {
+        let counted = u128::from(later.count.checked_sub(self.count)?);
+        let longest = u128::from(later.after.checked_sub(self.before)?);
+        let shortest = u128::from(later.before.checked_sub(self.after)?);
+        if counted == 0 || shortest == 0 {
+            return None;
+        }
+        // Either count may have been about to change.
+        let least = ((counted - 1) << 32) / longest;
+        let most = ((counted + 1) << 32) / shortest;
+        Some(Interval { least: u64::try_from(least).ok()?, most: u64::try_from(most).ok()? })
+    }
+}
+
+/// What surely holds a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) least: u64,
+    pub(crate) most: u64,
+}
+
+impl Interval {
+    /// Whether the rate can be within so many parts in a million of `expected`.
+    pub(crate) fn can_be(self, expected: u64, parts_per_million: u64) -> bool {
+        (self.least..=self.most).contains(&expected)
+            || within(self.least, expected, parts_per_million)
+            || within(self.most, expected, parts_per_million)
+    }
+
+    /// Whether it is narrower than so many parts in a million.
+    pub(crate) fn is_known(self, parts_per_million: u64) -> bool {
+        within(self.least, self.most, parts_per_million)
+    }
+}

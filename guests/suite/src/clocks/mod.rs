@@ -1,0 +1,5 @@
+//! All clocks against each other.
+
+mod agreement;
+mod model;
+mod sources;
