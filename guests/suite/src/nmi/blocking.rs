@@ -4,7 +4,7 @@ use super::NMI;
 use core::sync::atomic::{AtomicU32, Ordering};
 use rt::{
     case, check, check_count,
-    interrupts::{self, End, Listening},
+    interrupts::{self, End, GENEROUS_MICROS, Listening},
     local_apic::LocalApic,
     trap::TrapFrame,
     vocabulary::{Needs, image::board::UNCLAIMED_PORT},
@@ -60,6 +60,7 @@ fn another_waits_for_iret() {
     let _listening = Listening::with_handler(NMI..=NMI, End::Not, send_in_handler);
     reset(3, 1);
     apic.send_nmi_to_self();
+    let _ = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(NMI) >= 4);
     exits();
     check_count!("handlers at once", DEEPEST.load(Ordering::Relaxed), 1);
     check_count!("NMIs inside of a handler", SEEN_INSIDE.load(Ordering::Relaxed), 0);
@@ -75,6 +76,7 @@ fn of_several_at_least_one_comes() {
     let _listening = Listening::with_handler(NMI..=NMI, End::Not, send_in_handler);
     reset(1, AT_ONCE);
     apic.send_nmi_to_self();
+    let _ = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(NMI) >= 2);
     exits();
     let count = interrupts::count(NMI);
     check!("one more at least", count >= 2);
@@ -93,7 +95,7 @@ fn an_nmi_comes_inside_of_an_interrupt_handler() {
     let _interrupts = Listening::with_handler(VECTOR..=VECTOR, End::Not, send_in_interrupt);
     reset(0, 0);
     apic.send_to_self(VECTOR);
-    let _ = interrupts::wait_until(interrupts::GENEROUS_MICROS, || interrupts::count(VECTOR) == 1);
+    let _ = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(VECTOR) == 1);
     apic.end_interrupt();
     check_count!("interrupts", interrupts::count(VECTOR), 1);
     check_count!("NMIs inside of its handler", SEEN_INSIDE.load(Ordering::Relaxed), 1);

@@ -3,7 +3,7 @@
 use super::NMI;
 use rt::{
     case, check_count, check_eq,
-    interrupts::{self, End, Listening},
+    interrupts::{self, End, GENEROUS_MICROS, Listening},
     local_apic::{LocalApic, register::Register},
     names,
     signals::{self, Message, Way, data},
@@ -49,6 +49,7 @@ fn it_passes_by_the_registers() {
     interrupts::clear();
     for turn in 1..=4_u32 {
         apic.send_nmi_to_self();
+        let _ = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(NMI) >= turn);
         exits();
         check_count!("NMIs", [&[]; turn], interrupts::count(NMI), turn);
     }
