@@ -140,6 +140,10 @@ fn untold_instructions_raise_ud() {
         (FeatureBit::new(1, 0, Ecx, 30), rdrand),
         (FeatureBit::new(7, 0, Ebx, 18), rdseed),
     ];
+    if TABLE.iter().all(|(feature, _)| feature.read()) {
+        rt::skip!("CPUID tells of all of them");
+        return;
+    }
     for (row, &(feature, function)) in TABLE.iter().enumerate() {
         if !feature.read() {
             check_outcome!("at CPL 3", [NAMES; row], user::call(function, 1), Outcome::UD);

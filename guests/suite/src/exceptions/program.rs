@@ -9,7 +9,7 @@ use rt::{
     Exception,
     cpu::control::{read_dr6, write_dr6},
     excursion::{ARENA, Arena, Arrival, Ending, Program, layout, register, tables},
-    machine_code, mmio,
+    instruction, machine_code, mmio,
     paging::frame,
     tables::selector,
     user::{self, State},
@@ -184,6 +184,9 @@ impl Machine {
             Mode::Compatible3 => (selector::USER_CODE_32, selector::USER_DATA),
             _ => (selector::USER_CODE, selector::USER_DATA),
         };
+        if !self.mode.is_64_bit() {
+            load_data_segments();
+        }
         state.rflags |= start.flags;
         let sp = user::stack_top() - 0x100;
         let width = if self.mode.is_64_bit() { 8 } else { 4 };
@@ -268,4 +271,13 @@ impl Machine {
             registers,
         }
     }
+}
+
+/// Loads DS, ES and FS with a flat segment that every CPL may use. 64-bit code does without, but in compatibility mode a null
+/// selector faults, and the return to CPL 3 makes one of each whose segment is of a lower DPL (SDM vol. 2, "IRET").
+fn load_data_segments() {
+    let selector = u64::from(selector::USER_DATA);
+    let _ = instruction!("mov ds, {0:x}", in(reg) selector);
+    let _ = instruction!("mov es, {0:x}", in(reg) selector);
+    let _ = instruction!("mov fs, {0:x}", in(reg) selector);
 }

@@ -63,15 +63,16 @@ impl Enabled {
     }
 }
 
-/// CALL of the next instruction, which is UD2.
-const CALL_NEXT: u64 = 0x000b_0f00_0000_00e8;
+/// CALL of the instruction behind an INT3, which is UD2. A CALL of the next instruction is no call to a shadow stack: with a
+/// displacement of 0 nothing is pushed there (SDM vol. 2A, "CALL—Call Procedure").
+const CALL_FORTH: u64 = 0x0b0f_cc00_0000_01e8;
 /// RET, and behind it UD2.
 const RETURN: u64 = 0x000b_0fc3;
 
-/// Runs CALL or RET at CPL 3; it completes with the UD2 behind it, whose address is also on both stacks for RET.
+/// Runs CALL or RET at CPL 3; it completes with the UD2 that it leads to, whose address is also on both stacks for RET.
 fn run(access: Access, shadow_value: u64) -> Outcome {
     let code = paging::address(CODE);
-    let (bytes, end) = if access == Access::Push { (CALL_NEXT, code + 5) } else { (RETURN, code + 1) };
+    let (bytes, end) = if access == Access::Push { (CALL_FORTH, code + 6) } else { (RETURN, code + 1) };
     mmio::write_u64(frame(1), bytes);
     mmio::write_u64(frame(0) + OFFSET, shadow_value);
     let mut state = State::at(code);
@@ -138,7 +139,7 @@ fn returns_agree_with_the_shadow_stack() {
     let code = paging::address(CODE);
     check_outcome!("CALL", run(Access::Push, 0), Outcome::COMPLETED);
     check_eq!("on the shadow stack", mmio::read_u64(frame(0) + OFFSET - 8), code + 5);
-    check_eq!("IA32_PL3_SSP", msr::read(IA32_PL3_SSP).unwrap_or(0), paging::address(SHADOW) + OFFSET - 8);
+    check_eq!("IA32_PL3_SSP behind CALL", msr::read(IA32_PL3_SSP).unwrap_or(0), paging::address(SHADOW) + OFFSET - 8);
     check_outcome!("RET", run(Access::Pop, code + 1), Outcome::COMPLETED);
     check_eq!("IA32_PL3_SSP after it", msr::read(IA32_PL3_SSP).unwrap_or(0), paging::address(SHADOW) + OFFSET + 8);
     for bit in [0, 1, 12, 31, 32, 47, 63] {
