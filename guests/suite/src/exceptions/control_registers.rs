@@ -1,5 +1,6 @@
 //! What control registers refuse.
 
+use rt::cpu::feature_bit::{FeatureBit, Register::Eax};
 use rt::{
     Exception, Outcome, case, check, check_eq, check_outcome,
     cpu::{
@@ -147,6 +148,17 @@ fn cr3_refuses_bits_above_maxphyaddr() {
             "MOV to CR3",
             [names!["MAXPHYADDR", "bit 52", "bit 56", "bit 60"]; row],
             write_cr3(before | 1 << bit),
+            Outcome::GP
+        );
+    }
+    // Bits 61 and 62 are those of linear-address masking (CPUID leaf 7.1, EAX bit 26); bit 63 is a command with PCIDs.
+    let is_masked = FeatureBit::new(7, 1, Eax, 26).read();
+    for (row, bit) in [61, 62, 63].into_iter().enumerate().filter(|(row, _)| *row == 2 || !is_masked) {
+        let result = write_cr3(before | 1 << bit);
+        check_outcome!(
+            "MOV to CR3 without LAM and PCIDs",
+            [names!["bit 61", "bit 62", "bit 63"]; row],
+            result,
             Outcome::GP
         );
     }

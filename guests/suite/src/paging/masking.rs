@@ -1,6 +1,7 @@
 //! Linear-address masking: pointers with metadata in their upper bits.
 //!
-//! No subject at hand offers it: that a processor does is told by CPUID, which each case asks, and skips by name.
+//! No subject at hand offers it: that a processor does is told by CPUID, which each case asks, and skips by name. That its
+//! control bits are refused without is `exceptions::cr3_refuses_bits_above_maxphyaddr` and the area `cpuid`.
 
 use super::{
     masking_rules::{METADATA, Masking},
@@ -173,27 +174,4 @@ fn masking_concerns_data_alone() {
     check_outcome!("LEA", result, Outcome::COMPLETED);
     check_eq!("LEA keeps the metadata", loaded, tagged);
     check_eq!("what is there", u64::from(mmio::read_u8(address)), u64::from(probe::RET));
-}
-
-/// The control bits of linear-address masking can be set if and only if CPUID tells of it, and raise #GP(0) otherwise, as
-/// bit 63 of CR3 does with CR4.PCIDE clear.
-#[case(feature = PagingCanonical, spec = [sdm3a("Control Registers"), sdm2("MOV—Move to/from Control Registers")])]
-fn masking_bits_follow_cpuid() {
-    const ROWS: &[Text] = names!["LAM_U57", "LAM_U48", "both"];
-    let expected = if is_told() { Outcome::COMPLETED } else { Outcome::GP };
-    let before = read_cr3();
-    for (row, bits) in [LAM_U57, LAM_U48, LAM_U57 | LAM_U48].into_iter().enumerate() {
-        let result = write_cr3(before | bits);
-        let after = read_cr3();
-        let _ = write_cr3(before);
-        check_outcome!("MOV to CR3", [ROWS; row], result, expected);
-        check_eq!("CR3", [ROWS; row], after, if is_told() { before | bits } else { before });
-    }
-    check_outcome!("LAM_SUP", With::cr4(LAM_SUP, 0).map(drop), expected);
-    // Bit 63, which is not of LAM, is a command with PCIDs and reserved without.
-    let result = write_cr3(before | 1 << 63);
-    let after = read_cr3();
-    let _ = write_cr3(before);
-    check_outcome!("bit 63 with CR4.PCIDE clear", result, Outcome::GP);
-    check_eq!("CR3 after bit 63", after, before);
 }
