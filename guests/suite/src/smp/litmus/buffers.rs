@@ -42,7 +42,8 @@ struct Arguments([AtomicU64; 8]);
 static ARGUMENTS: [Arguments; 2] = [const { Arguments([const { AtomicU64::new(0) }; 8]) }; 2];
 static ROW: AtomicU64 = AtomicU64::new(0);
 
-// In each round: tell that this processor is there, wait for the other one, wait for some 0 to 63 turns more, store the
+// In each round: load the other one's location, so that it is near afterwards; tell that this processor is there, wait for the
+// other one, wait for some 0 to 255 turns more, which is as far apart as that may leave them, store the
 // round's number, and load what the other one stored.
 macro_rules! rounds {
     ($name:ident: $($store:literal),+) => {
@@ -50,9 +51,9 @@ macro_rules! rounds {
             "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
             "mov r8, [rdi]", "mov r9, [rdi + 8]", "mov r10, [rdi + 16]", "mov r11, [rdi + 24]", "mov r12, [rdi + 32]",
             "mov r13, [rdi + 40]", "mov r14, [rdi + 48]", "mov r15, [rdi + 56]", "xor ebx, ebx",
-            "2:", "inc ebx", "mov [r10], ebx",
+            "2:", "inc ebx", "mov eax, [r9]", "mov [r10], ebx",
             "3:", "cmp [r11], ebx", "jae 4f", "dec r14", "jns 3b",
-            "4:", "imul r15d, r15d, 1103515245", "add r15d, 12345", "mov ebp, r15d", "shr ebp, 16", "and ebp, 63", "jz 6f",
+            "4:", "imul r15d, r15d, 1103515245", "add r15d, 12345", "mov ebp, r15d", "shr ebp, 16", "and ebp, 255", "jz 6f",
             "5:", "dec ebp", "jnz 5b",
             "6:", $($store,)+ "mov eax, [r9]",
             "mov [r12 + rbx * 4 - 4], eax", "cmp ebx, r13d", "jb 2b",
