@@ -1,0 +1,104 @@
+//! TMR_STS and TMR_EN of the PM1 event block, and the interrupt that they make.
+
+use super::model::{self, Carry};
+use rt::{
+    acpi::{self, Root},
+    case, check, check_eq, clock,
+    cpu::port,
+    interrupts::GENEROUS_MICROS,
+    pic::{self, Chip},
+    pm_timer::{self, Block, FADT, TIMER},
+    skip,
+    vocabulary::Needs,
+};
+
+const NEEDS: Needs = Needs::PM_TIMER.union(Needs::FIRMWARE_TABLES);
+
+/// The block, in ACPI mode and with nothing enabled; a failure if there is none.
+fn block() -> Option<Block> {
+    let block = acpi::search_root().map(Root::read).and_then(|root| root.find(FADT)).map(Block::of);
+    check!("the FADT is found", block.is_some());
+    let block = block?;
+    let (command, value) = block.acpi_on;
+    if port::read_u16(block.control) & 1 == 0 && command != 0 {
+        port::write_u8(command, value);
+        clock::Deadline::after(GENEROUS_MICROS).wait(|| port::read_u16(block.control) & 1 != 0);
+    }
+    port::write_u16(block.enable, 0);
+    Some(block)
+}
+
+/// TMR_EN is kept; what is written to the status by ones clears, by zeros does nothing, and sets nothing.
+#[case(feature = PmTimer, spec = [acpi("PM1 Enable Registers"), acpi("PM1 Status Registers")], needs = NEEDS, irqchip = Full)]
+fn enable_is_kept_and_status_is_not_written() {
+    let Some(block) = block() else { return };
+    for row in 0..4_u8 {
+        let value = if row & 1 != 0 { TIMER } else { 0 };
+        if row & 2 == 0 {
+            port::write_u16(block.enable, value);
+        } else {
+            port::write_u8(block.enable, value as u8);
+        }
+        check_eq!("TMR_EN", [&[]; row], port::read_u16(block.enable) & TIMER, value);
+    }
+    port::write_u16(block.enable, 0);
+    // The highest bit may change meanwhile; then it is done again.
+    let is_clear = (0..4).any(|_| {
+        port::write_u16(block.status, TIMER);
+        port::read_u16(block.status) & TIMER == 0
+    });
+    check!("one clears TMR_STS", is_clear);
+    let then = pm_timer::read();
+    port::write_u16(block.status, 0);
+    let now = pm_timer::read();
+    let status = port::read_u16(block.status) & TIMER != 0;
+    let later = pm_timer::read();
+    check!("zero does not set it", model::carry(then, now, later, status, block.width()) != Carry::Invented);
+}
+
+/// The longest that a case waits for the highest bit of the timer.
+const WAIT_TICKS: u32 = (pm_timer::FREQUENCY / 10) as u32;
+
+/// TMR_STS is set when the highest bit changes and not before; enabled, it requests the system control interrupt until it is
+/// cleared.
+#[case(
+    feature = PmTimer, spec = [acpi("Power Management Timer"), acpi("PM1 Status Registers"), acpi("PM1 Enable Registers")],
+    needs = NEEDS.union(Needs::PIC), irqchip = Full
+)]
+fn status_is_set_when_the_highest_bit_changes() {
+    let Some(block) = block() else { return };
+    let width = block.width();
+    if model::until_carry(pm_timer::read(), width) > WAIT_TICKS {
+        skip!("the highest bit does not change for a while");
+        return;
+    }
+    pic::initialize(0);
+    let (chip, request) = (if block.sci < 8 { Chip::First } else { Chip::Second }, 1_u8 << (block.sci & 7));
+    chip.set_edge_level(chip.edge_level() | request);
+    let is_requested = || chip.requests() & request != 0;
+    port::write_u16(block.status, TIMER);
+    let then = pm_timer::read();
+    let mut verdict = Carry::Right;
+    let changed = clock::Deadline::after(1_000_000).wait(|| {
+        let now = pm_timer::read();
+        let status = port::read_u16(block.status) & TIMER != 0;
+        let later = pm_timer::read();
+        let carry = model::carry(then, now, later, status, width);
+        if carry != Carry::Right {
+            verdict = carry;
+        }
+        status
+    });
+    check!("it changes", changed);
+    check!("not without a change of the bit", verdict != Carry::Invented);
+    check!("no change is missed", verdict != Carry::Missed);
+    check!("not requested without TMR_EN", !is_requested());
+    port::write_u16(block.enable, TIMER);
+    check!("requested with it", clock::Deadline::after(GENEROUS_MICROS).wait(is_requested));
+    port::write_u16(block.status, !TIMER);
+    check!("other bits do not clear it", port::read_u16(block.status) & TIMER != 0);
+    port::write_u16(block.status, TIMER);
+    check_eq!("one clears it", port::read_u16(block.status) & TIMER, 0);
+    check!("not requested any more", clock::Deadline::after(GENEROUS_MICROS).wait(|| !is_requested()));
+    port::write_u16(block.enable, 0);
+}

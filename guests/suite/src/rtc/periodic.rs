@@ -1,0 +1,66 @@
+//! The periodic flag at each rate, by the time-stamp counter.
+
+use super::model;
+use rt::{
+    case, check, check_eq,
+    clock::{self, now},
+    rtc::{self, b, flag},
+    vocabulary::Needs,
+};
+
+/// Ticks of the time-stamp counter in so many of 32,768 Hz.
+fn ticks(periods: u64) -> u64 {
+    periods * clock::tsc_khz() * 1_000 / 32_768
+}
+
+/// The rates that are fast enough to look at: up to 7.8 ms. The first two are those of 8 and 9.
+const RATES: core::ops::RangeInclusive<u8> = 1..=9;
+
+/// Of each rate: flags do not come more often than its periods, and one comes within two of them.
+#[case(feature = RtcInterrupts, spec = rtc("Periodic Interrupt Selection"), needs = Needs::RTC, irqchip = Full)]
+fn each_rate_has_its_period() {
+    let _ = clock::tsc_khz();
+    for rate in RATES {
+        let period = ticks(model::period(rate).into());
+        let nr_flags: u64 = if period > ticks(64) { 1 } else { 3 };
+        // Half a percent for quartzes, and a tick of the divider.
+        let slack = |time: u64| time / 200 + ticks(1);
+        rtc::hold(b::HOURS_24);
+        rtc::release(b::HOURS_24 | flag::PERIODIC, rate);
+        // Between the first flag and the last there are so many periods less one. A flag that is missed makes it longer.
+        // Of the flags behind the first, one at least is in time: a host may be late.
+        let (mut nr_seen, mut first, mut is_late, mut was_in_time) = (0, 0, false, false);
+        let mut cleared = now();
+        let deadline = clock::Deadline::after(1_000_000);
+        let came = deadline.wait(|| {
+            let before = now();
+            if rtc::read(rtc::C) & flag::PERIODIC == 0 {
+                // No flag since the read that cleared the one before: less than a period.
+                is_late |= before.saturating_sub(cleared) > period + slack(period);
+                return false;
+            }
+            if nr_seen == 0 {
+                // This one came after the previous read.
+                first = cleared;
+            }
+            was_in_time |= nr_seen != 0 && !is_late;
+            is_late = false;
+            nr_seen += 1;
+            cleared = now();
+            nr_seen > nr_flags
+        });
+        check!("they come", [&[]; rate], came);
+        check!("not late", [&[]; rate], was_in_time);
+        let passed = cleared - first;
+        check!("not too many", [&[]; rate], passed + slack(passed) >= nr_flags * period);
+    }
+}
+
+/// Rate 0 has no period.
+#[case(feature = RtcInterrupts, spec = rtc("Periodic Interrupt Selection"), needs = Needs::RTC, irqchip = Full)]
+fn rate_0_is_none() {
+    rtc::hold(b::HOURS_24);
+    rtc::release(b::HOURS_24 | flag::PERIODIC, 0);
+    clock::Deadline::after(2_000).wait(|| false);
+    check_eq!("register C", rtc::read(rtc::C), 0);
+}
