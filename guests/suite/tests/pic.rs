@@ -169,8 +169,7 @@ const PLAN: Plan = Plan { seed: 1, modes: NESTED, rotates: false, polls: false, 
 fn walk_of(plan: Plan, wrong: Wrong) -> Walked {
     let mut planned: Vec<Planned> = Vec::new();
     let masks = walk::plan(plan, ALL, |_, step| planned.push(step));
-    let mut machine =
-        Walked { pair: Pair::new(plan.modes), wrong, nr_failures: 0, nr_checks: 0, failed: Vec::new() };
+    let mut machine = Walked { pair: Pair::new(plan.modes), wrong, nr_failures: 0, nr_checks: 0, failed: Vec::new() };
     walk::walk(&mut machine, masks, |number| planned[number]);
     machine
 }

@@ -5,3 +5,4 @@ mod level;
 mod pins;
 mod reconfiguration;
 mod registers;
+mod table;

@@ -1,5 +1,6 @@
 //! Identification, index, and which bits of redirection entries hold what is written.
 
+use super::table::{LOW, high_of, low_of};
 use rt::{
     case, check, check_eq,
     io_apic::{self, NR_PINS, index, low},
@@ -56,31 +57,6 @@ fn index_reads_back() {
     }
 }
 
-/// Patterns of the low half, all masked: each bit by itself, then fields that say something.
-const LOW: &[u32] = &[
-    0,
-    0x01,
-    0x02,
-    0x04,
-    0x08,
-    0x10,
-    0x20,
-    0x40,
-    0x80,
-    0xff,
-    low::LOWEST_PRIORITY,
-    low::SMI,
-    low::NMI,
-    low::INIT,
-    low::EXT_INT,
-    low::LOGICAL,
-    low::ACTIVE_LOW,
-    low::LEVEL,
-    low::LEVEL | low::LOGICAL | 0x55,
-    low::ACTIVE_LOW | 0xaa,
-    low::LEVEL | low::ACTIVE_LOW | low::LOGICAL | low::LOWEST_PRIORITY | 0xfe,
-];
-
 /// Each writable bit of an entry holds what was written, by itself.
 #[case(feature = IoApicRegisters, spec = io_apic("IOREDTBL[23:0]—I/O Redirection Table Registers"), needs = Needs::IO_APIC, irqchip = Full)]
 fn entry_holds_each_bit() {
@@ -103,15 +79,13 @@ fn entry_holds_each_bit() {
 /// Each entry is a register of its own.
 #[case(feature = IoApicRegisters, spec = io_apic("IOREDTBL[23:0]—I/O Redirection Table Registers"), needs = Needs::IO_APIC, irqchip = Full)]
 fn entries_do_not_share_bits() {
-    let low = |pin: u8| low::MASKED | u32::from(pin) << 3 | u32::from(pin & 1) << 15 | u32::from(pin & 2) << 12;
-    let high = |pin: u8| u32::from(pin.wrapping_mul(37) ^ 0x5a) << 24;
     for pin in 0..NR_PINS {
-        io_apic::write_low(pin, low(pin));
-        io_apic::write_high(pin, high(pin));
+        io_apic::write_low(pin, low_of(pin));
+        io_apic::write_high(pin, high_of(pin));
     }
     for pin in 0..NR_PINS {
-        check_eq!("low half", [&[]; pin], io_apic::read_low(pin) & low::WRITABLE, low(pin));
-        check_eq!("high half", [&[]; pin], io_apic::read_high(pin) & 0xff00_0000, high(pin));
+        check_eq!("low half", [&[]; pin], io_apic::read_low(pin) & low::WRITABLE, low_of(pin));
+        check_eq!("high half", [&[]; pin], io_apic::read_high(pin) & 0xff00_0000, high_of(pin));
     }
 }
 
