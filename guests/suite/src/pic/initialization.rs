@@ -76,7 +76,7 @@ fn vector_is_made_of_the_second_word() {
     let board = Board::new(Modes::default());
     for base in [0x60, 0x6f, 0xa5, 0xf2, 0x28_u8] {
         for (index, chip) in Chip::ALL.into_iter().enumerate() {
-            chip.initialize((base & 0xf0) + 8 * index as u8 | base & 7, 0);
+            chip.initialize(((base & 0xf0) + 8 * index as u8) | base & 7, 0);
         }
         board.unmask();
         let first = base & 0xf0;
