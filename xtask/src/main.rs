@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod completions;
 mod fuzz;
+mod gate;
 mod image;
 mod interrupt;
 mod list;
@@ -43,6 +44,7 @@ enum Command {
     Run(run::Arguments),
     Bench(bench::Arguments),
     Fuzz(fuzz::Arguments),
+    Gate(gate::Arguments),
     Check(check::Arguments),
     Image(image::Arguments),
     Completions(completions::Arguments),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
+        Command::Gate(arguments) => gate::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Completions(arguments) => completions::main(&arguments),

@@ -166,7 +166,10 @@ impl Machine {
         let words = String::from_utf8_lossy(&self.stderr);
         match words.lines().find(|line| !line.contains("warning:")) {
             Some(line) => format!("QEMU: {}: {line}", status.unwrap_or_default()),
-            None => self.console.last_words(),
+            None => match status {
+                Some(status) => format!("{}; QEMU ended with {status}", self.console.last_words()),
+                None => self.console.last_words(),
+            },
         }
     }
 }
