@@ -199,6 +199,19 @@ features! {
     SmpAtomics               "smp"       "Atomic read-modify-write instructions";
     SmpOrdering              "smp"       "Memory ordering: litmus tests";
     SmpHalt                  "smp"       "HLT, MWAIT and wake-ups";
+    // SVM: the image as a hypervisor.
+    SvmLifeCycle             "svm"       "SVM: enabling, VM_CR, VM_HSAVE_PA, features";
+    SvmInstructions          "svm"       "SVM instructions: operands, modes, privilege";
+    SvmIntercepts            "svm"       "SVM: intercepts and exit codes";
+    SvmControlRegisters      "svm"       "SVM: intercepts of control and debug registers";
+    SvmExceptions            "svm"       "SVM: intercepts of exceptions";
+    SvmPorts                 "svm"       "SVM: I/O permission map";
+    SvmMsrs                  "svm"       "SVM: MSR permission map";
+    SvmLegality              "svm"       "SVM: what VMRUN refuses";
+    SvmState                 "svm"       "SVM: state that VMRUN and #VMEXIT switch";
+    SvmInjection             "svm"       "SVM: event injection";
+    SvmInterrupts            "svm"       "SVM: GIF, physical and virtual interrupts";
+    SvmNestedPaging          "svm"       "SVM: nested paging";
     // What firmware tells of the above.
     FirmwareTables           "firmware"  "ACPI and MP tables against the devices there are";
     // Instruction emulation: cases of the host, see `testcases::emulation`.

@@ -39,6 +39,7 @@ pub mod report;
 pub mod rtc;
 pub mod signals;
 pub mod smp;
+pub mod svm;
 pub mod tables;
 pub mod test_device;
 pub mod trap;

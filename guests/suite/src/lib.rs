@@ -35,5 +35,6 @@ mod segments;
 mod smp;
 mod state;
 mod string;
+mod svm;
 mod syscall;
 mod tsc;

@@ -1,0 +1,70 @@
+//! SVM: the guest as a hypervisor of its own.
+
+mod control_registers;
+mod exceptions;
+mod exits;
+mod legality;
+mod legality_model;
+mod life_cycle;
+mod maps;
+mod model;
+mod state;
+
+use model::{Observed, Row};
+use rt::{
+    check, check_eq,
+    cpu::msr,
+    svm::{Enabled, Exit, Guest, feature, features},
+};
+
+/// Runs `body` with SVM enabled; where it cannot be, that is the case's failure.
+fn with_svm(body: impl FnOnce()) {
+    let Ok(_enabled) = Enabled::new() else {
+        check!("SVM can be enabled", false);
+        return;
+    };
+    body();
+}
+
+/// What an exit shows of a table's columns.
+fn observe(guest: &Guest, exit: Result<Exit, rt::Exception>, start: u64) -> Observed {
+    let Ok(exit) = exit else { return Observed::NOT_RUN };
+    let rax = guest.read_u64(rt::svm::field::RAX);
+    Observed {
+        code: exit.code,
+        info_1: exit.info_1,
+        info_2: exit.info_2,
+        rip: exit.rip.wrapping_sub(start),
+        next_rip: exit.next_rip.wrapping_sub(start),
+        rax,
+    }
+}
+
+/// Reports the columns of a row.
+fn report(number: usize, row: &Row, seen: Observed) {
+    let features = features();
+    let offered = model::Offered {
+        next_rip: features & feature::NEXT_RIP_SAVE != 0,
+        decode_assists: features & feature::DECODE_ASSISTS != 0,
+    };
+    for (column, actual, expected) in row.columns(offered, seen).into_iter().flatten() {
+        match column {
+            model::Column::Code => check_eq!("exit code", [&[]; number], actual, expected),
+            model::Column::Info1 => check_eq!("EXITINFO1", [&[]; number], actual, expected),
+            model::Column::Info2 => check_eq!("EXITINFO2", [&[]; number], actual, expected),
+            model::Column::Rip => check_eq!("RIP from the start", [&[]; number], actual, expected),
+            model::Column::NextRip => check_eq!("next RIP from the start", [&[]; number], actual, expected),
+            model::Column::Rax => check_eq!("RAX", [&[]; number], actual, expected),
+        }
+    }
+}
+
+/// Whether an MSR can be read; for what must exist.
+fn reads(number: u32) -> bool {
+    msr::read(number).is_ok()
+}
+
+/// Where a guest of this code starts.
+fn start_of(code: extern "C" fn(u64) -> u64) -> u64 {
+    code as *const () as u64
+}
