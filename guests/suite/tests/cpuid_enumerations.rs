@@ -60,8 +60,11 @@ fn full() -> Made {
     ]))
 }
 
+/// A register of a leaf with another value: leaf, subleaf, number of the register, value.
+type Wrong = (u32, u32, usize, u32);
+
 /// What breaks each rule: leaf, subleaf, output register, bits that change.
-const WRONG: &[(&str, &[(u32, u32, usize, u32)])] = &[
+const WRONG: &[(&str, &[Wrong])] = &[
     ("tracing has leaf 14H", &[(0, 0, 0, 0x24 ^ 0x13)]),
     ("key locker has leaf 19H", &[(0, 0, 0, 0x24 ^ 0x18)]),
     ("a hybrid processor has leaf 1AH", &[(0x1a, 0, 0, 0x4000_0001)]),

@@ -4,6 +4,7 @@
 #[path = "../src/smp/litmus/model.rs"]
 mod model;
 #[path = "../src/smp/litmus/programs.rs"]
+#[expect(unused_imports, reason = "the macro is for the code of the programs, which only a guest has")]
 mod programs;
 
 use model::{MAX_OUTCOMES, Model, Op, Outcome, outcomes};

@@ -1,7 +1,7 @@
 //! The arithmetic of rates gives known answers.
 
 #[path = "../../rt/src/clock/rate.rs"]
-mod rate;
+pub mod rate;
 
 use rate::{Bracketed, decimal, khz_between, khz_from_crystal, khz_of};
 

@@ -153,7 +153,8 @@ impl OurVmm {
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox) {
             Ok(mut vm) => {
-                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * self.wait_factor };
+                let limit =
+                    Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * self.wait_factor };
                 let watch = self.watchdog.watch(vm.handle(), cancel, limit);
                 let stopped = vm.run(observer);
                 drop(watch);

@@ -139,7 +139,7 @@ fn timer_agrees_with_the_hpet() {
     };
     let period = u128::from(hpet::period());
     // Ticks of this timer in 2^32 of the other.
-    let expected = (u128::from(pm_timer::FREQUENCY) * period << 32) / FEMTOSECONDS;
+    let expected = ((u128::from(pm_timer::FREQUENCY) * period) << 32) / FEMTOSECONDS;
     let mut rate = None;
     for _ in 0..MAX_TURNS {
         let first = Reading::closest(read);

@@ -63,7 +63,7 @@ impl Format {
 
     /// A number below 100.
     pub(crate) const fn number(self, number: u8) -> u8 {
-        if self.binary { number } else { number / 10 << 4 | number % 10 }
+        if self.binary { number } else { ((number / 10) << 4) | (number % 10) }
     }
 
     /// An hour from 0 to 23.

@@ -5,7 +5,7 @@ use super::{
         Change::{Clear, Set, To},
         Rule, agrees, due, illegal, legal,
     },
-    start_of, with_svm,
+    with_svm,
 };
 use rt::{
     case, check, check_eq,
