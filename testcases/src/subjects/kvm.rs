@@ -51,12 +51,12 @@ const CHIPSET: Needs =
     Needs::IO_APIC.union(Needs::PIC).union(Needs::PIT).union(Needs::HPET).union(Needs::RTC).union(Needs::PM_TIMER);
 /// Guest memory in bytes: the image, its tables and what paging cases map.
 const MEMORY_SIZE_BYTES: u64 = 16 << 20;
-/// Processor time of a case for each of its virtual processors: a hundred times what one takes. A case that hangs costs
-/// this, whatever else the host does.
-const LIMIT: Duration = Duration::from_millis(200);
+/// Processor time of a case for each of its virtual processors: a hundred times what most take, and twice what the longest
+/// does where ring 0 is interpreted. A case that hangs costs this, whatever else the host does.
+const LIMIT: Duration = Duration::from_millis(500);
 /// How many times longer a guest may take by the clock: one that waits, by HLT, uses no processor, and one that others keep
 /// from running is not to blame. A case's time factor applies to both.
-const WAIT_FACTOR: u32 = 50;
+const WAIT_FACTOR: u32 = 20;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
 const MAX_SERIAL_BYTES: usize = 2 << 10;
 /// How often a guest may ring the doorbell with no message in the page.
