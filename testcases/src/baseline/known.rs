@@ -238,7 +238,11 @@ impl Entry {
             _ => {}
         }
         if result.verdict != Verdict::from(self.raw.verdict) {
-            return Against::Regressed;
+            // What may kill a subject, or keep it for ever, may also do no more than fail; not the other way.
+            let is_milder = matches!(self.raw.verdict, KnownVerdict::Crash | KnownVerdict::Hang)
+                && self.raw.varies == Varies::Every(true)
+                && matches!(result.verdict, Verdict::Fail | Verdict::Crash | Verdict::Hang);
+            return if is_milder { Against::Expected } else { Against::Regressed };
         }
         let (mut certain, mut varying) = (set(self.raw.checks.as_deref().unwrap_or_default()), BTreeSet::new());
         match &self.raw.varies {

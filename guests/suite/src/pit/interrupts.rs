@@ -80,7 +80,7 @@ fn no_interrupt_without_a_trigger() {
         prepare();
         Channel::Zero.control(control_bits(Bytes::Both, mode, false));
         Channel::Zero.write_count(Bytes::Both, 500);
-        check!("none comes", [&[]; mode], !take(5_000));
+        check!("none comes", [&[]; mode], !take(15_000));
     }
 }
 
