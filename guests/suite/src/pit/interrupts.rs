@@ -94,7 +94,7 @@ fn control_word_ends_the_interrupts() {
     Channel::Zero.control(control_bits(Bytes::Both, 0, false));
     // One may have come between the two.
     let _ = Chip::First.poll();
-    check!("then none", !take(4_000));
+    check!("then none", !take(15_000));
 }
 
 /// The request of mode 0 is the output: it is an edge, which the 8259A keeps while the output is high, and loses when the
