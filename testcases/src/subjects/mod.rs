@@ -51,6 +51,19 @@ impl Image {
     }
 }
 
+/// What the board of a PC offers that a program emulates, without what firmware makes.
+const PC: Needs = Needs::PVH_ENTRY
+    .union(Needs::COM1)
+    .union(Needs::I8042)
+    .union(Needs::LOCAL_APIC)
+    .union(Needs::UNCLAIMED)
+    .union(Needs::IO_APIC)
+    .union(Needs::PIC)
+    .union(Needs::PIT)
+    .union(Needs::HPET)
+    .union(Needs::RTC)
+    .union(Needs::PM_TIMER);
+
 /// What a guest is started for.
 #[derive(Clone, Copy, Debug)]
 pub enum Program<'a> {

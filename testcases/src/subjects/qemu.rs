@@ -25,18 +25,7 @@ use std::{
 };
 
 /// What the board offers.
-pub(super) const BOARD: Needs = Needs::PVH_ENTRY
-    .union(Needs::COM1)
-    .union(Needs::I8042)
-    .union(Needs::LOCAL_APIC)
-    .union(Needs::UNCLAIMED)
-    .union(Needs::IO_APIC)
-    .union(Needs::PIC)
-    .union(Needs::PIT)
-    .union(Needs::HPET)
-    .union(Needs::RTC)
-    .union(Needs::PM_TIMER)
-    .union(Needs::FIRMWARE_TABLES);
+pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES);
 /// The program's usual name.
 const PROGRAM: &str = "qemu-system-x86_64";
 /// What to type where it is missing.

@@ -34,17 +34,7 @@ use std::{
 use talk::Talk;
 
 /// What the board offers. There is no firmware, so that nobody makes tables for ACPI.
-pub(super) const BOARD: Needs = Needs::PVH_ENTRY
-    .union(Needs::COM1)
-    .union(Needs::I8042)
-    .union(Needs::LOCAL_APIC)
-    .union(Needs::UNCLAIMED)
-    .union(Needs::IO_APIC)
-    .union(Needs::PIC)
-    .union(Needs::PIT)
-    .union(Needs::HPET)
-    .union(Needs::RTC)
-    .union(Needs::PM_TIMER);
+pub(super) const BOARD: Needs = super::PC;
 /// The program's usual name.
 const PROGRAM: &str = "bochs";
 /// What to type where it is missing.
