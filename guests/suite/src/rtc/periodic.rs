@@ -27,9 +27,11 @@ fn each_rate_has_its_period() {
         let slack = |time: u64| time / 200 + ticks(1);
         rtc::hold(b::HOURS_24);
         rtc::release(b::HOURS_24 | flag::PERIODIC, rate);
-        // Between the first flag and the last there are so many periods less one. A flag that is missed makes it longer.
+        // The first flag that counts comes behind a read without one, so its beginning is known; between it and the last there
+        // are so many periods. A flag that is missed makes it longer, and so does a host that steals time.
         // Of the flags behind the first, one at least is in time: a host may be late.
-        let (mut nr_seen, mut first, mut is_late, mut was_in_time) = (0, 0, false, false);
+        let (mut nr_seen, mut none_at, mut first) = (0, None, 0);
+        let (mut is_late, mut was_in_time) = (false, false);
         let mut cleared = now();
         let deadline = clock::Deadline::after(1_000_000);
         let came = deadline.wait(|| {
@@ -37,11 +39,12 @@ fn each_rate_has_its_period() {
             if rtc::read(rtc::C) & flag::PERIODIC == 0 {
                 // No flag since the read that cleared the one before: less than a period.
                 is_late |= before.saturating_sub(cleared) > period + slack(period);
+                none_at = Some(before);
                 return false;
             }
             if nr_seen == 0 {
-                // This one came after the previous read.
-                first = cleared;
+                let Some(none_at) = none_at else { return false };
+                first = none_at;
             }
             was_in_time |= nr_seen != 0 && !is_late;
             is_late = false;
