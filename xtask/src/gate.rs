@@ -50,8 +50,8 @@ struct Kernel {
     /// The kernel under test: a bzImage or a Debian package
     #[arg(long, value_name = "FILE")]
     kernel: String,
-    /// Folder of its modules, if not beside it
-    #[arg(long, value_name = "DIR")]
+    /// Folder or package of its modules, if not beside it
+    #[arg(long, value_name = "DIR|FILE")]
     modules: Option<String>,
     /// Nested paging (1) or shadow paging (0)
     #[arg(long, value_name = "0|1", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The end of a package's name.
-pub(super) const ENDING: &str = "deb";
+const ENDING: &str = "deb";
 /// What is taken out of a package, as `tar` names it: the kernel, and the modules that KVM may use.
 const PARTS: &[&str] = &[
     "./boot/vmlinuz*",
@@ -23,8 +23,26 @@ const PARTS: &[&str] = &[
     "*/lib/modules/*/kernel/drivers/virt/*",
 ];
 
-/// Unpacks a package into a folder; returns where the kernel lies.
-pub(super) fn unpack(package: &Path, folder: &Path) -> Result<PathBuf, KernelError> {
+/// Newer packages hold either a kernel or its modules; those of one build differ in this part of their names.
+const KERNEL_PART: &str = "linux-binary-";
+/// The part that stands there in the name of the package of modules.
+const MODULES_PART: &str = "linux-modules-";
+
+/// Whether a path is named as packages are.
+pub(super) fn is_package(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == ENDING)
+}
+
+/// The package of modules that lies beside one of a kernel without them.
+pub(super) fn modules_beside(kernel: &Path) -> Option<PathBuf> {
+    let version = kernel.file_name()?.to_str()?.strip_prefix(KERNEL_PART)?;
+    Some(kernel.with_file_name(format!("{MODULES_PART}{version}"))).filter(|path| path.is_file())
+}
+
+/// Unpacks what KVM needs of a package into a folder.
+pub(super) fn unpack(package: &Path, folder: &Path) -> Result<(), KernelError> {
+    // So that a wrong path is told as such.
+    fs::metadata(package).map_err(|source| KernelError::Read { path: package.to_owned(), source })?;
     let failed = |source| KernelError::Package { path: package.to_owned(), source };
     let mut list = Command::new("dpkg-deb");
     list.arg("--fsys-tarfile").arg(package).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -45,11 +63,11 @@ pub(super) fn unpack(package: &Path, folder: &Path) -> Result<PathBuf, KernelErr
     if !status.success() {
         return Err(failed(io::Error::other("dpkg-deb says that it is no package")));
     }
-    find(folder).ok_or_else(|| KernelError::NoKernelInPackage { path: package.to_owned() })
+    Ok(())
 }
 
 /// The first kernel in an unpacked package.
-fn find(folder: &Path) -> Option<PathBuf> {
+pub(super) fn kernel(folder: &Path) -> Option<PathBuf> {
     let boot = fs::read_dir(folder.join("boot")).into_iter().flatten().flatten().map(|entry| entry.path());
     let modules = module_folders(folder).into_iter().map(|folder| folder.join("vmlinuz"));
     let mut found: Vec<_> = boot.chain(modules).filter(|path| is_kernel(path)).collect();
@@ -66,4 +84,20 @@ pub(super) fn module_folders(root: &Path) -> Vec<PathBuf> {
     let parents = [root.join("lib/modules"), root.join("usr/lib/modules")];
     let entries = parents.iter().filter_map(|parent| fs::read_dir(parent).ok()).flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_of_the_same_build_lie_beside_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = folder.path().join("linux-binary-7.2.13+deb14-amd64_7.2.13-1_amd64.deb");
+        assert_eq!(modules_beside(&kernel), None);
+        let modules = folder.path().join("linux-modules-7.2.13+deb14-amd64_7.2.13-1_amd64.deb");
+        fs::write(&modules, "").unwrap();
+        assert_eq!(modules_beside(&kernel), Some(modules));
+        assert_eq!(modules_beside(&folder.path().join("linux-image-6.1.0-53-amd64.deb")), None);
+    }
 }

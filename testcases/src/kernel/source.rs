@@ -47,8 +47,8 @@ pub enum KernelError {
     },
     /// A package holds no kernel.
     #[error(
-        "the package {} holds no kernel; take that of one version, such as linux-image-6.1.0-53-amd64, not the one that \
-         only depends on it",
+        "the package {} holds no kernel; take the one of a version that does, such as linux-image-6.1.0-53-amd64 or \
+         linux-binary-7.2.13+deb14-amd64 (with linux-modules-7.2.13+deb14-amd64 beside it), not one that depends on it",
         path.display()
     )]
     NoKernelInPackage {
@@ -103,19 +103,30 @@ pub enum KernelError {
 }
 
 impl Kernel {
-    /// Reads a kernel and its modules, which are looked for beside it unless a folder is given.
+    /// Reads a kernel and its modules, which are looked for beside it unless their folder or package is given.
     ///
     /// # Errors
     /// [`KernelError`].
     pub fn open(path: &Path, modules: Option<&Path>) -> Result<Self, KernelError> {
-        if path.extension().is_some_and(|end| end == package::ENDING) {
-            let folder = tempfile::tempdir().map_err(KernelError::Temporary)?;
-            // So that a wrong path is told as such.
-            fs::metadata(path).map_err(|source| KernelError::Read { path: path.to_owned(), source })?;
-            let kernel = package::unpack(path, folder.path())?;
-            return Self::open_image(&kernel, modules);
+        let temporary = tempfile::tempdir().map_err(KernelError::Temporary)?;
+        let (of_kernel, of_modules) = (temporary.path().join("kernel"), temporary.path().join("modules"));
+        for folder in [&of_kernel, &of_modules] {
+            fs::create_dir(folder).map_err(KernelError::Temporary)?;
         }
-        Self::open_image(path, modules)
+        let kernel = if package::is_package(path) {
+            package::unpack(path, &of_kernel)?;
+            package::kernel(&of_kernel).ok_or_else(|| KernelError::NoKernelInPackage { path: path.to_owned() })?
+        } else {
+            path.to_owned()
+        };
+        let beside = modules.is_none().then(|| package::modules_beside(path)).flatten();
+        match beside.as_deref().or(modules) {
+            Some(modules) if package::is_package(modules) => {
+                package::unpack(modules, &of_modules)?;
+                Self::open_image(&kernel, Some(&of_modules))
+            }
+            modules => Self::open_image(&kernel, modules),
+        }
     }
 
     fn open_image(path: &Path, modules: Option<&Path>) -> Result<Self, KernelError> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(super) struct LinuxOptions {
     /// bzImage or Debian package.
     pub(super) kernel: PathBuf,
-    /// Folder of its modules, if not the one beside it.
+    /// Folder or package of its modules, if not those beside it.
     pub(super) modules: Option<PathBuf>,
     /// Whether KVM uses nested paging; shadow paging else.
     pub(super) has_nested_paging: bool,
@@ -25,7 +25,7 @@ pub(super) struct LinuxOptions {
 
 /// The keys, each with what it is for.
 const KEYS: &[(&str, &str)] = &[
-    ("modules", "folder of the kernel's modules"),
+    ("modules", "folder or Debian package of the kernel's modules"),
     ("npt", "0 for shadow paging, 1 for nested paging"),
     ("cpus", "processors of the machine"),
     ("qemu", "QEMU's program"),
