@@ -26,4 +26,4 @@ pub use text::Text;
 
 /// Version of every layout in this crate. It stands in the image note and in each case record; a host
 /// refuses an image of another version instead of misreading it.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;

@@ -22,7 +22,8 @@ pub enum Kind {
     /// An exception that nothing expected: `[vector, error code, RIP, CR2, RSP]`. The last message of a run; its
     /// site is 0.
     Exception = 6,
-    /// Answer to the probe: `[bits of Needs, CPUID.0:EBX, CPUID.0:EDX, CPUID.0:ECX]`. Its site is 0; `Done` follows.
+    /// Answer to the probe: `[low half of Needs, CPUID.0:EBX, CPUID.0:EDX, CPUID.0:ECX, high half of Needs]`. Its site is 0;
+    /// `Done` follows.
     Offers = 7,
     /// The command line names no case of this image: `[]`. The last message of a run; its site is 0.
     NoSuchCase = 8,
@@ -52,8 +53,7 @@ impl Kind {
             Self::Note | Self::Done => 1,
             Self::Check => 2,
             Self::Panic => 3,
-            Self::Offers => 4,
-            Self::Exception => 5,
+            Self::Offers | Self::Exception => 5,
         }
     }
 

@@ -1,12 +1,12 @@
 //! What a case requires of its subject, and so what a subject may offer.
 //!
-//! A need is either a property of the guest's processor, which the image finds out by itself with CPUID in its
-//! probe run, or a property of the board, which only the host knows. Both are bits of one set.
+//! A need is either a property of the guest's processor, which the image finds out by itself with CPUID and capability
+//! MSRs in its probe run, or a property of the board, which only the host knows. Both are bits of one set.
 
 bitflags::bitflags! {
     /// A set of requirements. A case whose needs its subject does not offer is a `skip` that names them.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub struct Needs: u64 {
+    pub struct Needs: u128 {
         // Properties of the guest's processor, told by CPUID.
         /// The vendor string is GenuineIntel (or a compatible processor that follows Intel's manual).
         const INTEL = 1 << 0;
@@ -136,12 +136,104 @@ bitflags::bitflags! {
         const SIGNALS = 1 << 62;
         /// ACPI tables that tell of the board, and of all processors.
         const FIRMWARE_TABLES = 1 << 63;
+
+        // Properties of the guest's processor again: what of VMX there is, told by its capability MSRs.
+        /// The pin-based control "virtual NMIs".
+        const VMX_VIRTUAL_NMI = 1 << 64;
+        /// The pin-based control "activate VMX-preemption timer".
+        const VMX_PREEMPTION_TIMER = 1 << 65;
+        /// The pin-based control "process posted interrupts".
+        const VMX_POSTED = 1 << 66;
+        /// "Use TPR shadow".
+        const VMX_TPR_SHADOW = 1 << 67;
+        /// "Monitor trap flag".
+        const VMX_MONITOR_TRAP = 1 << 68;
+        /// "Use MSR bitmaps".
+        const VMX_MSR_MAPS = 1 << 69;
+        /// "Activate secondary controls".
+        const VMX_SECONDARY = 1 << 70;
+        /// "Virtualize APIC accesses".
+        const VMX_APIC_ACCESS = 1 << 71;
+        /// "Enable EPT".
+        const VMX_EPT = 1 << 72;
+        /// "Descriptor-table exiting".
+        const VMX_DESCRIPTOR_TABLE = 1 << 73;
+        /// "Virtualize x2APIC mode".
+        const VMX_X2APIC = 1 << 74;
+        /// "Enable VPID".
+        const VMX_VPID = 1 << 75;
+        /// "Unrestricted guest".
+        const VMX_UNRESTRICTED = 1 << 76;
+        /// "APIC-register virtualization".
+        const VMX_APIC_REGISTERS = 1 << 77;
+        /// "Virtual-interrupt delivery".
+        const VMX_VIRTUAL_INTERRUPTS = 1 << 78;
+        /// "PAUSE-loop exiting".
+        const VMX_PAUSE_LOOP = 1 << 79;
+        /// "Enable VM functions".
+        const VMX_FUNCTIONS = 1 << 80;
+        /// "VMCS shadowing".
+        const VMX_SHADOWING = 1 << 81;
+        /// "Enable PML".
+        const VMX_PML = 1 << 82;
+        /// "EPT-violation #VE".
+        const VMX_VIRTUALIZATION_EXCEPTION = 1 << 83;
+        /// "Enable XSAVES/XRSTORS".
+        const VMX_XSAVES = 1 << 84;
+        /// "Mode-based execute control for EPT".
+        const VMX_MODE_BASED_EXECUTE = 1 << 85;
+        /// "Sub-page write permissions for EPT".
+        const VMX_SUB_PAGE = 1 << 86;
+        /// "Use TSC scaling".
+        const VMX_TSC_SCALING = 1 << 87;
+        /// Execute-only translations of EPT.
+        const VMX_EPT_EXECUTE_ONLY = 1 << 88;
+        /// Pages of 2 MiB of EPT.
+        const VMX_EPT_2M = 1 << 89;
+        /// Pages of 1 GiB of EPT.
+        const VMX_EPT_1G = 1 << 90;
+        /// Accessed and dirty flags of EPT.
+        const VMX_EPT_DIRTY = 1 << 91;
+        /// INVEPT.
+        const VMX_INVEPT = 1 << 92;
+        /// INVVPID.
+        const VMX_INVVPID = 1 << 93;
+        /// The VM function "EPTP switching".
+        const VMX_EPTP_SWITCHING = 1 << 94;
+        /// VMWRITE may write every field that there is, those of exit information too.
+        const VMX_WRITES_ALL_FIELDS = 1 << 95;
+        /// Software events may be injected with an instruction length of 0.
+        const VMX_ZERO_LENGTH = 1 << 96;
+        /// The activity state HLT.
+        const VMX_ACTIVITY_HLT = 1 << 97;
+        /// The activity state shutdown.
+        const VMX_ACTIVITY_SHUTDOWN = 1 << 98;
+        /// The activity state wait-for-SIPI.
+        const VMX_ACTIVITY_WAIT = 1 << 99;
+        /// Exits of INS and OUTS tell of the instruction (IA32_VMX_BASIC bit 54).
+        const VMX_STRING_INFORMATION = 1 << 100;
+        /// Capability MSRs that tell which default1 controls may be 0 (IA32_VMX_BASIC bit 55).
+        const VMX_TRUE_CONTROLS = 1 << 101;
+        /// Exit controls "save IA32_EFER" and "load IA32_EFER", and the entry control "load IA32_EFER".
+        const VMX_EFER = 1 << 102;
+        /// The same of IA32_PAT.
+        const VMX_PAT = 1 << 103;
+        /// The exit control "save VMX-preemption timer value".
+        const VMX_SAVES_TIMER = 1 << 104;
+        /// The entry control "load IA32_PERF_GLOBAL_CTRL" and the exit control of that name.
+        const VMX_PERFORMANCE = 1 << 105;
+        /// The entry control "load CET state" and the exit control of that name.
+        const VMX_CET = 1 << 106;
+        /// The entry control "load PKRS" and the exit control of that name.
+        const VMX_PKRS = 1 << 107;
+        /// The entry control "load IA32_BNDCFGS" and the exit control "clear IA32_BNDCFGS".
+        const VMX_BOUNDS = 1 << 108;
     }
 }
 
 impl Needs {
     /// The bits that the image's own probe decides; the others are the subject's to tell.
-    pub const PROCESSOR: Self = Self::from_bits_truncate((1 << 48) - 1);
+    pub const PROCESSOR: Self = Self::from_bits_truncate((1 << 48) - 1 | u128::MAX << 64);
 
     /// The names of the bits in `self`, for reports.
     pub fn names(self) -> impl Iterator<Item = &'static str> {

@@ -1,6 +1,8 @@
-//! Which needs a processor meets, by what its CPUID says.
+//! Which needs a processor meets, by what its CPUID and capability MSRs say.
 //!
 //! Sources: SDM vol. 2, "CPUID—CPU Identification"; APM vol. 3, appendix E; KVM, "KVM CPUID bits".
+
+pub mod vmx;
 
 use crate::Needs;
 
@@ -79,8 +81,8 @@ const KVM_BITS: &[(u32, Needs)] = &[
 ];
 
 /// What a processor offers whose CPUID gives these leaves and subleaves, and leaf 0. Reads few leaves more than once,
-/// because CPUID exits to the hypervisor.
-pub fn offers(read: impl Fn(u32, u32) -> Leaf) -> (Needs, Leaf) {
+/// because CPUID exits to the hypervisor. `read_msr` is `None` for an MSR that there is not.
+pub fn offers(read: impl Fn(u32, u32) -> Leaf, read_msr: impl Fn(u32) -> Option<u64>) -> (Needs, Leaf) {
     let vendor = read(0, 0);
     let extended = read(0x8000_0000, 0).eax;
     let mut offers = Needs::empty();
@@ -114,6 +116,9 @@ pub fn offers(read: impl Fn(u32, u32) -> Leaf) -> (Needs, Leaf) {
             offers |= need;
         }
     }
+    if offers.contains(Needs::VMX) {
+        offers |= vmx::offers(read_msr);
+    }
     (offers, vendor)
 }
 
@@ -138,7 +143,7 @@ mod tests {
             HYPERVISOR_BASE => Leaf { eax: 0, ebx: 0x4b4d_564b, ecx: 0x564b_4d56, edx: 0x4d },
             _ => Leaf { eax: features, ebx: features, ecx: features, edx: features },
         };
-        offers(read).0
+        offers(read, |_| Some(u64::from(features) << 32 | u64::from(features))).0
     }
 
     #[test]

@@ -77,8 +77,8 @@ pub struct CaseRecord {
     pub setup: Setup,
     /// The clauses it proves; never empty.
     pub specs: Slice<Spec>,
-    /// What it requires.
-    pub needs: u64,
+    /// What it requires: the low and the high half of [`Needs`].
+    pub needs: [u64; 2],
     /// The case itself.
     pub entry: fn(),
 }
@@ -117,7 +117,7 @@ impl CaseRecord {
             line,
             setup,
             specs: Slice::new(specs),
-            needs: needs.bits(),
+            needs: [needs.bits() as u64, (needs.bits() >> 64) as u64],
             entry,
         }
     }
@@ -150,12 +150,12 @@ pub mod layout {
     pub const SETUP: usize = offset_of!(CaseRecord, setup);
     /// [`crate::text::Slice`] of [`crate::Spec`].
     pub const SPECS: usize = offset_of!(CaseRecord, specs);
-    /// `u64`.
+    /// Two `u64`: the low and the high half of [`Needs`](crate::Needs).
     pub const NEEDS: usize = offset_of!(CaseRecord, needs);
     /// `u64`: address of the function.
     pub const ENTRY: usize = offset_of!(CaseRecord, entry);
 }
 
 const _: () = assert!(size_of::<Setup>() == 4);
-const _: () = assert!(layout::SIZE == 144 && layout::NAME == 8 && layout::LINE == 104 && layout::SPECS == 112);
-const _: () = assert!(layout::NEEDS == 128 && layout::ENTRY == 136);
+const _: () = assert!(layout::SIZE == 152 && layout::NAME == 8 && layout::LINE == 104 && layout::SPECS == 112);
+const _: () = assert!(layout::NEEDS == 128 && layout::ENTRY == 144);

@@ -198,7 +198,7 @@ pub enum RecordError {
         /// The field.
         field: &'static str,
         /// Its value; for a set, only the unknown bits.
-        value: u64,
+        value: u128,
     },
     /// A field is zero, which makes no sense for it.
     #[error("has a {field} of 0; it must be at least 1")]

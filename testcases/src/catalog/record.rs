@@ -130,7 +130,7 @@ fn read(elf: &Elf, record_address: u64, fields: Fields<'_>) -> Result<Case, Reco
     let area = text("area", layout::AREA)?;
     let feature = feature(&name, &module, &area, text("feature", layout::FEATURE)?)?;
     let specs = specs(elf, fields.slice(layout::SPECS))?;
-    let bits = fields.u64(layout::NEEDS);
+    let bits = u128::from(fields.u64(layout::NEEDS)) | u128::from(fields.u64(layout::NEEDS + 8)) << 64;
     let needs = Needs::from_bits(bits)
         .ok_or(RecordError::UnknownValue { field: "set of needs", value: bits & !Needs::all().bits() })?;
     Ok(Case {
@@ -175,7 +175,7 @@ fn feature(name: &str, module: &str, area: &str, id: String) -> Result<Feature, 
 
 fn setup(fields: Fields<'_>) -> Result<Setup, RecordError> {
     let byte = |offset| fields.u8(layout::SETUP + offset);
-    let unknown = |field, value: u8| RecordError::UnknownValue { field, value: u64::from(value) };
+    let unknown = |field, value: u8| RecordError::UnknownValue { field, value: u128::from(value) };
     let entry = match byte(offset_of!(Setup, entry)) {
         value if value == Entry::Any as u8 => Entry::Any,
         value if value == Entry::Pvh as u8 => Entry::Pvh,

@@ -74,5 +74,5 @@ fn style(byte: u8) -> Result<Style, RecordError> {
     [Style::Hex, Style::Decimal, Style::Bool, Style::Outcome]
         .into_iter()
         .find(|&style| style as u8 == byte)
-        .ok_or(RecordError::UnknownValue { field: "style", value: u64::from(byte) })
+        .ok_or(RecordError::UnknownValue { field: "style", value: u128::from(byte) })
 }

@@ -17,7 +17,7 @@ pub(crate) struct CaseSource {
     pub(crate) line: u32,
     /// Entry, interrupt controllers, processors, time factor.
     pub(crate) setup: [u8; 4],
-    pub(crate) needs: u64,
+    pub(crate) needs: u128,
 }
 
 impl CaseSource {
@@ -266,7 +266,7 @@ impl Writer {
         self.text(&mut bytes, layout::FILE, "guests/suite/src/pio/string.rs");
         bytes[layout::LINE..][..4].copy_from_slice(&case.line.to_le_bytes());
         bytes[layout::SETUP..][..4].copy_from_slice(&case.setup);
-        bytes[layout::NEEDS..][..8].copy_from_slice(&case.needs.to_le_bytes());
+        bytes[layout::NEEDS..][..16].copy_from_slice(&case.needs.to_le_bytes());
         bytes[layout::ENTRY..][..8].copy_from_slice(&(BASE + 0x100).to_le_bytes());
         let mut spec = vec![0; size_of::<Spec>()];
         self.text(&mut spec, offset_of!(Spec, document), "SDM vol. 2");

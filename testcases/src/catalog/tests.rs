@@ -123,9 +123,9 @@ fn a_file_that_is_no_image_is_told_from_one_that_is_damaged() {
 
 #[test]
 fn another_format_version_is_refused_with_both() {
-    assert_problem(patched(|built| built.note, &[7]), &["format version 7", "version 1", "rebuild the image"]);
+    assert_problem(patched(|built| built.note, &[7]), &["format version 7", "version 2", "rebuild the image"]);
     let text = problem(patched(in_record(record::layout::VERSION), &[9]));
-    assert!(text.contains("record 0") && text.contains("version 9") && text.contains("version 1"), "{text}");
+    assert!(text.contains("record 0") && text.contains("version 9") && text.contains("version 2"), "{text}");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn an_image_without_cases_tells_of_unnamed_crates() {
 fn a_section_that_is_no_list_of_records_is_refused() {
     const SIZE: usize = 32;
     const OFFSET: usize = 24;
-    assert_problem(patched(|built| built.cases_header + SIZE, &[200]), &["`vmproof_cases` has", "multiple of", "144"]);
+    assert_problem(patched(|built| built.cases_header + SIZE, &[201]), &["`vmproof_cases` has", "multiple of", "152"]);
     assert_problem(patched(|built| built.cases_header + OFFSET, &[0xff; 8]), &["`vmproof_cases` lies outside"]);
     assert_problem(patched(|built| built.records[1], &[0]), &["record 1", "instead of 0x31637076"]);
     let site = |built: &Built| (built.sites[3] - BASE) as usize;

@@ -4,7 +4,7 @@ use super::{Ending, ProtocolFault, Transcript, reason};
 use crate::judge::checks::Reported;
 use case::{Needs, message::Kind};
 
-/// What the guest's processor offers, as the image found out with CPUID.
+/// What the guest's processor offers, as the image found out with CPUID and capability MSRs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offers {
     /// The needs that it meets, of [`Needs::PROCESSOR`].
@@ -29,7 +29,7 @@ pub enum ProbeError {
     #[error("the guest's offers have the unknown bits {bits:#x}; rebuild image and program together")]
     UnknownBits {
         /// Those bits.
-        bits: u64,
+        bits: u128,
     },
     /// It ended without an answer.
     #[error("{reason}")]
@@ -57,7 +57,7 @@ pub fn offers(transcript: &Transcript, ending: &Ending) -> Result<Offers, ProbeE
     if (answer.kind, done.kind) != (Kind::Offers, Kind::Done) {
         return Err(unexpected(transcript));
     }
-    let bits = answer.value(0);
+    let bits = u128::from(answer.value(0)) | u128::from(answer.value(4)) << 64;
     let unknown = bits & !Needs::PROCESSOR.bits();
     if unknown != 0 {
         return Err(ProbeError::UnknownBits { bits: unknown });

@@ -241,7 +241,7 @@ fn broken_messages_are_an_error_whatever_else_was_said() {
             "message 0 names the row 0xffffffffffffffff of `access`, which has 2".to_owned(),
         ),
         (
-            vec![Ok(message(Kind::Offers, 0, 0, &[0; 4])), done(1, 0)],
+            vec![Ok(message(Kind::Offers, 0, 0, &[0; 5])), done(1, 0)],
             "message 0 answers a probe, but a case was asked for".to_owned(),
         ),
     ];
@@ -355,10 +355,11 @@ fn transcript_of(messages: impl IntoIterator<Item = Message>) -> Transcript {
 #[test]
 fn the_probe_tells_offers_and_vendor() {
     let word = |text: &[u8; 4]| u64::from(u32::from_le_bytes(*text));
-    let bits = (Needs::X2APIC | Needs::NX).bits();
-    let answer = message(Kind::Offers, 0, 0, &[bits, word(b"Genu"), word(b"ineI"), word(b"ntel")]);
+    let needs = Needs::X2APIC | Needs::NX | Needs::VMX_EPT;
+    let [low, high] = [needs.bits() as u64, (needs.bits() >> 64) as u64];
+    let answer = message(Kind::Offers, 0, 0, &[low, word(b"Genu"), word(b"ineI"), word(b"ntel"), high]);
     let transcript = transcript_of([answer, message(Kind::Done, 1, 0, &[0])]);
-    let expected = Offers { needs: Needs::X2APIC | Needs::NX, vendor: "GenuineIntel".to_owned() };
+    let expected = Offers { needs, vendor: "GenuineIntel".to_owned() };
     assert_eq!(offers(&transcript, &Ending::Reported), Ok(expected));
 }
 
@@ -369,7 +370,7 @@ fn a_probe_without_answer_says_why() {
     assert_eq!(text, "triple fault at foo+0x1: rep outsb; it reported nothing");
     let text = failure(vec![message(Kind::NoSuchCase, 0, 0, &[])], Ending::Reported);
     assert_eq!(text, "the guest answered with [NoSuchCase] instead of its offers; rebuild the image");
-    let board = message(Kind::Offers, 0, 0, &[Needs::COM1.bits(), 0, 0, 0]);
+    let board = message(Kind::Offers, 0, 0, &[Needs::COM1.bits() as u64, 0, 0, 0, 0]);
     let text = failure(vec![board, message(Kind::Done, 1, 0, &[0])], Ending::Reported);
     assert!(text.contains("unknown bits 0x2000000000000"), "{text}");
     let text = failure(vec![message(Kind::Done, 5, 0, &[0])], Ending::Reported);

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "an instruction")]
 // UNSAFETY: CPUID changes nothing but its output registers.
 
+use crate::cpu::msr;
 use case::{Needs, probe};
 use core::arch::x86_64::__cpuid_count;
 
@@ -16,9 +17,9 @@ pub fn read_leaf(leaf: u32, subleaf: u32) -> Leaf {
     Leaf { eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx }
 }
 
-/// Finds out what this processor offers, and returns leaf 0 with it. For the probe; costs several CPUIDs.
+/// Finds out what this processor offers, and returns leaf 0 with it. For the probe; costs several CPUIDs and RDMSRs.
 pub fn read_offers() -> (Needs, Leaf) {
-    probe::offers(read_leaf)
+    probe::offers(read_leaf, |number| msr::read(number).ok())
 }
 
 /// Whether leaf 40000000H holds KVM's signature.

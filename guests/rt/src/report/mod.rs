@@ -77,8 +77,9 @@ pub fn shutdown_due(site: &'static Site) {
     }
 }
 
-pub(crate) fn offers(bits: u64, vendor: [u32; 3]) {
-    send(Kind::Offers, 0, NO_ROW, &[bits, u64::from(vendor[0]), u64::from(vendor[1]), u64::from(vendor[2])]);
+pub(crate) fn offers(bits: u128, vendor: [u32; 3]) {
+    let [first, second, third] = vendor.map(u64::from);
+    send(Kind::Offers, 0, NO_ROW, &[bits as u64, first, second, third, (bits >> 64) as u64]);
 }
 
 /// Sends the last message and ends the virtual machine.
