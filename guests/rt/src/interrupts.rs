@@ -38,6 +38,12 @@ pub const CAPACITY: usize = 256;
 /// Only an interrupt that is lost costs it.
 pub const GENEROUS_MICROS: u64 = 50_000;
 
+/// The same of an interrupt that another processor takes: a busy host may not have let that one run for long.
+pub const OTHERS_MICROS: u64 = 2_000_000;
+
+/// How long a turn of [`wait_until`] may take on average before the time is taken for stolen, in microseconds.
+const TURN_MICROS: u64 = 25;
+
 /// How the handler ends an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -262,14 +268,23 @@ fn exit() {
 }
 
 /// Lets interrupts in until `done` is true; false if that many microseconds passed first. It exits before each question, and
-/// asks once more after the last one is over.
+/// asks once more after the last one is over. Time in which the host ran others does not count alone: it asks as often as
+/// that time is worth at [`TURN_MICROS`].
 pub fn wait_until(micros: u64, mut done: impl FnMut() -> bool) -> bool {
     let deadline = Deadline::after(micros);
+    let mut nr_turns_left = micros / TURN_MICROS;
     let _enabled = enable();
-    deadline.wait(|| {
+    loop {
+        let is_over = nr_turns_left == 0 && deadline.is_over();
         exit();
-        done()
-    })
+        if done() {
+            return true;
+        }
+        if is_over {
+            return false;
+        }
+        nr_turns_left = nr_turns_left.saturating_sub(1);
+    }
 }
 
 /// Lets interrupts in for some exits, in which whatever has been requested comes; true if any came. For checks that nothing

@@ -41,7 +41,7 @@ pub const WAKE_VECTOR: u8 = 0xf0;
 /// How long a processor may take to start in microseconds, before the start-up IPI is repeated.
 const START_MICROS: u64 = 100_000;
 /// How long it may take after that.
-const START_AGAIN_MICROS: u64 = 400_000;
+const START_AGAIN_MICROS: u64 = 3_000_000;
 /// How long a function may take on another processor in microseconds, unless a case knows better: only one that is lost costs
 /// it, and on a busy host an interpreting subject needs long.
 pub const RUN_MICROS: u64 = 2_000_000;
@@ -129,12 +129,6 @@ unsafe extern "C" fn smp_main() -> ! {
 pub fn wait_for_interrupt() {
     // SAFETY: handlers preserve all registers; they may write memory, so it is not `nomem`.
     unsafe { asm!("sti", "hlt", "cli") };
-}
-
-/// Enables interrupts for a moment, so that those that wait are delivered.
-pub fn let_interrupts_in() {
-    // SAFETY: as above. STI takes effect behind the instruction that follows it.
-    unsafe { asm!("sti", "nop", "nop", "cli") };
 }
 
 fn run(mailbox: &Mailbox) {

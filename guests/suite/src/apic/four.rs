@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use rt::{
-    interrupts::{self, GENEROUS_MICROS},
+    interrupts::{self, OTHERS_MICROS},
     local_apic::interprocessor::{self, Message, To},
     smp::{self, Processors},
     trap::{self, Handling, TrapFrame},
@@ -59,7 +59,7 @@ impl Four {
             counter.store(0, Ordering::Release);
         }
         send();
-        interrupts::wait_until(GENEROUS_MICROS, || taken() & expected == expected);
+        interrupts::wait_until(OTHERS_MICROS, || taken() & expected == expected);
         self.settle()
     }
 
@@ -70,7 +70,7 @@ impl Four {
             interprocessor::send(To::Id(id), Message::Fixed(MARKER));
         }
         let is_marked = || MARKED.iter().zip(before).all(|(counter, before)| counter.load(Ordering::Acquire) != before);
-        if !interrupts::wait_until(GENEROUS_MICROS, is_marked) {
+        if !interrupts::wait_until(OTHERS_MICROS, is_marked) {
             return u32::MAX;
         }
         taken()

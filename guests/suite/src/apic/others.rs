@@ -223,7 +223,7 @@ fn message_with_lowest_priority_to_four() {
 #[case(feature = ApicInterprocessor, spec = [sdm3a("Determining IPI Destination"), sdm3a("Issuing Interprocessor Interrupts")],
        needs = Needs::LOCAL_APIC, vcpus = 4, irqchip = LocalApic, time = 5)]
 fn init_and_start_up_to_others() {
-    const MICROS: u64 = 300_000;
+    const MICROS: u64 = 3_000_000;
     with(Mode::XApic, |apic, _| {
         apic.write(Register::TPR, 0x20);
         let stub = Stub::put(0x48);

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod delivery;
+mod priority;
 
 /// Their vector.
 const NMI: u8 = 2;

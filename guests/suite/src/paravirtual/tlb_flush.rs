@@ -9,8 +9,8 @@ use rt::{
     case, check, check_count, check_eq,
     clock::Deadline,
     cpu::msr,
-    interrupts::GENEROUS_MICROS,
-    mmio, note, paging, skip,
+    interrupts::OTHERS_MICROS,
+    mmio, note, paging,
     smp::{self, Processors},
     vocabulary::Needs,
 };
@@ -69,7 +69,7 @@ fn marked_processor_sees_the_new_page() {
         return;
     };
     let running = processors.begin(1, reader, 0);
-    let wait = |round| Deadline::after(GENEROUS_MICROS).wait(|| READ_IN.load(Ordering::Acquire) == round);
+    let wait = |round| Deadline::after(OTHERS_MICROS).wait(|| READ_IN.load(Ordering::Acquire) == round);
     check!("it reads", wait(0));
     let mut nr_marked = 0_u64;
     for round in 1..=NR_ROUNDS {
@@ -90,9 +90,7 @@ fn marked_processor_sees_the_new_page() {
     ROUND.store(NR_ROUNDS + 1, Ordering::Release);
     smp::apic::send(smp::apic::To::Id(1), smp::apic::Message::Fixed(smp::WAKE_VECTOR));
     check_eq!("the other comes to an end", running.wait(smp::RUN_MICROS).unwrap_or(2), 0);
+    // Whether there are any depends on what else the host runs.
     note!("rounds in which it was marked", nr_marked);
-    if nr_marked == 0 {
-        skip!("the processor was never told to be preempted while it halted");
-    }
     check_count!("words written around it", structure.nr_written_around(), 0);
 }

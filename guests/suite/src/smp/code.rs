@@ -115,9 +115,9 @@ struct Handshake([AtomicU64; 32]);
 static HANDSHAKE: Handshake = Handshake([const { AtomicU64::new(0) }; 32]);
 /// Index of the executing processor's word, in a cache line of its own.
 const EXECUTED: usize = 16;
-const NR_ROUNDS: u64 = 64;
+const NR_ROUNDS: u64 = 24;
 /// How often each asks for the other one, in all rounds together.
-const MAX_TURNS: u64 = 8_000_000;
+const MAX_TURNS: u64 = 20_000_000;
 
 user_code!(
     /// Waits for the flag, serialises, executes: returns how often it executed what was there before, or -1 if the other

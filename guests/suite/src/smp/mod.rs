@@ -9,5 +9,6 @@ mod rights;
 mod running;
 mod shootdown;
 mod start;
+mod storm;
 
 pub(crate) use running::PROCESSORS;

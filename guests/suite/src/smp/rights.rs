@@ -22,7 +22,7 @@ use rt::{
 
 const VECTOR: u8 = 0x73;
 const PAGE: usize = 9;
-const MICROS: u64 = 1_000_000;
+const MICROS: u64 = 2_000_000;
 const RFLAGS_IF: u64 = 1 << 9;
 
 /// The page's address, how often it was used, and whether to stop.
@@ -148,7 +148,7 @@ fn take_away(processors: &Processors, row: usize, rule: Row) {
     check!("shot down", [NAMES; row], is_done);
     let written = mmio::read_u64(paging::frame(0) + 64);
     // It faults at once; if it does not, it is to come back all the same.
-    let is_over = wait_until(MICROS / 4, || running.is_over());
+    let is_over = wait_until(MICROS, || running.is_over());
     USE.0[2].store(1, Ordering::Release);
     let outcome = running.wait(smp::RUN_MICROS).map_or(Outcome(0), Outcome);
     check_outcome!("the other processor", [NAMES; row], outcome, Outcome::pf(error_code));

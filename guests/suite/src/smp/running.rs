@@ -3,9 +3,9 @@
 use case::{Needs, Text};
 use core::sync::atomic::{AtomicU64, Ordering};
 use rt::{
-    Outcome, case, check, check_count, check_eq, check_outcome,
-    clock::Deadline,
-    instruction, names,
+    Outcome, case, check, check_count, check_eq, check_outcome, instruction,
+    interrupts::{OTHERS_MICROS, wait_until},
+    names,
     smp::{
         self, Processors, RunError,
         apic::{self, Message, To},
@@ -110,10 +110,7 @@ fn an_interrupt_reaches_its_destination() {
     for to in 0..=3_u8 {
         apic::send(To::Id(to), Message::Fixed(VECTOR));
         let taken = &TAKEN[usize::from(to)];
-        let came = Deadline::after(100_000).wait(|| {
-            smp::let_interrupts_in();
-            taken.load(Ordering::Relaxed) != 0
-        });
+        let came = wait_until(OTHERS_MICROS, || taken.load(Ordering::Relaxed) != 0);
         check!("taken", [PROCESSORS; to], came);
     }
     drop(processors);

@@ -17,7 +17,7 @@ use rt::{
 
 const VECTOR: u8 = 0x72;
 const PAGE: usize = 7;
-const MICROS: u64 = 300_000;
+const MICROS: u64 = 2_000_000;
 const RFLAGS_IF: u64 = 1 << 9;
 
 /// The page's address, the generation that must be seen at least, how often an older one was, how often it was looked at, and

@@ -12,7 +12,7 @@ use rt::{
 };
 
 /// How long a processor may take to start, in microseconds.
-const MICROS: u64 = 300_000;
+const MICROS: u64 = 3_000_000;
 const OTHER: To = To::Id(1);
 
 fn runs(stub: Stub) -> bool {
