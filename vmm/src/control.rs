@@ -12,7 +12,7 @@ use std::{
     ffi::{c_int, c_void},
     io,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -60,6 +60,9 @@ pub(crate) struct Control {
     /// Set when one vCPU ended the run; cleared when the next run starts.
     ended: AtomicBool,
     threads: Mutex<Vec<Thread>>,
+    /// Whether vCPUs are to stay out of the guest for a while.
+    is_paused: Mutex<bool>,
+    resumed: Condvar,
 }
 
 /// A thread that runs a vCPU.
@@ -104,6 +107,28 @@ impl Control {
             unsafe { libc::pthread_kill(thread.id, SIGRTMIN()) };
             thread.handle.unpark();
         }
+    }
+
+    /// Keeps all vCPUs out of the guest for a time. The caller may be the thread of one.
+    pub(crate) fn pause(&self, duration: Duration) {
+        *self.paused() = true;
+        self.interrupt();
+        thread::sleep(duration);
+        *self.paused() = false;
+        self.resumed.notify_all();
+    }
+
+    /// Returns when vCPUs may enter the guest. Call it after [`crate::vcpu::Runner::allow_entry`], so that a pause that begins
+    /// after this interrupts the entry.
+    pub(crate) fn wait_while_paused(&self) {
+        let mut is_paused = self.paused();
+        while *is_paused {
+            is_paused = self.resumed.wait(is_paused).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn paused(&self) -> MutexGuard<'_, bool> {
+        self.is_paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets one vCPU out of KVM_RUN once, unless the caller is its thread: that is not in there.

@@ -124,8 +124,8 @@ impl Vm {
             set_entry(first, &config.entry, image)?;
         }
         let fd = Arc::new(fd);
-        let interrupts = Interrupts::new(fd.clone(), config.irqchip);
         let control = Arc::new(Control::default());
+        let interrupts = Interrupts::new(fd.clone(), config.irqchip, control.clone());
         let processors = Processors {
             nr: config.nr_vcpus,
             counters,

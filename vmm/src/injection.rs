@@ -17,6 +17,8 @@ vmm_sys_util::ioctl_iow_nr!(KVM_INTERRUPT, KVMIO, 0x86, kvm_interrupt);
 pub(crate) struct Injector {
     /// Acknowledged, and not yet taken by KVM.
     held: Option<u8>,
+    /// Whether KVM may have an NMI that the guest has not taken.
+    has_nmi: bool,
 }
 
 impl Injector {
@@ -29,8 +31,9 @@ impl Injector {
         vcpu: &VcpuFd,
         page: RunPage,
     ) -> Result<(), StopReason> {
-        if page.is_ready_for_interrupt() {
-            if self.held.is_none() && platform.asks(index) {
+        let is_due = self.held.is_some() || platform.asks(index);
+        if is_due && page.is_ready_for_interrupt() && !self.nmi_goes_first(vcpu)? {
+            if self.held.is_none() {
                 self.held = platform.acknowledge(index)?;
             }
             if let Some(vector) = self.held {
@@ -44,6 +47,22 @@ impl Injector {
         }
         page.set_request_interrupt_window(self.held.is_some() || platform.asks(index));
         Ok(())
+    }
+
+    /// KVM was given an NMI.
+    pub(crate) fn expect_nmi(&mut self) {
+        self.has_nmi = true;
+    }
+
+    /// Whether an NMI waits that nothing blocks. KVM would inject an interrupt that it is given then before the NMI, which
+    /// comes first by its priority (Intel SDM vol. 3A, "Prioritization of Concurrent Events").
+    fn nmi_goes_first(&mut self, vcpu: &VcpuFd) -> Result<bool, StopReason> {
+        if !self.has_nmi {
+            return Ok(false);
+        }
+        let nmi = vcpu.get_vcpu_events()?.nmi;
+        self.has_nmi = nmi.pending != 0;
+        Ok(self.has_nmi && nmi.masked == 0)
     }
 }
 

@@ -134,6 +134,7 @@ fn run_vcpu(shared: &Shared<'_>, index: u8, (vcpu, unfinished): (&mut VcpuFd, &m
     let mut runner = Runner::new(index, vcpu, unfinished, shared.memory, shared.control, shared.platform);
     loop {
         runner.allow_entry();
+        shared.control.wait_while_paused();
         if shared.control.must_stop() {
             break;
         }

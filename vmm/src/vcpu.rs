@@ -111,7 +111,10 @@ impl<'a> Runner<'a> {
                 match request {
                     Request::Init => reset::init(self.vcpu)?,
                     Request::StartUp(page) => reset::start_up(self.vcpu, page)?,
-                    Request::Nmi => self.vcpu.nmi()?,
+                    Request::Nmi => {
+                        self.vcpu.nmi()?;
+                        self.unfinished.injector.expect_nmi();
+                    }
                     // There is no system-management mode.
                     Request::Smi => {}
                 }

@@ -16,7 +16,7 @@
 //!
 //! | command | what the host does |
 //! |---|---|
-//! | 1 | does not run this processor for so many microseconds, at most 50,000; others that need a device wait too |
+//! | 1 | runs no processor for so many microseconds, at most 50,000 |
 //! | 2 | tells KVM that this processor was paused (KVM_KVMCLOCK_CTRL) |
 //! | 3 | sets KVM's clock forward by so many microseconds (KVM_SET_CLOCK) |
 //! | 4 | lets this processor run on the host's processor of that number alone |
@@ -38,7 +38,7 @@ use std::{io, mem, thread, time::Duration};
 const NR_PORTS: u16 = 16;
 /// The region of commands.
 const COMMANDS: usize = 1;
-/// The longest pause in microseconds: other processors that leave the guest wait for it.
+/// The longest pause in microseconds.
 const PAUSE_MAX: u32 = 50_000;
 /// Size of each of its registers in bytes.
 const REGISTER_SIZE: usize = 4;
@@ -112,7 +112,11 @@ impl Signals {
         self.result = 0;
         let result = match command {
             command::PAUSE => {
-                thread::sleep(Duration::from_micros(self.argument.min(PAUSE_MAX).into()));
+                let duration = Duration::from_micros(self.argument.min(PAUSE_MAX).into());
+                match &self.interrupts {
+                    Some(interrupts) => interrupts.pause_vcpus(duration),
+                    None => thread::sleep(duration),
+                }
                 Ok(())
             }
             command::TELL_PAUSED => return Flow::TellPaused,

@@ -17,6 +17,7 @@ pub use line::{ControllerLine, InterruptLine, MessageLine};
 
 use crate::{
     config::Irqchip,
+    control::Control,
     platform::{Failure, Platform},
 };
 use kvm_bindings::{KVM_PIT_FLAGS_HPET_LEGACY, kvm_clock_data, kvm_msi};
@@ -25,6 +26,7 @@ use routes::Routes;
 use std::{
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
 };
 
 /// Why an interrupt or an event could not be sent or set up.
@@ -84,6 +86,7 @@ struct Shared {
     routes: Mutex<Routes>,
     /// The controllers that this VMM emulates. It holds this in turn, which is why it is not held here.
     platform: OnceLock<Weak<Platform>>,
+    control: Arc<Control>,
 }
 
 /// The interrupt controllers of a VM, whether KVM or this VMM emulates them; for any thread. A clone is another reference, and may
@@ -94,9 +97,9 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip) -> Self {
+    pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip, control: Arc<Control>) -> Self {
         let routes = Mutex::new(Routes::new(irqchip));
-        Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new() }) }
+        Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new(), control }) }
     }
 
     pub(crate) fn set_platform(&self, platform: &Arc<Platform>) {
@@ -107,6 +110,11 @@ impl Interrupts {
     /// What emulates the controllers, if this VMM does; nothing either once the VM is gone.
     fn platform(&self) -> Option<Arc<Platform>> {
         self.shared.platform.get()?.upgrade()
+    }
+
+    /// Keeps all vCPUs out of the guest for a time; what interrupts them waits.
+    pub(crate) fn pause_vcpus(&self, duration: Duration) {
+        self.shared.control.pause(duration);
     }
 
     /// Sends a message, and gives whether a local APIC took it: none does if it is switched off, or if nobody is meant.

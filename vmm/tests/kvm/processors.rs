@@ -3,7 +3,7 @@
 use crate::guest::{config, hypervisor, image, with_deadline};
 use iced_x86::code_asm::*;
 use std::thread;
-use vmm::{Image, Irqchip, NoObserver, StopReason, Vm, VmConfig};
+use vmm::{Image, Irqchip, NoObserver, StopReason, Vm, VmConfig, devices::Signals};
 
 /// Interrupt command register of the local APIC.
 const ICR: u64 = 0xfee0_0300;
@@ -103,4 +103,69 @@ fn sixty_four_vcpus_that_spin_are_stopped_together() {
         })
     });
     assert_eq!(stopped.reason, StopReason::Requested);
+}
+
+/// The longest time that the second processor was kept from its loop, in ticks of the time-stamp counter.
+const LONGEST: u64 = 0x9810;
+
+/// What the second processor runs, in real mode: it counts itself, and then notes the longest time between two turns.
+fn notes_the_longest_turn() -> Vec<u8> {
+    let mut a = CodeAssembler::new(16).unwrap();
+    a.xor(cx, cx).unwrap();
+    a.mov(ds, cx).unwrap();
+    a.lock().inc(dword_ptr(COUNT as u32)).unwrap();
+    a.rdtsc().unwrap();
+    let mut turn = a.create_label();
+    a.set_label(&mut turn).unwrap();
+    a.mov(ebx, eax).unwrap();
+    a.rdtsc().unwrap();
+    a.mov(ecx, eax).unwrap();
+    a.sub(ecx, ebx).unwrap();
+    a.cmp(ecx, dword_ptr(LONGEST as u32)).unwrap();
+    a.jbe(turn).unwrap();
+    a.mov(dword_ptr(LONGEST as u32), ecx).unwrap();
+    a.jmp(turn).unwrap();
+    a.assemble(0).unwrap()
+}
+
+/// A host that takes processors away only makes it longer. No counter is slower than 1 GHz.
+#[test]
+fn pause_keeps_the_other_processor_out_of_the_guest_too() {
+    const SIGNALS: u16 = 0x5b0;
+    const COMMANDS: u32 = SIGNALS as u32 - 16;
+    const PAUSE: u32 = 1;
+    const MICROS: u32 = 50_000;
+    let image = image(32, |a| {
+        a.mov(dword_ptr(ICR), INIT).unwrap();
+        a.mov(dword_ptr(ICR), START_UP).unwrap();
+        let mut again = a.create_label();
+        a.set_label(&mut again).unwrap();
+        a.pause().unwrap();
+        a.cmp(dword_ptr(COUNT), 1).unwrap();
+        a.jb(again).unwrap();
+        for (offset, value) in [(0, MICROS), (4, PAUSE)] {
+            a.mov(edx, COMMANDS + offset).unwrap();
+            a.mov(eax, value).unwrap();
+            a.out(dx, eax).unwrap();
+        }
+        // The other one needs a turn to note it.
+        let mut look = a.create_label();
+        a.mov(ecx, 10_000_u32).unwrap();
+        a.set_label(&mut look).unwrap();
+        a.mov(eax, dword_ptr(LONGEST)).unwrap();
+        a.cmp(eax, MICROS * 800).unwrap();
+        let mut end = a.create_label();
+        a.jae(end).unwrap();
+        a.dec(ecx).unwrap();
+        a.jnz(look).unwrap();
+        a.set_label(&mut end).unwrap();
+        a.out(0xf4, eax).unwrap();
+    });
+    for irqchip in [Irqchip::Split, Irqchip::User] {
+        let config = VmConfig { irqchip, nr_vcpus: 2, ..config() }.with(Signals::new(SIGNALS));
+        let mut vm = Vm::new(&hypervisor(), &image, config).unwrap();
+        vm.memory().write(START_UP_PAGE, &notes_the_longest_turn()).unwrap();
+        let stopped = with_deadline(|| vm.run(&mut NoObserver).unwrap());
+        assert!(matches!(stopped.reason, StopReason::DebugExit(longest) if longest >= MICROS * 800), "{stopped}");
+    }
 }
