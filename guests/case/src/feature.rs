@@ -212,6 +212,30 @@ features! {
     SvmInjection             "svm"       "SVM: event injection";
     SvmInterrupts            "svm"       "SVM: GIF, physical and virtual interrupts";
     SvmNestedPaging          "svm"       "SVM: nested paging";
+    // VMX: the image as a hypervisor.
+    VmxCapabilities          "vmx"       "VMX: capability MSRs";
+    VmxLifeCycle             "vmx"       "VMX: entering and leaving VMX operation";
+    VmxInstructions          "vmx"       "VMX instructions: operands, modes, privilege";
+    VmxFailures              "vmx"       "VMX: VMfailInvalid and VMfailValid";
+    VmxFields                "vmx"       "VMX: VMREAD and VMWRITE of every field";
+    VmxExits                 "vmx"       "VMX: exit reasons of instructions";
+    VmxControlRegisters      "vmx"       "VMX: masks and exits of control registers";
+    VmxExceptions            "vmx"       "VMX: exits of exceptions";
+    VmxPorts                 "vmx"       "VMX: I/O bitmaps and I/O exits";
+    VmxMsrs                  "vmx"       "VMX: MSR bitmaps and MSR areas";
+    VmxEntryControls         "vmx"       "VMX: checks of controls at entries";
+    VmxEntryHostState        "vmx"       "VMX: checks of host state at entries";
+    VmxEntryGuestState       "vmx"       "VMX: checks of guest state at entries";
+    VmxState                 "vmx"       "VMX: state that entries and exits load and save";
+    VmxInjection             "vmx"       "VMX: event injection";
+    VmxInterrupts            "vmx"       "VMX: interrupts, NMIs and windows";
+    VmxPreemptionTimer       "vmx"       "VMX: preemption timer and monitor trap flag";
+    VmxEpt                   "vmx"       "VMX: extended page tables";
+    VmxVpid                  "vmx"       "VMX: VPIDs and cached translations";
+    VmxUnrestricted          "vmx"       "VMX: unrestricted guests";
+    VmxShadowing             "vmx"       "VMX: VMCS shadowing";
+    VmxFunctions             "vmx"       "VMX: VM functions and #VE";
+    VmxApic                  "vmx"       "VMX: virtualization of the local APIC";
     // What firmware tells of the above.
     FirmwareTables           "firmware"  "ACPI and MP tables against the devices there are";
     // Instruction emulation: cases of the host, see `testcases::emulation`.

@@ -142,6 +142,21 @@ pub mod outcome {
         EXCEPTION | (vector as u64) << 32 | error_code as u64
     }
 
+    const VMX_FAILURE: u64 = 1 << 62;
+
+    /// An instruction of VMX ended with VMfailInvalid.
+    pub const VM_FAIL_INVALID: u64 = VMX_FAILURE;
+
+    /// An instruction of VMX ended with VMfailValid and this number of an error, which is not 0.
+    pub const fn vm_fail_valid(number: u32) -> u64 {
+        VMX_FAILURE | 1 << 32 | number as u64
+    }
+
+    /// An instruction of VMX ended with status flags that mean nothing.
+    pub const fn vmx_flags(flags: u64) -> u64 {
+        VMX_FAILURE | 2 << 32 | flags & 0xffff_ffff
+    }
+
     /// Vector and error code, or `None` if it completed.
     pub const fn decode(value: u64) -> Option<(u8, u32)> {
         if value & EXCEPTION == 0 { None } else { Some(((value >> 32) as u8, value as u32)) }

@@ -32,6 +32,8 @@ documents! {
     sdm3b, "SDM vol. 3B", "253669-087, March 2025";
     /// The same, part 3C: virtual-machine extensions.
     sdm3c, "SDM vol. 3C", "326019-087, March 2025";
+    /// The same, part 3D: among others what VMX reports, field encodings and exit reasons.
+    sdm3d, "SDM vol. 3D", "332831-087, March 2025";
     /// The same, volume 4: model-specific registers.
     sdm4, "SDM vol. 4", "335592-087, March 2025";
     /// AMD64 Architecture Programmer's Manual, volume 1: application programming.

@@ -49,6 +49,19 @@ impl Outcome {
         Self(outcome::exception(vector, error_code))
     }
 
+    /// An instruction of VMX ended with VMfailInvalid.
+    pub const VM_FAIL_INVALID: Self = Self(outcome::VM_FAIL_INVALID);
+
+    /// An instruction of VMX ended with VMfailValid and this number of an error.
+    pub const fn vm_fail_valid(number: u32) -> Self {
+        Self(outcome::vm_fail_valid(number))
+    }
+
+    /// An instruction of VMX ended with status flags that mean nothing.
+    pub const fn undefined_flags(flags: u64) -> Self {
+        Self(outcome::vmx_flags(flags))
+    }
+
     /// #DE.
     pub const DE: Self = Self::exception(0, 0);
     /// #DB.

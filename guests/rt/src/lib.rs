@@ -45,6 +45,7 @@ pub mod test_device;
 pub mod trap;
 pub mod unpaged;
 pub mod user;
+pub mod vmx;
 
 pub use ::case as vocabulary;
 pub use case_macros::case;

@@ -16,6 +16,14 @@ pub(super) fn value(style: Style, value: u64) -> String {
 
 /// `None` for a value that no outcome has.
 fn outcome_text(value: u64) -> Option<String> {
+    let low = value as u32;
+    if value == outcome::VM_FAIL_INVALID {
+        return Some("VMfailInvalid".to_owned());
+    } else if value == outcome::vm_fail_valid(low) {
+        return Some(format!("VMfailValid({low})"));
+    } else if value == outcome::vmx_flags(low.into()) {
+        return Some(format!("RFLAGS {low:#x}"));
+    }
     let (vector, error_code) = outcome::decode(value)?;
     (outcome::exception(vector, error_code) == value).then(|| exception(vector, error_code))
 }
@@ -86,6 +94,9 @@ mod tests {
             (Style::Outcome, outcome::exception(0, 0), "#DE"),
             (Style::Outcome, outcome::exception(9, 0), "vector 9"),
             (Style::Outcome, outcome::exception(255, 1), "vector 255(0x1)"),
+            (Style::Outcome, outcome::VM_FAIL_INVALID, "VMfailInvalid"),
+            (Style::Outcome, outcome::vm_fail_valid(12), "VMfailValid(12)"),
+            (Style::Outcome, outcome::vmx_flags(0x41), "RFLAGS 0x41"),
             // Neither completed nor an exception.
             (Style::Outcome, 5, "0x5"),
             (Style::Outcome, outcome::exception(6, 0) | 1 << 50, "0x8004000600000000"),
