@@ -15,6 +15,7 @@ pub mod guest;
 pub mod instruction;
 pub mod page;
 pub mod reason;
+mod state;
 
 pub use guest::{Exit, Guest};
 pub use page::Page;

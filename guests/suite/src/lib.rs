@@ -38,3 +38,4 @@ mod string;
 mod svm;
 mod syscall;
 mod tsc;
+mod vmx;

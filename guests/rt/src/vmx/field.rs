@@ -30,22 +30,27 @@ pub struct Field {
 
 /// Width of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as in the manual")]
 pub enum Width {
+    /// 16 bits.
     Bits16,
+    /// 64 bits, with a high half of its own.
     Bits64,
+    /// 32 bits.
     Bits32,
+    /// 64 bits in 64-bit mode, else 32.
     Natural,
 }
 
 /// What a field is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as in the manual")]
 pub enum Kind {
+    /// Controls of execution, entries and exits.
     Control,
     /// Information of the last exit: read-only, unless the processor can write all fields.
     ReadOnly,
+    /// Guest state.
     Guest,
+    /// Host state.
     Host,
 }
 
@@ -312,13 +317,11 @@ fields! {
 
 /// Parts of a guest segment: distance of the encoding from that of ES, in the order ES, CS, SS, DS, FS, GS, LDTR, TR.
 pub mod segment {
-    #![expect(missing_docs, reason = "registers")]
-    pub const ES: u32 = 0;
-    pub const CS: u32 = 2;
-    pub const SS: u32 = 4;
-    pub const DS: u32 = 6;
-    pub const FS: u32 = 8;
-    pub const GS: u32 = 10;
-    pub const LDTR: u32 = 12;
-    pub const TR: u32 = 14;
+    macro_rules! registers {
+        ($($name:ident = $distance:literal;)*) => {
+            $(#[doc = stringify!($name)] pub const $name: u32 = $distance;)*
+        };
+    }
+
+    registers! { ES = 0; CS = 2; SS = 4; DS = 6; FS = 8; GS = 10; LDTR = 12; TR = 14; }
 }
