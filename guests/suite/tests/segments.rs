@@ -129,6 +129,11 @@ fn known_answers() {
     assert_eq!(jump(0xc, 3, 3, 3), fault(GP, 0), "a gate to a null selector");
     assert_eq!(jump(9, 0, 0, 0), fault(TS, 0x40), "a TSS that is too small");
     assert_eq!(jump(0xb, 0, 0, 0), gp(0), "a task that is busy");
+    let local = |d| branch(Selector { value: 0x44 }, d, 0, Systems::Legacy);
+    assert_eq!(local(segment(9, 0)), fault(GP, 0x44), "a TSS in the LDT");
+    assert_eq!(local(ABSENT(segment(1, 0))), fault(GP, 0x44), "before its P");
+    assert_eq!(local(segment(0xc, 0)), fault(GP, 0), "a gate may stand in the LDT");
+    assert_eq!(branch(at(0), ABSENT(segment(9, 0)), 0, Systems::Legacy), fault(NP, 0x40));
     assert_eq!(branch(at(0), segment(9, 0), 0, Systems::Long), gp(0), "long mode switches no tasks");
     assert_eq!(branch(at(0), segment(4, 0), 0, Systems::Long), gp(0), "nor has it 16-bit gates");
 

@@ -8,6 +8,8 @@ mod masking_model;
 mod mxcsr_model;
 #[path = "../src/state/pkru_model.rs"]
 mod pkru_model;
+#[path = "../src/state/unreported_model.rs"]
+mod unreported_model;
 #[path = "../src/state/upper_model.rs"]
 mod upper_model;
 #[expect(dead_code, reason = "the cases use the rest")]
@@ -276,5 +278,69 @@ fn every_input_and_column_of_pkru_counts() {
         assert!(!passes(&saved_columns(&row, MARK, Saved { memory: right.memory ^ 4, ..right })));
         let unmarked = Saved { in_xstate_bv: false, ..right };
         assert_eq!(passes(&saved_columns(&row, MARK, unmarked)), is_requested && row.before == 0);
+    }
+}
+
+#[test]
+fn every_column_of_a_restored_environment_counts() {
+    use environment_model::{IMAGES, restored_columns};
+    let deprecates = Processor { deprecates_selectors: true, ..PLAIN };
+    let on_exceptions = Processor { saves_on_exceptions: true, ..PLAIN };
+    for image in &IMAGES {
+        for format in [Format::Fxsave64, Format::Fxsave] {
+            let [head, ip, dp] = image.quadwords(format);
+            let seen = parse(format, &[head, ip, dp, 0]);
+            let judged = |processor, seen: &Environment| restored_columns(image, format, processor, seen);
+            let passes =
+                |columns: [Option<(u64, u64)>; 5]| columns.into_iter().flatten().all(|(seen, due)| seen == due);
+            assert!(passes(judged(PLAIN, &seen)), "{}", image.name);
+            let wrong = [
+                Environment { instruction: seen.instruction ^ 1, ..seen },
+                Environment { instruction_selector: seen.instruction_selector ^ 1, ..seen },
+                Environment { data: seen.data ^ 1, ..seen },
+                Environment { data_selector: seen.data_selector ^ 1, ..seen },
+                Environment { opcode: seen.opcode ^ 1, ..seen },
+            ];
+            for (column, wrong) in wrong.iter().enumerate() {
+                let is_selector = column == 1 || column == 3;
+                assert_eq!(passes(judged(PLAIN, wrong)), is_selector && !format.has_selectors(), "{column}");
+                let is_open = image.status == 0;
+                assert!(passes(judged(on_exceptions, wrong)) == is_open || is_selector, "{column}");
+            }
+            let selectors = judged(deprecates, &seen);
+            assert!(selectors[1].is_none_or(|(_, due)| due == 0) && selectors[3].is_none_or(|(_, due)| due == 0));
+        }
+        assert_eq!(image.status != 0, image.control & 4 == 0, "{}: pending means unmasked", image.name);
+    }
+}
+
+#[test]
+fn every_column_of_an_unreported_exception_counts() {
+    use unreported_model::{ROWS, Seen, columns};
+    const INTERRUPT: u8 = 0x41;
+    let all = |row, seen| columns(row, INTERRUPT, seen).into_iter().all(|(seen, due)| seen == due);
+    for row in &ROWS {
+        let length = row.bytes.len() as u64;
+        let later = if row.clears { COMPLETED } else { exception(16, 0) };
+        let executed = Seen { end: exception(6, 0), ip: length, later };
+        let frozen = Seen { end: exception(INTERRUPT, 0), ip: 0, later };
+        assert!(all(row, executed), "{}", row.name);
+        assert_eq!(all(row, frozen), row.waits, "{}", row.name);
+        for wrong in [
+            Seen { end: exception(16, 0), ip: 0, later },
+            Seen { ip: length + 1, ..executed },
+            Seen { later: if row.clears { exception(16, 0) } else { COMPLETED }, ..executed },
+            Seen { ip: 1, ..frozen },
+            Seen { end: exception(7, 0), ..frozen },
+        ] {
+            assert!(!all(row, wrong), "{}: {wrong:?}", row.name);
+        }
+        let decoded = Decoder::new(64, row.bytes, DecoderOptions::NONE).decode();
+        assert_eq!(decoded.len(), row.bytes.len(), "{}", row.name);
+        let mnemonic = format!("{:?}", decoded.mnemonic()).to_uppercase();
+        assert_eq!(row.name.split(' ').next(), Some(if mnemonic == "WAIT" { "FWAIT" } else { &mnemonic }));
+        let other = waiting_rows().find(|other| other.bytes == row.bytes);
+        assert!(other.is_none_or(|other| other.waits == row.waits), "{}: the other table contradicts", row.name);
+        assert!(!row.waits || !row.clears, "{}", row.name);
     }
 }

@@ -2,6 +2,7 @@
 
 mod alignment;
 mod alignment_by_mode;
+mod alignment_in_long_mode;
 mod alignment_model;
 mod breakpoint_model;
 mod breakpoints;

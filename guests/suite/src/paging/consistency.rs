@@ -46,7 +46,7 @@ impl Random {
 /// How cached translations are dropped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// INVLPG for every address that is used.
+    /// INVLPG for every address that the round uses.
     Invlpg,
     /// MOV to CR3 of what it holds.
     Cr3,
@@ -74,7 +74,9 @@ const TAG: u64 = 0xff0;
 /// First frame of data.
 const DATA: usize = 8;
 /// Accesses of a round.
-const NR_ACCESSES: usize = 12;
+const NR_ACCESSES: usize = 20;
+/// Most edits of a round.
+const NR_EDITS: usize = 8;
 
 /// Indices that entries have in upper tables, and in page tables: those of frames 8 to 11 in 2 MiB.
 fn page_index(number: u64) -> usize {
@@ -102,13 +104,15 @@ fn rights(random: &mut Random) -> u64 {
     bits
 }
 
-/// Edits one entry of one table.
-fn edit(random: &mut Random) {
+/// What is to be written: table, index and entry.
+type Edit = (u64, usize, u64);
+
+/// Draws an edit of one entry of one table.
+fn draw(random: &mut Random) -> Edit {
     let of = random.below(8) as usize;
     if of == 0 {
         let root = ROOTS[random.below(2) as usize];
-        table::write(layout::PML4, root, frame(1 + random.below(2) as usize) | rights(random));
-        return;
+        return (layout::PML4, root, frame(1 + random.below(2) as usize) | rights(random));
     }
     let index = if random.below(2) == 0 { random.below(2) as usize } else { page_index(random.below(4)) };
     let entry = if of == 3 && random.below(3) == 0 {
@@ -116,11 +120,11 @@ fn edit(random: &mut Random) {
     } else {
         target(of, random) | rights(random)
     };
-    table::write(frame(of), index, entry);
+    (frame(of), index, entry)
 }
 
-/// Gives one entry rights that it lacks, and takes none.
-fn raise(random: &mut Random) {
+/// Draws an edit that gives one entry rights that it lacks, and takes none.
+fn draw_raised(random: &mut Random) -> Edit {
     let of = random.below(8) as usize;
     let (table, index) = if of == 0 {
         (layout::PML4, ROOTS[random.below(2) as usize])
@@ -130,9 +134,8 @@ fn raise(random: &mut Random) {
         (frame(of), page_index(random.below(4)))
     };
     let entry = table::read(table, index);
-    if entry & ADDRESS != 0 {
-        table::write(table, index, entry | bit::P | bit::RW | bit::US);
-    }
+    let raised = if entry & ADDRESS == 0 { entry } else { entry | bit::P | bit::RW | bit::US };
+    (table, index, raised)
 }
 
 fn fill(random: &mut Random) {
@@ -178,10 +181,11 @@ fn walk(address: u64, mode: &Mode) -> ([u64; 4], u64) {
     (entries, 0)
 }
 
-fn flush(method: Flush) -> Outcome {
+/// Drops translations: by INVLPG those of the addresses that the round uses, told as bits.
+fn flush(method: Flush, used: u32) -> Outcome {
     match method {
         Flush::Invlpg => {
-            for choice in 0..NR_ADDRESSES {
+            for choice in (0..NR_ADDRESSES).filter(|choice| used >> choice & 1 != 0) {
                 paging::invalidate(address(choice));
             }
         }
@@ -231,57 +235,78 @@ fn judge(choices: &[u64; NR_ACCESSES], operations: &[Operation; NR_ACCESSES], mo
 }
 
 /// Runs a plan; one check for each round.
+///
+/// CPL 0 may cost a microsecond an instruction, so all but the edits that it has to make, flushes and its own accesses is
+/// done at CPL 3, in one visit for each round.
 pub(super) fn run(plan: Plan) {
     let mode = if plan.accesses_as_user { Mode::USER } else { Mode::SUPERVISOR };
     let mut random = Random::new(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut choices = [0; NR_ACCESSES];
     let mut operations = [Operation::Read; NR_ACCESSES];
-    fill(&mut random);
-    table::reload_cr3();
-    for round in 0..plan.nr_rounds {
-        let nr_edits = 1 + random.below(4);
-        let mut change = || {
-            for _ in 0..nr_edits {
-                if plan.flush == Flush::None { raise(&mut random) } else { edit(&mut random) }
-            }
-        };
-        let edited = if plan.edits_as_user {
-            user::run(change).into()
-        } else {
-            {
-                change();
-                Outcome::COMPLETED
-            }
-        };
+    let mut edits: [Edit; NR_EDITS] = [(0, 0, 0); NR_EDITS];
+    let mut is_due = false;
+    for round in 0..=plan.nr_rounds {
+        let is_last = round == plan.nr_rounds;
+        // Raised rights would soon allow everything: start anew.
+        let is_new = round == 0 || plan.flush == Flush::None && round % NR_RAISED_ROUNDS == 0;
+        let (mut nr_edits, mut used) = (0, 0_u32);
         let prepared = user::run(|| {
+            if is_due {
+                let nr_wrong = judge(&choices, &operations, &mode);
+                check_count!("accesses against the tables", [&[]; round - 1], nr_wrong, 0);
+            }
+            if is_last {
+                return;
+            }
+            if is_new {
+                fill(&mut random);
+                return;
+            }
+            nr_edits = 2 + random.below(NR_EDITS as u64 - 1) as usize;
+            for edit in edits.iter_mut().take(nr_edits) {
+                *edit = if plan.flush == Flush::None { draw_raised(&mut random) } else { draw(&mut random) };
+                if plan.edits_as_user {
+                    table::write(edit.0, edit.1, edit.2);
+                }
+            }
             for (row, (choice, operation)) in choices.iter_mut().zip(operations.iter_mut()).enumerate() {
                 *choice = random.below(NR_ADDRESSES);
                 *operation = Operation::ALL[random.below(3) as usize];
+                used |= 1 << *choice;
                 attempts::put(row, address(*choice), driven(*operation));
             }
         });
-        let flushed = flush(plan.flush);
+        if is_last || is_new {
+            is_due = false;
+            report_trouble(round, [prepared.into(), Outcome::COMPLETED, Outcome::COMPLETED]);
+            table::reload_cr3();
+            continue;
+        }
+        if !plan.edits_as_user {
+            for &(table, index, entry) in edits.iter().take(nr_edits) {
+                table::write(table, index, entry);
+            }
+        }
+        let flushed = flush(plan.flush, used);
         let go = || {
             if mode.user { attempts::run_user(NR_ACCESSES) } else { attempts::run_supervisor(NR_ACCESSES, false) }
         };
         if plan.flush == Flush::None {
             // A fault drops the translations of its address, so the second attempt counts.
             let _ = go();
-            if round % 16 == 15 {
-                // Everything would soon be allowed: start anew.
-                fill(&mut random);
-                table::reload_cr3();
-                continue;
-            }
         }
         let walked = go();
-        let mut nr_wrong = 0;
-        let judged = user::run(|| nr_wrong = judge(&choices, &operations, &mode));
-        for result in [edited, Outcome::from(prepared), flushed, Outcome::from(walked), Outcome::from(judged)] {
-            if result != Outcome::COMPLETED {
-                check_outcome!("a round ran", [&[]; round], result, Outcome::COMPLETED);
-            }
-        }
-        check_count!("accesses against the tables", [&[]; round], nr_wrong, 0);
+        is_due = true;
+        report_trouble(round, [prepared.into(), flushed, walked.into()]);
+    }
+}
+
+/// Rounds of raised rights between fresh tables.
+const NR_RAISED_ROUNDS: usize = 8;
+
+/// Says what kept a round from being one.
+fn report_trouble(round: usize, results: [Outcome; 3]) {
+    for result in results.into_iter().filter(|&result| result != Outcome::COMPLETED) {
+        check_outcome!("a round ran", [&[]; round], result, Outcome::COMPLETED);
     }
 }

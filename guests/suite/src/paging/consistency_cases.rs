@@ -17,169 +17,169 @@ user_code!(read_quadword: "mov rax, [rdi]", "ret");
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after INVLPG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn invlpg_shows_edits_by_user_to_user() {
-    run(Plan { seed: 1, flush: Flush::Invlpg, edits_as_user: true, accesses_as_user: true, nr_rounds: 64 });
+    run(Plan { seed: 1, flush: Flush::Invlpg, edits_as_user: true, accesses_as_user: true, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after INVLPG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn invlpg_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 2, flush: Flush::Invlpg, edits_as_user: true, accesses_as_user: false, nr_rounds: 64 });
+    run(Plan { seed: 2, flush: Flush::Invlpg, edits_as_user: true, accesses_as_user: false, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after INVLPG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn invlpg_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 3, flush: Flush::Invlpg, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 3, flush: Flush::Invlpg, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after INVLPG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn invlpg_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 4, flush: Flush::Invlpg, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 4, flush: Flush::Invlpg, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after MOV to CR3.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn cr3_shows_edits_by_user_to_user() {
-    run(Plan { seed: 5, flush: Flush::Cr3, edits_as_user: true, accesses_as_user: true, nr_rounds: 64 });
+    run(Plan { seed: 5, flush: Flush::Cr3, edits_as_user: true, accesses_as_user: true, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after MOV to CR3.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn cr3_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 6, flush: Flush::Cr3, edits_as_user: true, accesses_as_user: false, nr_rounds: 64 });
+    run(Plan { seed: 6, flush: Flush::Cr3, edits_as_user: true, accesses_as_user: false, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after MOV to CR3.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn cr3_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 7, flush: Flush::Cr3, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 7, flush: Flush::Cr3, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after MOV to CR3.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn cr3_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 8, flush: Flush::Cr3, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 8, flush: Flush::Cr3, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after a change of CR4.PGE.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pge_shows_edits_by_user_to_user() {
-    run(Plan { seed: 9, flush: Flush::Pge, edits_as_user: true, accesses_as_user: true, nr_rounds: 64 });
+    run(Plan { seed: 9, flush: Flush::Pge, edits_as_user: true, accesses_as_user: true, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after a change of CR4.PGE.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pge_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 10, flush: Flush::Pge, edits_as_user: true, accesses_as_user: false, nr_rounds: 64 });
+    run(Plan { seed: 10, flush: Flush::Pge, edits_as_user: true, accesses_as_user: false, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after a change of CR4.PGE.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pge_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 11, flush: Flush::Pge, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 11, flush: Flush::Pge, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after a change of CR4.PGE.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pge_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 12, flush: Flush::Pge, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 12, flush: Flush::Pge, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after a change of CR4.PSE.
 #[case(feature = PagingConsistency, spec = sdm3a("Invalidating the Translation Lookaside Buffers (TLBs)"))]
 fn pse_shows_edits_by_user_to_user() {
-    run(Plan { seed: 13, flush: Flush::Pse, edits_as_user: true, accesses_as_user: true, nr_rounds: 64 });
+    run(Plan { seed: 13, flush: Flush::Pse, edits_as_user: true, accesses_as_user: true, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after a change of CR4.PSE.
 #[case(feature = PagingConsistency, spec = sdm3a("Invalidating the Translation Lookaside Buffers (TLBs)"))]
 fn pse_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 14, flush: Flush::Pse, edits_as_user: true, accesses_as_user: false, nr_rounds: 64 });
+    run(Plan { seed: 14, flush: Flush::Pse, edits_as_user: true, accesses_as_user: false, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after a change of CR4.PSE.
 #[case(feature = PagingConsistency, spec = sdm3a("Invalidating the Translation Lookaside Buffers (TLBs)"))]
 fn pse_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 15, flush: Flush::Pse, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 15, flush: Flush::Pse, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after a change of CR4.PSE.
 #[case(feature = PagingConsistency, spec = sdm3a("Invalidating the Translation Lookaside Buffers (TLBs)"))]
 fn pse_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 16, flush: Flush::Pse, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 16, flush: Flush::Pse, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after a change of CR0.PG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pg_shows_edits_by_user_to_user() {
-    run(Plan { seed: 17, flush: Flush::Pg, edits_as_user: true, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 17, flush: Flush::Pg, edits_as_user: true, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after a change of CR0.PG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pg_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 18, flush: Flush::Pg, edits_as_user: true, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 18, flush: Flush::Pg, edits_as_user: true, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after a change of CR0.PG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pg_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 19, flush: Flush::Pg, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 19, flush: Flush::Pg, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after a change of CR0.PG.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"))]
 fn pg_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 20, flush: Flush::Pg, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 20, flush: Flush::Pg, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after INVPCID.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"), needs = Needs::INVPCID)]
 fn invpcid_shows_edits_by_user_to_user() {
-    run(Plan { seed: 21, flush: Flush::Invpcid, edits_as_user: true, accesses_as_user: true, nr_rounds: 64 });
+    run(Plan { seed: 21, flush: Flush::Invpcid, edits_as_user: true, accesses_as_user: true, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after INVPCID.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"), needs = Needs::INVPCID)]
 fn invpcid_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 22, flush: Flush::Invpcid, edits_as_user: true, accesses_as_user: false, nr_rounds: 64 });
+    run(Plan { seed: 22, flush: Flush::Invpcid, edits_as_user: true, accesses_as_user: false, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after INVPCID.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"), needs = Needs::INVPCID)]
 fn invpcid_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 23, flush: Flush::Invpcid, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 23, flush: Flush::Invpcid, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after INVPCID.
 #[case(feature = PagingConsistency, spec = sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"), needs = Needs::INVPCID)]
 fn invpcid_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 24, flush: Flush::Invpcid, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 24, flush: Flush::Invpcid, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 3 see them after nothing but a page fault, if rights are only raised.
 #[case(feature = PagingConsistency, spec = sdm3a("Optional Invalidation"))]
 fn nothing_shows_edits_by_user_to_user() {
-    run(Plan { seed: 25, flush: Flush::None, edits_as_user: true, accesses_as_user: true, nr_rounds: 64 });
+    run(Plan { seed: 25, flush: Flush::None, edits_as_user: true, accesses_as_user: true, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 3 of live tables: accesses at CPL 0 see them after nothing but a page fault, if rights are only raised.
 #[case(feature = PagingConsistency, spec = sdm3a("Optional Invalidation"))]
 fn nothing_shows_edits_by_user_to_supervisor() {
-    run(Plan { seed: 26, flush: Flush::None, edits_as_user: true, accesses_as_user: false, nr_rounds: 64 });
+    run(Plan { seed: 26, flush: Flush::None, edits_as_user: true, accesses_as_user: false, nr_rounds: 20 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 3 see them after nothing but a page fault, if rights are only raised.
 #[case(feature = PagingConsistency, spec = sdm3a("Optional Invalidation"))]
 fn nothing_shows_edits_by_supervisor_to_user() {
-    run(Plan { seed: 27, flush: Flush::None, edits_as_user: false, accesses_as_user: true, nr_rounds: 48 });
+    run(Plan { seed: 27, flush: Flush::None, edits_as_user: false, accesses_as_user: true, nr_rounds: 16 });
 }
 
 /// Random edits at CPL 0 of live tables: accesses at CPL 0 see them after nothing but a page fault, if rights are only raised.
 #[case(feature = PagingConsistency, spec = sdm3a("Optional Invalidation"))]
 fn nothing_shows_edits_by_supervisor_to_supervisor() {
-    run(Plan { seed: 28, flush: Flush::None, edits_as_user: false, accesses_as_user: false, nr_rounds: 48 });
+    run(Plan { seed: 28, flush: Flush::None, edits_as_user: false, accesses_as_user: false, nr_rounds: 16 });
 }
 
 /// What each step of [`table_becomes_data_and_table_again`] reads.

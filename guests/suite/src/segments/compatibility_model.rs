@@ -8,6 +8,8 @@ use super::runtime::Outcome;
 
 /// EFLAGS.RF, which UD2 sets in its image.
 const RF: u64 = 1 << 16;
+/// EFLAGS.VM.
+const VM: u64 = 1 << 17;
 
 columns! {
     /// What is found at the target, where an instruction pushes EAX and the next is UD2.
@@ -67,6 +69,22 @@ pub(crate) const fn arrived(way: Way, size: Size, target: u64, cs: u16, ss: u16,
         cs: cs as u64,
         ss: ss as u64,
         rsp: stack + way.popped() - size as u64,
-        rflags: if way.loads_flags() { image } else { 2 },
+        // Long mode has no virtual-8086 mode, so VM of the image is not loaded.
+        rflags: if way.loads_flags() { image & !VM } else { 2 },
     }
+}
+
+/// The same behind a far RET of quadwords from level `from` to level `to`: to an outer one it loads SS and RSP, the second
+/// of `stacks`; at the same level it keeps SS, and the first stack without what it popped.
+pub(crate) const fn arrived_outside(
+    from: u16,
+    to: u16,
+    size: Size,
+    target: u64,
+    cs: u16,
+    ss: u16,
+    stacks: [u64; 2],
+) -> Arrived {
+    let stack = if to == from { stacks[0] } else { stacks[1] - Way::Retfq.popped() };
+    arrived(Way::Retfq, size, target, cs, ss, stack, 2)
 }

@@ -24,7 +24,8 @@ user_code!(retfq: ".byte 0x48, 0xcb");
 user_code!(landing: ".byte 0x50, 0x0f, 0x0b");
 
 machine_code! {
-    32 COMPATIBLE_LANDING = "push eax", "ud2";
+    /// PUSH and UD2.
+    32 pub(super) COMPATIBLE_LANDING = "push eax", "ud2";
     32 COMPATIBLE_IRETD = "iretd";
     32 COMPATIBLE_RETF = "retf";
     32 COMPATIBLE_JUMP = ".byte 0xff, 0x2c, 0x24";
@@ -35,10 +36,10 @@ machine_code! {
 
 /// A 16-bit code segment, whose base is the code in it.
 const CODE_16: u16 = FREE | 3;
-/// Images of RFLAGS: none, CF, DF, and all that CPL 3 may change but TF.
-const IMAGES: [u64; 4] = [2, 3, 0x402, 0x24_0cd7];
+/// Images of RFLAGS: none, CF, DF, all that CPL 3 may change but TF, and VM.
+const IMAGES: [u64; 5] = [2, 3, 0x402, 0x24_0cd7, 0x2_0002];
 
-fn address_of(function: extern "C" fn(u64) -> u64) -> u64 {
+pub(super) fn address_of(function: extern "C" fn(u64) -> u64) -> u64 {
     function as *const () as usize as u64
 }
 
@@ -48,7 +49,7 @@ fn table(code: &Code) -> Descriptors {
     table
 }
 
-fn seen(exception: &Exception) -> Arrived {
+pub(super) fn seen(exception: &Exception) -> Arrived {
     Arrived {
         outcome: Outcome::from(*exception).0,
         rip: exception.rip,
@@ -59,7 +60,7 @@ fn seen(exception: &Exception) -> Arrived {
     }
 }
 
-fn stack() -> u64 {
+pub(super) fn stack() -> u64 {
     paging::frame(0) + 0x800
 }
 
@@ -98,13 +99,14 @@ fn check_out(cs: u16, size: Size) {
 
 /// Goes from code of compatibility mode to `cs`.
 fn check_back(is_16_bit: bool, cs: u16, size: Size) {
-    const NAMES: &[Text] = names!["IRETD", "IRETD with all flags", "far RET", "far JMP"];
-    let rows: [(Way, u64, &Code); 4] = if is_16_bit {
+    const NAMES: &[Text] = names!["IRETD", "IRETD with all flags", "far RET", "far JMP", "IRETD with VM"];
+    let rows: [(Way, u64, &Code); 5] = if is_16_bit {
         [
             (Way::Iretd, 2, &COMPATIBLE_IRETD_16),
             (Way::Iretd, IMAGES[3], &COMPATIBLE_IRETD_16),
             (Way::Retf, 2, &COMPATIBLE_RETF_16),
             (Way::Jump, 2, &COMPATIBLE_JUMP_16),
+            (Way::Iretd, IMAGES[4], &COMPATIBLE_IRETD_16),
         ]
     } else {
         [
@@ -112,6 +114,7 @@ fn check_back(is_16_bit: bool, cs: u16, size: Size) {
             (Way::Iretd, IMAGES[3], &COMPATIBLE_IRETD),
             (Way::Retf, 2, &COMPATIBLE_RETF),
             (Way::Jump, 2, &COMPATIBLE_JUMP),
+            (Way::Iretd, IMAGES[4], &COMPATIBLE_IRETD),
         ]
     };
     let target = if size == Size::Bits64 { address_of(landing) } else { COMPATIBLE_LANDING.address() };
@@ -123,7 +126,12 @@ fn check_back(is_16_bit: bool, cs: u16, size: Size) {
         for (index, word) in (0..).zip([target, cs.into(), image]) {
             mmio::write_u32(stack() + index * 4, word as u32);
         }
+        // Where virtual-8086 mode would go on: UD2, so that a subject that enters it comes back.
+        let astray = (u64::from(cs) << 4) + (target & 0xffff);
+        let previous = mmio::read_u16(astray);
+        mmio::write_u16(astray, 0x0b0f);
         let exception = user::enter(&mut state);
+        mmio::write_u16(astray, previous);
         let columns = seen(&exception).beside(arrived(way, size, target, cs, selector::USER_DATA, stack(), image));
         let sites = sites![NAMES; Outcome "PUSH and UD2", Hex "RIP", Hex "CS", Hex "SS", Hex "RSP", Hex "RFLAGS"];
         report(sites, row, columns);

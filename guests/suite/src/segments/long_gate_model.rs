@@ -128,7 +128,7 @@ pub(crate) const BY_CODE: [(u16, u64, Outcome); 7] = [
 ];
 
 /// Flags of IRETQ's image, and whether it loads them at CPL 3 with an IOPL of 0.
-pub(crate) const FLAGS: [(u64, bool); 16] = [
+pub(crate) const FLAGS: [(u64, bool); 17] = [
     (1, true),
     (1 << 2, true),
     (1 << 4, true),
@@ -145,6 +145,7 @@ pub(crate) const FLAGS: [(u64, bool); 16] = [
     (1 << 20, false),
     (1 << 3, false),
     (1 << 63, false),
+    (1 << 17, false),
 ];
 
 /// The flag behind IRETQ, which completes.

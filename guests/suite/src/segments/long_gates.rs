@@ -166,7 +166,7 @@ user_code!(return_with_flags: "mov rdx, rsp", "mov eax, ss", "push rax", "push r
 #[case(feature = InterruptReturn, spec = [sdm2("IRET/IRETD/IRETQ—Interrupt Return"), apm3("IRET")])]
 fn flags_at_cpl_3() {
     const NAMES: &[rt::vocabulary::Text] = names![
-        "CF", "PF", "AF", "ZF", "SF", "DF", "OF", "NT", "AC", "ID", "IF", "IOPL", "VIF", "VIP", "bit 3", "bit 63"
+        "CF", "PF", "AF", "ZF", "SF", "DF", "OF", "NT", "AC", "ID", "IF", "IOPL", "VIF", "VIP", "bit 3", "bit 63", "VM"
     ];
     for (row, (bit, _)) in FLAGS.into_iter().enumerate() {
         let result = user::call(return_with_flags, bit | 2);

@@ -1,6 +1,7 @@
 //! Segmentation and privilege: loads, limits, gates, tasks, branches.
 
 pub(crate) mod columns;
+mod compatibility_levels;
 mod compatibility_model;
 mod compatibility_returns;
 mod long_gate_model;

@@ -129,7 +129,8 @@ pub(crate) enum Systems {
     Long,
 }
 
-/// A far JMP or CALL. An available TSS is one whose limit is too small for a task.
+/// A far JMP or CALL. An available TSS is one whose limit is too small for a task. Of what a task switch checks, that the
+/// TSS stands in the GDT comes before its P (SDM vol. 3A, "Task Switching", the table of exception conditions).
 pub(crate) const fn branch(selector: Selector, d: Descriptor, cpl: u8, systems: Systems) -> u32 {
     let rpl = selector.rpl();
     if d.is_code() {
@@ -147,7 +148,8 @@ pub(crate) const fn branch(selector: Selector, d: Descriptor, cpl: u8, systems: 
         Systems::Long => (d.kind == 0xc, false),
     };
     let refused = d.dpl < max(cpl, rpl);
-    if !is_gate && !is_task || refused {
+    let is_local_task = is_task && selector.value & 4 != 0;
+    if !is_gate && !is_task || refused || is_local_task {
         selector.error(GP)
     } else if !d.present {
         selector.error(NP)

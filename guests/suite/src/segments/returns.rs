@@ -15,9 +15,9 @@ use rt::{
 
 const FLAGS: &[Text] = names![
     "CF", "PF", "AF", "ZF", "SF", "DF", "OF", "NT", "AC", "ID", "IF", "IOPL 1", "IOPL 2", "IOPL 3", "VIF", "VIP",
-    "bit 3", "bit 5", "bit 15", "bit 22", "bit 63"
+    "bit 3", "bit 5", "bit 15", "bit 22", "bit 63", "VM"
 ];
-const BITS: [u64; 21] = [
+const BITS: [u64; 22] = [
     1,
     1 << 2,
     1 << 4,
@@ -39,6 +39,8 @@ const BITS: [u64; 21] = [
     1 << 15,
     1 << 22,
     1 << 63,
+    // Long mode has no virtual-8086 mode to return to: VM of the image is not loaded.
+    1 << 17,
 ];
 
 /// Firmware may have left the 8259s with the timer's interrupt on; where there are none nobody listens.

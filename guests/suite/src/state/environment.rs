@@ -19,7 +19,7 @@ const ZERO_DIVIDE_UNMASKED: u64 = 0x37b;
 /// Longest program: FNINIT, FLDCW, a row, the instruction that saves.
 const MAX_BYTES: usize = 24;
 
-const NAMES: &[Text] = &{
+pub(super) const NAMES: &[Text] = &{
     let mut names = [Text::new(""); ROWS.len()];
     let mut index = 0;
     while index < ROWS.len() {
@@ -30,9 +30,9 @@ const NAMES: &[Text] = &{
 };
 
 /// An instruction that saves the environment at RDI, and the format that it has in this mode.
-struct Save {
-    bytes: &'static [u8],
-    format: Format,
+pub(super) struct Save {
+    pub(super) bytes: &'static [u8],
+    pub(super) format: Format,
 }
 
 const FNSTENV: &[u8] = &[0xd9, 0x37];
@@ -57,7 +57,7 @@ fn saves(mode: Mode) -> [Save; 3] {
     [Save { bytes: FNSTENV, format: default }, Save { bytes: FNSTENV_OTHER_SIZE, format: other }, fxsave]
 }
 
-fn read_processor() -> Processor {
+pub(super) fn read_processor() -> Processor {
     let features = read_leaf(7, 0).ebx;
     let vendor = read_leaf(0, 0).ebx;
     Processor {
@@ -68,7 +68,7 @@ fn read_processor() -> Processor {
 }
 
 /// Addresses and selectors, as the environment of this mode has them.
-fn places(machine: &Machine, mode: Mode, offset: u64) -> Places {
+pub(super) fn places(machine: &Machine, mode: Mode, offset: u64) -> Places {
     use rt::excursion::tables::selector as arena;
     // Selectors are not judged in 64-bit mode, where processors differ, nor those of FXSAVE in modes without descriptors.
     let (code_selector, data_selector) = match mode {
@@ -90,11 +90,15 @@ fn places(machine: &Machine, mode: Mode, offset: u64) -> Places {
 }
 
 /// Runs a row, and reads what was saved.
-fn observe(machine: &Machine, mode: Mode, row: &Row, save: &Save) -> (Outcome, Environment) {
+pub(super) fn observe(machine: &Machine, mode: Mode, row: &Row, save: &Save) -> (Outcome, Environment) {
     let control = if row.faults { ZERO_DIVIDE_UNMASKED } else { MASKED };
     mmio::write_u64(machine.linear_data() + CONTROL_WORD, control);
     // FNINIT; FLDCW [SI] or [RSI].
     let prologue = [0xdb, 0xe3, 0xd9, if mode.is_16_bit() { 0x2c } else { 0x2e }];
+    // What is not saved reads as zero.
+    for offset in [8, 16, 24] {
+        mmio::write_u64(machine.linear_data() + offset, 0);
+    }
     let mut bytes = [0x90; MAX_BYTES];
     for (to, &from) in bytes.iter_mut().zip(prologue.iter().chain(row.bytes).chain(save.bytes)) {
         *to = from;
@@ -106,7 +110,7 @@ fn observe(machine: &Machine, mode: Mode, row: &Row, save: &Save) -> (Outcome, E
 }
 
 /// Bytes of FNINIT and FLDCW.
-const PROLOGUE_BYTES: usize = 4;
+pub(super) const PROLOGUE_BYTES: usize = 4;
 
 // A check has one text, so there is one for each way to save.
 macro_rules! report {
@@ -130,6 +134,7 @@ macro_rules! report {
         }
     }};
 }
+pub(super) use report;
 
 fn walk(mode: Mode) {
     let processor = read_processor();

@@ -154,7 +154,8 @@ pub(crate) struct Processor {
     pub(crate) deprecates_selectors: bool,
     /// The data pointer follows exceptions alone (CPUID leaf 7, EBX bit 6).
     pub(crate) data_on_exceptions: bool,
-    /// FXSAVE need not save pointers but while an exception is pending: AMD, where it may write zeroes or nothing.
+    /// FXSAVE and its kin need not save or restore pointers but while an exception is pending: AMD, where they may write
+    /// zeroes or nothing. RstrFpErrPtrs (leaf 80000008H, EBX bit 2) does not change that: processors with it write zeroes.
     pub(crate) saves_on_exceptions: bool,
 }
 
@@ -214,4 +215,73 @@ const fn selector(format: Format, processor: Processor, expected: Option<u64>, s
         Some(expected) => Some((seen, expected)),
         None => None,
     }
+}
+
+/// An image for XRSTOR: FCW, FSW, FOP, then both pointers, of which the narrow format has 32 bits and selectors above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) name: &'static str,
+    pub(crate) control: u16,
+    pub(crate) status: u16,
+    pub(crate) environment: Environment,
+}
+
+const fn image(name: &'static str, is_pending: bool, seed: u64) -> Image {
+    Image {
+        name,
+        control: if is_pending { 0x37b } else { 0x37f },
+        // ZE, ES and B.
+        status: if is_pending { 0x8084 } else { 0 },
+        environment: Environment {
+            instruction: (seed * 0x0123_4567_89ab) & 0x7fff_ffff_ffff,
+            instruction_selector: (seed * 0x1357) & 0xffff,
+            data: (seed * 0x0fed_cba9_8765) & 0x7fff_ffff_ffff,
+            data_selector: (seed * 0x2468) & 0xffff,
+            opcode: (seed * 0x155) & 0x7ff,
+        },
+    }
+}
+
+/// The images.
+pub(crate) const IMAGES: [Image; 6] = [
+    image("nothing pending", false, 1),
+    image("nothing pending, other pointers", false, 0x35),
+    image("nothing pending, pointers clear", false, 0),
+    image("pending", true, 3),
+    image("pending, other pointers", true, 0x1d),
+    image("pending, pointers clear", true, 0),
+];
+
+impl Image {
+    /// The first 24 bytes of an XSAVE area in a format of FXSAVE, in quadwords.
+    pub(crate) const fn quadwords(&self, format: Format) -> [u64; 3] {
+        let Environment { instruction, instruction_selector, data, data_selector, opcode } = self.environment;
+        let head = self.control as u64 | (self.status as u64) << 16 | opcode << 48;
+        if matches!(format, Format::Fxsave64) {
+            [head, instruction, data]
+        } else {
+            let narrow = [instruction & 0xffff_ffff, data & 0xffff_ffff];
+            [head, narrow[0] | instruction_selector << 32, narrow[1] | data_selector << 32]
+        }
+    }
+}
+
+/// The same columns as [`columns`] of what was restored and saved again.
+pub(crate) const fn restored_columns(
+    image: &Image,
+    format: Format,
+    processor: Processor,
+    seen: &Environment,
+) -> [Option<(u64, u64)>; 5] {
+    if processor.saves_on_exceptions && image.status == 0 {
+        return [None; 5];
+    }
+    let (mask, due) = (format.address_mask(), &image.environment);
+    [
+        Some((seen.instruction & mask, due.instruction & mask)),
+        selector(format, processor, Some(due.instruction_selector), seen.instruction_selector),
+        Some((seen.data & mask, due.data & mask)),
+        selector(format, processor, Some(due.data_selector), seen.data_selector),
+        Some((seen.opcode, due.opcode)),
+    ]
 }
