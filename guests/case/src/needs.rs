@@ -228,6 +228,30 @@ bitflags::bitflags! {
         const VMX_PKRS = 1 << 107;
         /// The entry control "load IA32_BNDCFGS" and the exit control "clear IA32_BNDCFGS".
         const VMX_BOUNDS = 1 << 108;
+
+        // What of SVM there is, told by CPUID leaf 8000000AH.
+        /// SVM: nested paging.
+        const SVM_NESTED_PAGING = 1 << 109;
+        /// SVM: LBR virtualization.
+        const SVM_LBR = 1 << 110;
+        /// SVM: saving of the next RIP.
+        const SVM_NEXT_RIP = 1 << 111;
+        /// SVM: VMCB clean bits.
+        const SVM_CLEAN = 1 << 112;
+        /// SVM: flushes of the TLB by ASID.
+        const SVM_FLUSH_BY_ASID = 1 << 113;
+        /// SVM: decode assists.
+        const SVM_DECODE_ASSISTS = 1 << 114;
+        /// SVM: the filter of PAUSE.
+        const SVM_PAUSE_FILTER = 1 << 115;
+        /// SVM: the threshold of the filter of PAUSE.
+        const SVM_PAUSE_THRESHOLD = 1 << 116;
+        /// SVM: AVIC.
+        const SVM_AVIC = 1 << 117;
+        /// SVM: virtual VMLOAD and VMSAVE.
+        const SVM_VIRTUAL_VMLOAD = 1 << 118;
+        /// SVM: virtual GIF.
+        const SVM_VIRTUAL_GIF = 1 << 119;
     }
 }
 

@@ -65,6 +65,17 @@ const BITS: &[(u32, u32, Output, u32, Needs)] = &[
     (0x8000_0001, 0, Edx, 26, Needs::PAGE_1G),
     (0x8000_0001, 0, Edx, 27, Needs::RDTSCP),
     (0x8000_0007, 0, Edx, 8, Needs::INVARIANT_TSC),
+    (0x8000_000a, 0, Edx, 0, Needs::SVM_NESTED_PAGING),
+    (0x8000_000a, 0, Edx, 1, Needs::SVM_LBR),
+    (0x8000_000a, 0, Edx, 3, Needs::SVM_NEXT_RIP),
+    (0x8000_000a, 0, Edx, 5, Needs::SVM_CLEAN),
+    (0x8000_000a, 0, Edx, 6, Needs::SVM_FLUSH_BY_ASID),
+    (0x8000_000a, 0, Edx, 7, Needs::SVM_DECODE_ASSISTS),
+    (0x8000_000a, 0, Edx, 10, Needs::SVM_PAUSE_FILTER),
+    (0x8000_000a, 0, Edx, 12, Needs::SVM_PAUSE_THRESHOLD),
+    (0x8000_000a, 0, Edx, 13, Needs::SVM_AVIC),
+    (0x8000_000a, 0, Edx, 15, Needs::SVM_VIRTUAL_VMLOAD),
+    (0x8000_000a, 0, Edx, 16, Needs::SVM_VIRTUAL_GIF),
 ];
 
 /// Bits of EAX of KVM's feature leaf.

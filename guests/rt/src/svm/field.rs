@@ -36,6 +36,7 @@ pub const VIRTUALIZATION: u64 = 0x0b8;
 pub const CLEAN: u64 = 0x0c0;
 pub const NEXT_RIP: u64 = 0x0c8;
 pub const NR_BYTES: u64 = 0x0d0;
+pub const INSTRUCTION_BYTES: u64 = 0x0d1;
 /// State save area: a segment has selector, attributes, limit and base at 0, 2, 4 and 8.
 pub const ES: u64 = 0x400;
 pub const CS: u64 = 0x410;
@@ -68,6 +69,42 @@ pub const SYSENTER_ESP: u64 = 0x630;
 pub const SYSENTER_EIP: u64 = 0x638;
 pub const CR2: u64 = 0x640;
 pub const G_PAT: u64 = 0x668;
+
+/// Bits of [`VIRTUAL_INTERRUPT`].
+pub mod virtual_interrupt {
+    /// V_TPR starts at bit 0.
+    pub const TPR: u64 = 0xff;
+    pub const IRQ: u64 = 1 << 8;
+    pub const GIF: u64 = 1 << 9;
+    pub const PRIORITY_SHIFT: u32 = 16;
+    pub const IGNORE_TPR: u64 = 1 << 20;
+    pub const MASKING: u64 = 1 << 24;
+    pub const GIF_ENABLE: u64 = 1 << 25;
+    pub const VECTOR_SHIFT: u32 = 32;
+}
+
+/// Parts of [`EVENT_INJECTION`] and [`EXIT_INTERRUPT_INFO`].
+pub mod event {
+    pub const TYPE_SHIFT: u32 = 8;
+    pub const INTERRUPT: u64 = 0;
+    pub const NMI: u64 = 2;
+    pub const EXCEPTION: u64 = 3;
+    pub const SOFTWARE: u64 = 4;
+    /// An error code is pushed.
+    pub const ERROR_CODE: u64 = 1 << 11;
+    pub const VALID: u64 = 1 << 31;
+    pub const ERROR_CODE_SHIFT: u32 = 32;
+
+    /// A valid event without an error code.
+    pub const fn of(kind: u64, vector: u8) -> u64 {
+        VALID | kind << TYPE_SHIFT | vector as u64
+    }
+
+    /// The same with an error code.
+    pub const fn with_error_code(kind: u64, vector: u8, code: u32) -> u64 {
+        of(kind, vector) | ERROR_CODE | (code as u64) << ERROR_CODE_SHIFT
+    }
+}
 
 /// Parts of a segment.
 pub mod segment {

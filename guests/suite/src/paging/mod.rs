@@ -9,7 +9,7 @@ mod combinations_user;
 mod consistency;
 mod consistency_cases;
 mod contexts;
-mod decision;
+pub(crate) mod decision;
 mod execute_disable;
 mod five_level;
 mod flush_rules;

@@ -88,7 +88,9 @@ fn fault_of_a_delivery_tells_what_was_delivered() {
         // Its IDT has no gate at all: vector 0 lies beyond its limit.
         let exit = guest.run();
         let row = Row::exception(13).with_info_1(2);
-        report(0, &row, observe(&guest, exit, start_of(divide_in_handler)));
+        let seen = observe(&guest, exit, start_of(divide_in_handler));
+        // Whether an exception counts as external (bit 0), the manuals of AMD and Intel do not agree on.
+        report(0, &row, super::Observed { info_1: seen.info_1 & !1, ..seen });
         check_eq!("EXITINTINFO", exit.map_or(0, |exit| exit.interrupt_info), VALID | EXCEPTION);
     });
 }

@@ -22,7 +22,6 @@ use rt::{
 user_code!(end: "vmmcall");
 
 const EFER_SVME: u64 = 1 << 12;
-const CR0_PE: u64 = 1 << 0;
 const CR0_CD: u64 = 1 << 30;
 const CR0_NW: u64 = 1 << 29;
 const CR4_PAE: u64 = 1 << 5;
@@ -55,7 +54,6 @@ rules! {
     "DR7 bit 32": illegal(field::DR7, 8, Set(1 << 32));
     "DR7 bit 63": illegal(field::DR7, 8, Set(1 << 63));
     "LMA with PG, PAE clear": illegal(field::CR4, 8, Clear(CR4_PAE));
-    "LMA with PG, PE clear": illegal(field::CR0, 8, Clear(CR0_PE));
     "CS with L and D": illegal(field::CS + field::segment::ATTRIBUTES, 2, Set(0x400));
     "VMRUN not intercepted": illegal(field::INTERCEPTS_2, 4, Clear(1));
     "ASID 0": illegal(field::ASID, 4, To(0));
@@ -69,7 +67,7 @@ rules! {
     "an event that is not valid": legal(field::EVENT_INJECTION, 8, To(3 << 8 | 32));
 }
 
-fn change(guest: &Guest, rule: &Rule) {
+pub(super) fn change(guest: &Guest, rule: &Rule) {
     match rule.width {
         2 => guest.write_u16(rule.field, rule.change.apply(guest.read_u16(rule.field).into()) as u16),
         4 => guest.write_u32(rule.field, rule.change.apply(guest.read_u32(rule.field).into()) as u32),

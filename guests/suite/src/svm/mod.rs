@@ -1,20 +1,43 @@
 //! SVM: the guest as a hypervisor of its own.
 
+mod address_spaces;
 mod control_registers;
+mod delivery_faults;
+mod ending;
 mod exceptions;
+mod exit_codes;
 mod exits;
+mod injection;
+mod injection_model;
 mod legality;
 mod legality_model;
+mod legality_rules;
+mod legality_walk;
 mod life_cycle;
+mod load_save;
+mod map_boundaries;
 mod maps;
 mod model;
+mod more_exits;
+mod nested_access;
+mod nested_model;
+mod nested_permissions;
+mod nested_walks;
+mod physical_interrupts;
+mod privileged;
 mod state;
+mod untouched;
+mod virtual_gif;
+mod virtual_interrupt_model;
+mod virtual_interrupts;
 
+use ending::NOT_RUN;
 use model::{Observed, Row};
 use rt::{
     check, check_eq,
     cpu::msr,
-    svm::{Enabled, Exit, Guest, feature, features},
+    paging,
+    svm::{Enabled, Exit, Guest, feature, features, gates, nested::Tables},
 };
 
 /// Runs `body` with SVM enabled; where it cannot be, that is the case's failure.
@@ -25,6 +48,19 @@ fn with_svm(body: impl FnOnce()) {
     };
     body();
 }
+
+/// Runs `body` with SVM enabled and nested page tables, whose window is a frame of the case.
+fn with_nested(body: impl FnOnce(&mut Tables)) {
+    with_svm(|| body(&mut Tables::new(paging::frame(WINDOW_FRAME))));
+}
+
+/// How a run ended; see [`ending`].
+fn end_of(exit: Result<Exit, rt::Exception>) -> u64 {
+    exit.map_or(NOT_RUN, |exit| ending::ending(exit.code, gates::delivered(&exit)))
+}
+
+/// The frame behind the nested window.
+const WINDOW_FRAME: usize = 8;
 
 /// What an exit shows of a table's columns.
 fn observe(guest: &Guest, exit: Result<Exit, rt::Exception>, start: u64) -> Observed {

@@ -1,0 +1,102 @@
+//! The models and tables of SVM's cases agree with themselves.
+
+// Each test uses a part of what stands there.
+#![expect(dead_code, reason = "compiled for the cases of the guest")]
+
+#[path = "../src/svm/ending.rs"]
+mod ending;
+#[path = "../src/svm/injection_model.rs"]
+mod injection_model;
+#[path = "../src/svm/legality_model.rs"]
+mod legality_model;
+#[path = "../src/svm/legality_rules.rs"]
+mod legality_rules;
+#[path = "../src/svm/nested_model.rs"]
+mod nested_model;
+#[path = "../src/svm/virtual_interrupt_model.rs"]
+mod virtual_interrupt_model;
+
+use injection_model::{Defect, EXCEPTION, EXCEPTIONS, INTERRUPT, SOFTWARE, is_legal};
+use legality_rules::{COMBINATIONS, RESERVED, last_map};
+use virtual_interrupt_model::Waiting;
+
+#[test]
+fn a_delivered_vector_is_no_exit_code() {
+    assert_eq!(ending::ending(ending::COMPLETED, Some(0x80)), ending::delivered(0x80));
+    assert_eq!(ending::ending(ending::COMPLETED, None), ending::COMPLETED);
+    assert_eq!(ending::ending(0x60, Some(0x80)), 0x60);
+    assert_eq!(ending::ending(u64::MAX, None), ending::REFUSED);
+    assert!((0..=255).all(|vector| ending::delivered(vector) > 0x403));
+}
+
+#[test]
+fn every_exception_of_the_table_is_legal_and_nmis_are_none() {
+    assert!(EXCEPTIONS.iter().all(|exception| is_legal(EXCEPTION, exception.vector) == Some(true)));
+    assert_eq!(is_legal(EXCEPTION, 2), Some(false));
+    assert_eq!(is_legal(EXCEPTION, 32), Some(false));
+    assert_eq!(is_legal(EXCEPTION, 15), None);
+    assert!((0..=255).all(|vector| is_legal(1, vector) == Some(false) && is_legal(INTERRUPT, vector) == Some(true)));
+}
+
+#[test]
+fn defects_tell_the_gate() {
+    assert_eq!(Defect::GateNotPresent.exception(INTERRUPT, 0x40), (11, 0x203));
+    assert_eq!(Defect::GateNotPresent.exception(SOFTWARE, 0x40), (11, 0x202));
+    assert_eq!(Defect::BeyondLimit.exception(INTERRUPT, 0), (13, 3));
+    assert_eq!(Defect::StackUnmapped.exception(INTERRUPT, 0x40), (14, 2));
+}
+
+#[test]
+fn reserved_bits_lie_in_their_registers_and_are_told_once() {
+    let mut seen = std::collections::BTreeSet::new();
+    for reserved in RESERVED {
+        assert!(reserved.first <= reserved.last && reserved.last < 64);
+        for bit in reserved.first..=reserved.last {
+            assert!(!reserved.rule(bit).is_legal);
+            assert!(seen.insert((reserved.field, bit)), "{reserved:?} {bit}");
+        }
+    }
+}
+
+#[test]
+fn only_the_last_change_of_a_combination_may_be_illegal() {
+    for combination in COMBINATIONS {
+        let (last, others) = combination.rules.split_last().expect("a rule");
+        assert!(others.iter().all(|rule| rule.is_legal), "{combination:?}");
+        assert!(matches!(last.width, 2 | 4 | 8));
+    }
+}
+
+#[test]
+fn the_last_map_ends_with_the_physical_addresses() {
+    assert_eq!(last_map(40, 3) + 3 * 4096, 1 << 40);
+}
+
+#[test]
+fn a_virtual_interrupt_needs_all_that_lets_it_in() {
+    let taken = Waiting {
+        requested: true,
+        priority: 5,
+        task_priority: 4,
+        ignores_task_priority: false,
+        interrupt_flag: true,
+        virtual_gif: None,
+    };
+    assert!(taken.is_taken() && Waiting { virtual_gif: Some(true), ..taken }.is_taken());
+    for held in [
+        Waiting { requested: false, ..taken },
+        Waiting { interrupt_flag: false, ..taken },
+        Waiting { task_priority: 5, ..taken },
+        Waiting { virtual_gif: Some(false), ..taken },
+    ] {
+        assert!(!held.is_taken(), "{held:?}");
+    }
+    assert!(Waiting { task_priority: 15, ignores_task_priority: true, ..taken }.is_taken());
+    assert_eq!(taken.field(0x51), 0x51_0005_0104);
+    assert_eq!(Waiting { virtual_gif: Some(true), ..taken }.field(0x51), 0x51_0205_0304);
+}
+
+#[test]
+fn entries_change_at_their_levels() {
+    assert_eq!(nested_model::entries([7; 4], 0b1001, 8, 2), [13, 7, 7, 13]);
+}
