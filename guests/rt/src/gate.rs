@@ -55,6 +55,18 @@ impl Gate {
         Self::with_field(vector, 16, 0xffff, u64::from(value))
     }
 
+    /// The handler of another vector, as which it arrives: a vector below 32 reaches its handler so even inside of
+    /// [`crate::catch`] and [`crate::user`] calls, and the call goes on.
+    ///
+    /// # Panics
+    /// If one of the two has an error code.
+    pub fn with_handler_of(vector: u8, other: u8) -> Self {
+        const HAVE_ERROR_CODES: [u8; 10] = [8, 10, 11, 12, 13, 14, 17, 21, 29, 30];
+        assert!(!HAVE_ERROR_CODES.contains(&vector) && !HAVE_ERROR_CODES.contains(&other), "another stack frame");
+        let gate = mmio::read_u64(address_of(other));
+        Self::with_offset(vector, gate & 0xffff | (gate >> 48) << 16)
+    }
+
     /// Another handler. It must be one for the vector's stack frame.
     pub(crate) fn with_offset(vector: u8, offset: u64) -> Self {
         let previous = mmio::read_u64(address_of(vector));

@@ -131,6 +131,16 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("sti", "hlt", "cli") };
 }
 
+/// Waits by MONITOR and MWAIT while a word has this value. It may return earlier: so does MWAIT.
+pub fn wait_for_store(word: &AtomicU32, value: u32) {
+    // SAFETY: at CPL 0, where the processor has the instruction. It reads the word's address, and writes nothing.
+    unsafe { asm!("monitor", in("rax") word.as_ptr(), in("ecx") 0, in("edx") 0, options(nostack, preserves_flags)) };
+    if word.load(Ordering::Acquire) == value {
+        // SAFETY: as above. A store that came since the question ends it at once.
+        unsafe { asm!("mwait", in("eax") 0, in("ecx") 0, options(nostack, preserves_flags)) };
+    }
+}
+
 fn run(mailbox: &Mailbox) {
     // SAFETY: only `begin` stores the function, and it stores a `Function`.
     let function: Function = unsafe { core::mem::transmute(mailbox.function.load(Ordering::Relaxed)) };

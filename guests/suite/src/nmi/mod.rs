@@ -3,6 +3,7 @@
 mod blocking;
 mod delivery;
 mod priority;
+mod return_to_cpl_3;
 
 /// Their vector.
 const NMI: u8 = 2;

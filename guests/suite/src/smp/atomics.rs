@@ -33,7 +33,7 @@ macro_rules! update {
     ($name:ident: $($code:literal),+) => {
         user_code!($name:
             // The processors meet again and again, but all in all not for long: one may not be running at all.
-            "push rbx", "xor r8d, r8d", "mov r9d, 200000",
+            "push rbx", "xor r8d, r8d", "mov r9d, 30000",
             "6:", "lea rsi, [rip + {arrived}]", "add r8d, {processors}", "lock inc dword ptr [rsi]",
             "7:", "cmp [rsi], r8d", "jae 8f", "pause", "dec r9d", "jns 7b", "xor r9d, r9d",
             "8:", "mov r11d, {count}", "2:", $($code,)+ "dec r11", "jnz 2b",

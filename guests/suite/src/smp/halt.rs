@@ -157,3 +157,48 @@ fn nmi_wakes_with_interrupts_disabled() {
     // On a busy host the NMI may come before HLT does, and nothing is told behind it then.
     check!("the interrupt was not taken before", NR_AWAKE.load(Ordering::Acquire) <= 2);
 }
+
+/// What the first processor stores and the other one waits for.
+static STORED: AtomicU32 = AtomicU32::new(0);
+/// The last of it that the other one has seen.
+static SEEN: AtomicU32 = AtomicU32::new(0);
+const NR_STORES: u32 = 32;
+
+fn see_each_store(_: u64) -> u64 {
+    for number in 1..=NR_STORES {
+        while STORED.load(Ordering::Acquire) < number {
+            smp::wait_for_store(&STORED, number - 1);
+        }
+        SEEN.store(number, Ordering::Release);
+    }
+    1
+}
+
+/// A store to the monitored line ends MWAIT, whenever it comes: before MONITOR, between the two, or later.
+#[case(
+    feature = SmpHalt,
+    spec = [sdm2("MWAIT—Monitor Wait"), sdm2("MONITOR—Set Up Monitor Address")],
+    needs = Needs::LOCAL_APIC | Needs::MONITOR,
+    vcpus = 2,
+    irqchip = LocalApic,
+    time = 10,
+)]
+fn stores_end_monitor_wait() {
+    let started = Processors::start(1);
+    check!("a processor starts", started.is_ok());
+    let Ok(processors) = started else { return };
+    let running = processors.begin(1, see_each_store, 0);
+    for number in 1..=NR_STORES {
+        for _ in 0..number % 8 * 4 {
+            core::hint::spin_loop();
+        }
+        STORED.store(number, Ordering::Release);
+        if !Deadline::after(MICROS).wait(|| SEEN.load(Ordering::Acquire) == number) {
+            break;
+        }
+    }
+    check_count!("stores that were seen", SEEN.load(Ordering::Acquire), NR_STORES);
+    // It waits for no store any more.
+    STORED.store(NR_STORES, Ordering::Release);
+    check!("comes to its end", running.wait(smp::RUN_MICROS).is_ok());
+}
