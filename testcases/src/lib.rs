@@ -12,6 +12,7 @@ pub mod host;
 pub mod host_cases;
 pub mod image;
 pub mod image_rules;
+mod inherited;
 pub mod judge;
 pub mod kernel;
 pub mod messages;

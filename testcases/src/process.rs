@@ -68,15 +68,7 @@ impl Process {
     /// # Errors
     /// Those of starting a process, [`io::ErrorKind::NotFound`] if the program is missing.
     pub fn start(command: &mut Command, control: Option<Control>) -> io::Result<Self> {
-        Self::start_with(command, control, None)
-    }
-
-    /// The same with a file that the child inherits under the number that it has here.
-    ///
-    /// # Errors
-    /// Those of [`Process::start`].
-    pub fn start_with(command: &mut Command, control: Option<Control>, file: Option<&File>) -> io::Result<Self> {
-        Self::start_with_files(command, control, file.as_slice())
+        Self::start_with_files(command, control, &[])
     }
 
     /// The same with files that the child inherits under the numbers that they have here.
@@ -214,6 +206,7 @@ impl Drop for Process {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inherited::{path_of, unnamed};
 
     fn far() -> Instant {
         Instant::now() + Duration::from_secs(20)
@@ -294,11 +287,10 @@ mod tests {
 
     #[test]
     fn a_file_without_a_name_can_be_inherited() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"image").unwrap();
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let file = unnamed(b"image").unwrap();
         let mut command = Command::new("cat");
-        let mut process = Process::start_with(command.arg(path), None, Some(&file)).unwrap();
+        command.arg(path_of(&file));
+        let mut process = Process::start_with_files(&mut command, None, &[&file]).unwrap();
         let mut buffer = [0; 32];
         assert_eq!(process.read(&mut buffer, far(), Duration::from_secs(20)).unwrap(), Output::Stdout(5));
         assert_eq!(&buffer[..5], b"image");

@@ -2,13 +2,14 @@
 //!
 //! A new subject is a file here, a line in [`KINDS`], and a baseline in `testcases/baselines`.
 
+mod asked;
 mod bochs;
 mod dissolver;
 mod kvm;
 mod linux;
+mod loader;
 mod opened;
 mod qemu;
-mod qmp;
 mod watchdog;
 
 pub use kvm::OurVmm;
@@ -80,6 +81,11 @@ impl Program<'_> {
             Self::Probe(_) => 1,
             Self::Case(case) => case.setup.nr_vcpus.into(),
         }
+    }
+
+    /// Whether a firmware has to leave tables for it.
+    fn needs_firmware(self) -> bool {
+        matches!(self, Self::Case(case) if case.needs.contains(Needs::FIRMWARE_TABLES))
     }
 
     /// The interrupt set-up that it runs in; nothing for one that does not care.

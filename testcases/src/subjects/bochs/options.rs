@@ -1,6 +1,7 @@
 //! Bochs' option file and its debugger's script.
 
-use super::layout::{IMAGE, MEMORY_MIB, ROM, START_INFO};
+use crate::inherited::path;
+use crate::subjects::loader::layout::{IMAGE, MEMORY_MIB, ROM, START_INFO};
 use std::os::fd::RawFd;
 
 /// What a machine is made of: descriptors that Bochs inherits.
@@ -26,11 +27,6 @@ pub(super) const INSTRUCTIONS_PER_SECOND: u64 = 4_000_000;
 
 /// Runs until something stops the guest; then Bochs tells where it stands, and ends.
 pub(super) const SCRIPT: &str = "c\nq\n";
-
-/// The path of an inherited descriptor. Each process that opens it has a position of its own in the file.
-pub(super) fn path(descriptor: RawFd) -> String {
-    format!("/proc/self/fd/{descriptor}")
-}
 
 /// The option file.
 pub(super) fn file(machine: Machine) -> String {

@@ -4,6 +4,7 @@ use super::{console::Console, options::LinuxOptions};
 use crate::{
     cancel::Cancel,
     chain::chain,
+    inherited::path_of,
     process::{Control, Output, Process},
     remote::{
         Answer, Greeting, Request,
@@ -13,7 +14,6 @@ use crate::{
 use std::{
     fs::File,
     io,
-    os::fd::AsRawFd as _,
     process::Command,
     time::{Duration, Instant},
 };
@@ -172,9 +172,4 @@ impl Machine {
             },
         }
     }
-}
-
-/// A name for a file that the child inherits under the number that it has here.
-fn path_of(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
 }

@@ -15,6 +15,7 @@ use crate::{
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
     image as builder,
+    inherited::unnamed,
     judge::{self, Ending, Run, Transcript},
     kernel::{Kernel, cpio::Archive},
     remote::{
@@ -26,8 +27,7 @@ use case::Needs;
 use machine::{BootFiles, Loss, Machine};
 use options::LinuxOptions;
 use std::{
-    fs::File,
-    io::{self, Write as _},
+    io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -128,12 +128,6 @@ fn boot_files(kernel: &Kernel, agent: &[u8], image: &Image, has_nested_paging: b
         kernel: unnamed(&kernel.bytes)?,
         initramfs: unnamed(&initramfs(kernel, agent, image.catalog.bytes(), has_nested_paging))?,
     })
-}
-
-fn unnamed(bytes: &[u8]) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    file.write_all(bytes)?;
-    Ok(file)
 }
 
 fn initramfs(kernel: &Kernel, agent: &[u8], image: &[u8], has_nested_paging: bool) -> Vec<u8> {

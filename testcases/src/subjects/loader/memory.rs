@@ -1,11 +1,11 @@
-//! The image as it stands in memory, in one piece: Bochs loads few files.
+//! The image as it stands in memory, in one piece: hypervisors load few files.
 
 use super::layout::{IMAGE, MEMORY_SIZE_BYTES};
 use goblin::elf::{Elf, program_header::PT_LOAD};
 
 /// Why an image cannot be laid out.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LayoutError {
+pub(in super::super) enum LayoutError {
     /// The file is no ELF file.
     #[error("the ELF file is malformed")]
     Malformed {
@@ -28,7 +28,7 @@ pub(super) enum LayoutError {
 ///
 /// # Errors
 /// [`LayoutError`].
-pub(super) fn lay_out(file: &[u8]) -> Result<(Vec<u8>, u32), LayoutError> {
+pub(in super::super) fn lay_out(file: &[u8]) -> Result<(Vec<u8>, u32), LayoutError> {
     let elf = Elf::parse(file).map_err(|source| LayoutError::Malformed { source })?;
     let mut memory = Vec::new();
     let mut image_end = 0;

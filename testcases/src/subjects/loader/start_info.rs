@@ -6,9 +6,9 @@ use super::layout::{LEGACY_HOLE, LEGACY_HOLE_END, MEMORY_SIZE_BYTES, START_INFO}
 use case::image::command_line::MAX_BYTES;
 
 /// Size of the page in bytes.
-pub(super) const SIZE: usize = 0x1000;
+pub(in super::super) const SIZE: usize = 0x1000;
 /// Offset of a word that is 0 until the loader has run once: memory survives a reset.
-pub(super) const STARTED: u64 = 0xff8;
+pub(in super::super) const STARTED: u64 = 0xff8;
 
 /// `XEN_HVM_START_MAGIC_VALUE`.
 const MAGIC: u32 = 0x336e_c578;
@@ -30,7 +30,7 @@ const _: () = assert!(MAP + MEMORY_MAP.len() * 24 <= COMMAND_LINE && COMMAND_LIN
 /// The command line does not fit.
 #[derive(Debug, thiserror::Error)]
 #[error("the command line has {length} bytes, more than {MAX_BYTES}")]
-pub(super) struct TooLong {
+pub(in super::super) struct TooLong {
     length: usize,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct TooLong {
 ///
 /// # Errors
 /// [`TooLong`].
-pub(super) fn page(command_line: &str) -> Result<Vec<u8>, TooLong> {
+pub(in super::super) fn page(command_line: &str) -> Result<Vec<u8>, TooLong> {
     if command_line.len() > MAX_BYTES {
         return Err(TooLong { length: command_line.len() });
     }

@@ -1,9 +1,10 @@
 //! The system ROM: a loader instead of a BIOS.
 //!
-//! A BIOS takes a second of each run. This ROM takes a processor from reset to the PVH entry and does what guests rely on a
-//! BIOS for: COM1 takes 8 bits, and the ACPI timer has its ports. All else is as reset left it.
+//! A BIOS takes a second of each run where it is translated or interpreted. This ROM takes a processor from reset to the PVH
+//! entry and does what guests rely on a BIOS for: COM1 takes 8 bits, and the ACPI timer has its ports. All else is as reset
+//! left it.
 //!
-//! A reset leads here again. A guest that asks for one has ended, so that the loader then ends Bochs.
+//! A reset leads here again. A guest that asks for one has ended, so that the loader then ends the hypervisor.
 
 use super::{
     layout::{BLOCK, ROM, ROM_SIZE, START_INFO},
@@ -32,18 +33,24 @@ const EIGHT_BITS: u32 = 3;
 /// Configuration mechanism 1 of PCI: the port of addresses, and the port of data.
 const CONFIG_ADDRESS: u32 = 0xcf8;
 const CONFIG_DATA: u32 = 0xcfc;
-/// The power-management function of the PIIX4: its port base at 608H less 8, and the bit that switches it on (82371AB
-/// "PMBA—Power Management Base Address", "PMREGMISC—Miscellaneous Power Management").
-const POWER_MANAGEMENT: [(u32, u32); 2] = [(0x8000_0b40, 0x601), (0x8000_0b80, 1)];
-/// The port that ends Bochs, and what has to be written to it.
-const SHUTDOWN_PORT: u32 = 0x8900;
-const SHUTDOWN: &[u8] = b"Shutdown";
+
+/// What differs between the machines that the loader starts.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Machine {
+    /// Double words written to the configuration space of PCI, by address of configuration mechanism 1: those that give the
+    /// ACPI timer its ports.
+    pub(in super::super) power_management: &'static [(u32, u32)],
+    /// Whether memory has to be touched in the order of its addresses before anything else is.
+    pub(in super::super) is_touched_first: bool,
+    /// A port that ends the hypervisor, and what has to be written to it; without one a guest that was reset halts.
+    pub(in super::super) end: Option<(u32, &'static [u8])>,
+}
 
 /// The bytes of the ROM for an image with this entry and this end.
 ///
 /// # Errors
 /// Those of the assembler, if the entry is no address below 4 GiB.
-pub(super) fn build(entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
+pub(in super::super) fn build(machine: Machine, entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
     let mut rom = vec![HLT; ROM_SIZE];
     let mut put = |offset: usize, bytes: &[u8]| {
         for (place, &byte) in rom.iter_mut().skip(offset).zip(bytes) {
@@ -52,7 +59,7 @@ pub(super) fn build(entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
     };
     put(RESET_VECTOR, &reset_vector()?);
     put(REAL, &real_mode()?);
-    put(PROTECTED, &protected_mode(entry, image_end)?);
+    put(PROTECTED, &protected_mode(machine, entry, image_end)?);
     let limit = (size_of_val(&DESCRIPTORS) - 1) as u16;
     put(GDT_POINTER, &limit.to_le_bytes());
     put(GDT_POINTER + 2, &(ROM + GDT as u32).to_le_bytes());
@@ -79,21 +86,21 @@ fn real_mode() -> Result<Vec<u8>, IcedError> {
     a.assemble(REAL as u64)
 }
 
-fn protected_mode(entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
+fn protected_mode(machine: Machine, entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
     let mut a = CodeAssembler::new(32)?;
     let (mut again, mut touch) = (a.create_label(), a.create_label());
     a.mov(eax, DATA)?;
     for segment in [ds, es, ss] {
         a.mov(segment, eax)?;
     }
-    // Bochs 2.7 reads a file into its own memory as if blocks stood one behind the other, and gives each block its
-    // place when it is first touched. Touched in their order, they stand where the file was read to.
-    a.mov(edi, START_INFO as u32)?;
-    a.set_label(&mut touch)?;
-    a.mov(eax, dword_ptr(edi))?;
-    a.add(edi, BLOCK as u32)?;
-    a.cmp(edi, image_end)?;
-    a.jb(touch)?;
+    if machine.is_touched_first {
+        a.mov(edi, START_INFO as u32)?;
+        a.set_label(&mut touch)?;
+        a.mov(eax, dword_ptr(edi))?;
+        a.add(edi, BLOCK as u32)?;
+        a.cmp(edi, image_end)?;
+        a.jb(touch)?;
+    }
 
     let started = START_INFO as u32 + start_info::STARTED as u32;
     a.cmp(dword_ptr(started), 0)?;
@@ -103,7 +110,7 @@ fn protected_mode(entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
     a.mov(edx, LINE_CONTROL)?;
     a.mov(al, EIGHT_BITS)?;
     a.out(dx, al)?;
-    for (address, value) in POWER_MANAGEMENT {
+    for &(address, value) in machine.power_management {
         a.mov(edx, CONFIG_ADDRESS)?;
         a.mov(eax, address)?;
         a.out(dx, eax)?;
@@ -116,29 +123,27 @@ fn protected_mode(entry: u32, image_end: u32) -> Result<Vec<u8>, IcedError> {
     a.jmp(eax)?;
 
     a.set_label(&mut again)?;
-    a.mov(edx, SHUTDOWN_PORT)?;
-    for &byte in SHUTDOWN {
-        a.mov(al, u32::from(byte))?;
-        a.out(dx, al)?;
+    if let Some((port, bytes)) = machine.end {
+        a.mov(edx, port)?;
+        for &byte in bytes {
+            a.mov(al, u32::from(byte))?;
+            a.out(dx, al)?;
+        }
     }
     a.hlt()?;
     a.assemble(u64::from(ROM) + PROTECTED as u64)
-}
-
-/// A ROM for the place of the video BIOS, which Bochs insists on: the signature, its size, and a return.
-pub(super) fn video() -> Vec<u8> {
-    let mut rom = vec![0x55, 0xaa, 1, 0xcb];
-    rom.resize(511, 0);
-    let sum = rom.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte));
-    // All bytes of an option ROM add up to 0.
-    rom.push(sum.wrapping_neg());
-    rom
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use iced_x86::{Decoder, DecoderOptions, Formatter as _, IntelFormatter};
+
+    const MACHINE: Machine = Machine {
+        power_management: &[(0x8000_0b40, 0x601), (0x8000_0b80, 1)],
+        is_touched_first: true,
+        end: Some((0x8900, b"Shutdown")),
+    };
 
     fn text(rom: &[u8], bitness: u32, offset: usize) -> String {
         let address = if bitness == 16 { offset as u64 } else { u64::from(ROM) + offset as u64 };
@@ -158,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_loader_goes_from_reset_to_the_entry() {
-        let rom = build(0x21_8000, 0x59_0000).unwrap();
+        let rom = build(MACHINE, 0x21_8000, 0x59_0000).unwrap();
         assert_eq!(rom.len(), ROM_SIZE);
         let parts = [(16, RESET_VECTOR), (16, REAL), (32, PROTECTED)].map(|(bits, offset)| text(&rom, bits, offset));
         let [reset, real, protected] = &parts;
@@ -170,12 +175,12 @@ mod tests {
         let jump = protected.iter().position(|line| *line == "jmp eax").unwrap();
         assert_eq!(protected[jump - 2..jump], ["mov ebx,1E0000h", "mov eax,218000h"]);
         assert_eq!(protected[jump + 1], "mov edx,8900h");
-        assert_eq!(protected.len(), jump + 2 + 2 * SHUTDOWN.len());
+        assert_eq!(protected.len(), jump + 2 + 2 * 8);
     }
 
     #[test]
     fn the_global_descriptor_table_is_where_its_pointer_says() {
-        let rom = build(0, 0).unwrap();
+        let rom = build(MACHINE, 0, 0).unwrap();
         assert_eq!(rom[GDT_POINTER..GDT_POINTER + 6], [23, 0, 0x10, 0xff, 0xff, 0xff]);
         assert_eq!(rom[GDT + 8..GDT + 16], 0x00cf_9b00_0000_ffff_u64.to_le_bytes());
     }
@@ -183,14 +188,17 @@ mod tests {
     #[test]
     fn parts_do_not_overlap() {
         assert!(real_mode().unwrap().len() <= PROTECTED - REAL);
-        assert!(protected_mode(u32::MAX, u32::MAX).unwrap().len() <= GDT_POINTER - PROTECTED);
+        assert!(protected_mode(MACHINE, u32::MAX, u32::MAX).unwrap().len() <= GDT_POINTER - PROTECTED);
         assert!(GDT + size_of_val(&DESCRIPTORS) <= RESET_VECTOR);
         assert!(reset_vector().unwrap().len() <= ROM_SIZE - RESET_VECTOR);
     }
 
     #[test]
-    fn the_video_rom_adds_up_to_0() {
-        let rom = video();
-        assert_eq!((rom.len(), rom.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte))), (512, 0));
+    fn a_machine_without_an_end_halts() {
+        let machine = Machine { power_management: &[], is_touched_first: false, end: None };
+        let rom = build(machine, 0x21_8000, 0x59_0000).unwrap();
+        let text = text(&rom, 32, PROTECTED);
+        assert!(text.trim_end().ends_with("jmp eax"), "{text}");
+        assert!(!text.contains("0CF8h") && !text.contains("edi"), "{text}");
     }
 }

@@ -1,0 +1,243 @@
+//! QEMU, with its own translator and with KVM.
+//!
+//! A ROM of our own takes the processor from reset to the image's PVH entry. SeaBIOS takes a good part of a translated start
+//! and nearly all of one on a KVM that interprets it, so that it is left to the cases that need its tables.
+//!
+//! The guest talks on COM1, which is QEMU's standard output. QEMU's control socket tells how and where a guest
+//! stopped; when the guest has reported its verdict, the process is killed, because the verdict is what was reported.
+
+mod qmp;
+mod talk;
+
+use super::{
+    Image, Program, Subject, SubjectError,
+    asked::{self, Said},
+    command_line,
+    loader::{self, layout, rom},
+};
+use crate::{
+    cancel::Cancel,
+    catalog::InterruptSetup,
+    host,
+    inherited::{path_of, unnamed},
+    judge::{Ending, Run},
+    process::{Control, Process},
+};
+use case::Needs;
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use talk::Talk;
+
+/// What the board offers.
+pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES);
+/// What the loader does here: it gives the power-management function of the ICH9 its ports, at 608H less 8, and switches them
+/// on (ICH9, "PMBASE—ACPI Base Address", "ACPI_CNTL—ACPI Control"). QEMU does not reset a machine, so that nothing comes back.
+const LOADER: rom::Machine =
+    rom::Machine { power_management: &[(0x8000_f840, 0x601), (0x8000_f844, 0x80)], is_touched_first: false, end: None };
+/// The program's usual name.
+const PROGRAM: &str = "qemu-system-x86_64";
+/// What to type where it is missing.
+const REMEDY: &str = "`apt-get install qemu-system-x86`, or give its path with `--subject ID=PATH`";
+/// Time limit of a case, by the clock.
+const LIMIT: Duration = Duration::from_secs(10);
+/// What is kept of QEMU's own words in bytes.
+const MAX_STDERR_BYTES: usize = 4096;
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug)]
+struct Accelerator {
+    /// Arguments of QEMU.
+    arguments: &'static [&'static str],
+    /// The interrupt set-ups that a program can be run in.
+    set_ups: &'static [InterruptSetup],
+    /// The machine in a set-up, or in whatever QEMU takes.
+    machine: fn(Option<InterruptSetup>) -> &'static [&'static str],
+    /// What the firmware may take of the time besides, in the cases that need it.
+    firmware_limit: Duration,
+}
+
+/// With `-cpu max`, QEMU's translator offers all it has. There is no kernel part: every device is QEMU's.
+const TCG: Accelerator = Accelerator {
+    arguments: &["-accel", "tcg", "-cpu", "max"],
+    set_ups: &[InterruptSetup::User],
+    machine: |_| &["q35"],
+    firmware_limit: Duration::from_secs(5),
+};
+/// The same as a processor of Intel's: by default the translator's vendor is AMD, so that what the manuals tell apart by
+/// vendor would be tried for one of them only.
+const TCG_INTEL: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max,vendor=GenuineIntel"], ..TCG };
+/// The firmware may be interpreted instruction by instruction, which takes seconds.
+const KVM: Accelerator = Accelerator {
+    arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"],
+    set_ups: InterruptSetup::ALL,
+    machine: |interrupts| match interrupts {
+        None => &["q35"],
+        Some(InterruptSetup::Kernel) => &["q35,kernel-irqchip=on"],
+        Some(InterruptSetup::Split) => &["q35,kernel-irqchip=split"],
+        // QEMU sets the MSR of this feature, which KVM refuses without a local APIC of its own, and aborts.
+        Some(InterruptSetup::User) => {
+            &["q35,kernel-irqchip=off", "-cpu", "host,arch-capabilities=off,-kvm-asyncpf-int"]
+        }
+    },
+    firmware_limit: Duration::from_secs(80),
+};
+
+/// What every machine has, by the accelerator's and the guest's arguments before and behind it.
+const MACHINE: &[&str] = &[
+    "-m",
+    "128",
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+    // A guest that resets or faults three times is kept, so that it can be asked where it stands.
+    "-action",
+    "reboot=shutdown,shutdown=pause",
+    "-device",
+    "isa-debug-exit,iobase=0xf4,iosize=0x4",
+];
+
+#[derive(Debug)]
+struct Qemu {
+    id: &'static str,
+    program: PathBuf,
+    version: String,
+    accelerator: Accelerator,
+    image: Arc<Image>,
+    /// The bytes of the image under no name: the image's own file may be built again while cases run.
+    copy: File,
+    /// What starts it without a BIOS.
+    files: loader::Files,
+}
+
+pub(super) fn open_tcg(
+    id: &'static str,
+    path: Option<&Path>,
+    image: &Arc<Image>,
+) -> Result<Box<dyn Subject>, SubjectError> {
+    let qemu = Qemu::open(id, path, TCG, image)?;
+    Ok(Box::new(qemu))
+}
+
+pub(super) fn open_tcg_intel(
+    id: &'static str,
+    path: Option<&Path>,
+    image: &Arc<Image>,
+) -> Result<Box<dyn Subject>, SubjectError> {
+    let qemu = Qemu::open(id, path, TCG_INTEL, image)?;
+    Ok(Box::new(qemu))
+}
+
+pub(super) fn open_kvm(
+    id: &'static str,
+    path: Option<&Path>,
+    image: &Arc<Image>,
+) -> Result<Box<dyn Subject>, SubjectError> {
+    // QEMU's own words for a KVM that cannot be used are many; ours name the remedy.
+    vmm::Hypervisor::open().map_err(|source| SubjectError::Kvm { id, source })?;
+    let mut qemu = Qemu::open(id, path, KVM, image)?;
+    qemu.version = format!("{}, {}", qemu.version, host::kvm_version());
+    Ok(Box::new(qemu))
+}
+
+impl Qemu {
+    fn open(
+        id: &'static str,
+        path: Option<&Path>,
+        accelerator: Accelerator,
+        image: &Arc<Image>,
+    ) -> Result<Self, SubjectError> {
+        let program = path.unwrap_or(Path::new(PROGRAM)).to_owned();
+        let version = version(&program).map_err(|error| {
+            let program = program.display().to_string();
+            match error.kind() {
+                io::ErrorKind::NotFound => SubjectError::Missing { id, program, remedy: REMEDY },
+                _ => SubjectError::Version { program, said: error.to_string() },
+            }
+        })?;
+        let copy = unnamed(image.catalog.bytes()).map_err(|source| SubjectError::Copy { id, source })?;
+        let files = loader::files(id, LOADER, image)?;
+        Ok(Self { id, program, version, accelerator, image: image.clone(), copy, files })
+    }
+
+    fn converse(
+        &self,
+        program: Program<'_>,
+        deadline: Instant,
+        cancel: &Cancel,
+        talk: &mut Talk<'_>,
+    ) -> io::Result<Ending> {
+        let control = Control::new()?;
+        let mut command = Command::new(&self.program);
+        command.args(self.accelerator.arguments).args(MACHINE);
+        // The last of two options holds.
+        command.arg("-machine").args((self.accelerator.machine)(program.interrupts()));
+        command.arg("-smp").arg(program.nr_vcpus().to_string());
+        command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
+        command.args(["-mon", "chardev=control,mode=control"]);
+        let line = command_line(program);
+        let start_info = loader::start_info(&line)?;
+        let files = if program.needs_firmware() {
+            command.arg("-kernel").arg(path_of(&self.copy)).arg("-append").arg(line);
+            vec![&self.copy]
+        } else {
+            command.arg("-bios").arg(path_of(&self.files.rom));
+            for (file, address) in [(&start_info, layout::START_INFO), (&self.files.memory, layout::IMAGE)] {
+                let path = path_of(file);
+                command.arg("-device").arg(format!("loader,file={path},addr={address:#x},force-raw=on"));
+            }
+            vec![&self.files.rom, &start_info, &self.files.memory]
+        };
+        let mut process = Process::start_with_files(&mut command, Some(control), &files)?;
+        process.write_control(qmp::NEGOTIATE);
+        talk.run(&mut process, deadline, cancel)
+    }
+}
+
+impl Subject for Qemu {
+    fn id(&self) -> &str {
+        self.id
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn board(&self) -> Needs {
+        BOARD
+    }
+
+    fn set_ups(&self) -> &'static [InterruptSetup] {
+        self.accelerator.set_ups
+    }
+
+    fn time_limit(&self) -> Duration {
+        LIMIT
+    }
+
+    fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
+        let start = Instant::now();
+        let mut talk = Talk::new(&self.image);
+        let firmware_limit = if program.needs_firmware() { self.accelerator.firmware_limit } else { Duration::ZERO };
+        let ending =
+            self.converse(program, start + limit + firmware_limit, cancel, &mut talk).unwrap_or_else(|error| {
+                Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
+            });
+        talk.into_run(ending, start)
+    }
+}
+
+/// First line of what the program says to `--version`.
+pub(super) fn version(program: &Path) -> io::Result<String> {
+    let Said { text, status } = asked::ask(Command::new(program).arg("--version"), MAX_STDERR_BYTES)?;
+    let line = text.lines().next().unwrap_or("nothing").trim();
+    if line.contains("version") { Ok(line.to_owned()) } else { Err(io::Error::other(format!("{status}: {line}"))) }
+}
