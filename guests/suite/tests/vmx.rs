@@ -5,12 +5,10 @@ mod capability_model;
 #[path = "../src/vmx/exit_model.rs"]
 mod exit_model;
 #[path = "../../rt/src/vmx/field.rs"]
-#[expect(dead_code, reason = "compiled for the image")]
 pub mod field;
 #[path = "../src/vmx/field_model.rs"]
 mod field_model;
 #[path = "../../rt/src/vmx/reason.rs"]
-#[expect(dead_code, reason = "compiled for the image")]
 pub mod reason;
 
 use capability_model::{Facts, NAMES, RULES, exists};
@@ -101,6 +99,16 @@ fn each_rule_is_broken_by_some_wrong_msr() {
 }
 
 #[test]
+fn facts_are_read_from_their_msrs() {
+    // Each MSR has its own number, and all controls that others come with.
+    let facts = Facts::read(|number| u64::MAX << 32 | u64::from(number), 39);
+    let numbers = [facts.basic, facts.pin, facts.true_entry, facts.secondary, facts.misc, facts.ept, facts.functions];
+    assert_eq!(numbers.map(|value| value as u32), [0x480, 0x481, 0x490, 0x48b, 0x485, 0x48c, 0x491]);
+    assert_eq!((facts.largest_index, facts.address_bits), (0x48a >> 1 & 0x1ff, 39));
+    assert_eq!(Facts::read(|_| 0, 39).secondary, 0);
+}
+
+#[test]
 fn rules_find_what_they_are_named_for() {
     let faults = broken(&Facts { ept: LEGAL.ept & !(1 << 21), secondary: LEGAL.secondary | 1 << 49, ..LEGAL });
     assert_eq!(faults, [row("PML needs EPT with dirty flags")]);
@@ -174,6 +182,8 @@ fn vmwrite_follows_kind_and_presence() {
     assert_eq!(field_model::is_present(of(field::VPID), Needs::VMX_VPID), Some(true));
     assert_eq!(field_model::is_present(of(field::GUEST_RIP), none), Some(true));
     assert_eq!(field_model::is_present(of(field::GUEST_UINV), Needs::all()), None);
+    assert!(field_model::keeps_all_bits(of(field::GUEST_CS_LIMIT)));
+    assert!(!field_model::keeps_all_bits(of(field::GUEST_CS_RIGHTS)));
 }
 
 #[test]

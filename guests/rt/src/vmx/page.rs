@@ -54,7 +54,7 @@ impl Page {
 
     /// Sets or clears a bit: bit 7 of byte 0 is number 7.
     pub fn set_bit(self, number: u32, value: bool) {
-        let at = self.address() + u64::from(number / 8 & 0xfff);
+        let at = self.address() + u64::from((number / 8) & 0xfff);
         let (byte, mask) = (mmio::read_u8(at), 1 << (number % 8));
         mmio::write_u8(at, if value { byte | mask } else { byte & !mask });
     }

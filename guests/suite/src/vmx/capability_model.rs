@@ -115,7 +115,7 @@ rules! {
     "BASIC: bit 31 is 0": |facts| facts.basic & 1 << 31;
     "BASIC: a region has 1 to 4096 bytes": |facts| {
         let size = facts.basic >> 32 & 0x1fff;
-        unless(size >= 1 && size <= 4096, size | 1 << 63)
+        unless((1..=4096).contains(&size), size | 1 << 63)
     };
     "BASIC: reserved bits": |facts| facts.basic & (7 << 45 | !0 << 59);
     "BASIC: addresses of 32 bits are of processors without 64-bit mode": |facts| facts.basic & 1 << 48;
@@ -164,5 +164,5 @@ rules! {
     "VMCS_ENUM: the index reaches the guest's SYSENTER_EIP": |facts| unless(facts.largest_index >= 0x13, facts.largest_index | 1 << 63);
     "VMCS_ENUM: the index reaches the timer": |facts| unless(facts.pin >> 38 & 1 == 0 || facts.largest_index >= 0x17, facts.largest_index | 1 << 63);
     "FUNCTIONS: EPTP switching needs EPT": |facts| unless(facts.functions & 1 == 0 || facts.may(1), 1);
-    "physical addresses of 32 to 52 bits": |facts| unless(facts.address_bits >= 32 && facts.address_bits <= 52, facts.address_bits as u64);
+    "physical addresses of 32 to 52 bits": |facts| unless((32..=52).contains(&facts.address_bits), facts.address_bits as u64);
 }

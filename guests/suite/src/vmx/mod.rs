@@ -1,7 +1,9 @@
 //! VMX: the guest as a hypervisor of its own.
 
+mod bitmaps;
 mod capabilities;
 mod capability_model;
+mod control_registers;
 mod exit_model;
 mod exits;
 mod failures;
