@@ -42,6 +42,7 @@ const SHSTK: Condition = Any(&[bit(7, 0, Ecx, 7)]);
 const IBT: Condition = Any(&[bit(7, 0, Edx, 20)]);
 const CET: Condition = Any(&[bit(7, 0, Ecx, 7), bit(7, 0, Edx, 20)]);
 const XFD: Condition = Any(&[bit(0xd, 1, Eax, 4)]);
+const FRED: Condition = Any(&[bit(7, 1, Eax, 17)]);
 const UINTR: Condition = Any(&[bit(7, 0, Edx, 5)]);
 const HWP: Condition = Any(&[bit(6, 0, Eax, 7)]);
 const ARCHITECTURAL_LBR: Condition = Any(&[bit(7, 0, Edx, 19)]);
@@ -212,6 +213,17 @@ const XSS_BITS: &[Field] = &[field(0, 63, Kind::SupervisorStates)];
 const STACK_ADJUST: &[Field] = &[field(0, 0, Writable), field(1, 2, Reserved), field(3, 63, Kind::CanonicalIf(Always))];
 const UINTR_MISC: &[Field] = &[field(0, 39, Writable), field(40, 63, Reserved)];
 const UINTR_PD: &[Field] = &[field(0, 5, Reserved), field(6, 63, Kind::CanonicalIf(Always))];
+const FRED_STACK: &[Field] = &[field(0, 5, Reserved), field(6, 63, Kind::CanonicalIf(Always))];
+const FRED_SHADOW_STACK: &[Field] = &[field(0, 2, Reserved), field(3, 63, Kind::CanonicalIf(Always))];
+const FRED_CONFIG_BITS: &[Field] = &[
+    field(0, 1, Writable),
+    field(2, 2, Reserved),
+    field(3, 3, Excluded("it is about shadow stacks, which a processor may lack")),
+    field(4, 5, Reserved),
+    field(6, 10, Writable),
+    field(11, 11, Reserved),
+    field(12, 63, Kind::CanonicalIf(Always)),
+];
 const UINTR_TT: &[Field] = &[field(0, 0, Writable), field(1, 3, Reserved), field(4, 63, Kind::CanonicalIf(Always))];
 const EFER_BITS: &[Field] = &[
     field(0, 0, WritableIf(SYSCALL)),
@@ -293,6 +305,15 @@ macro_rules! msrs {
             IA32_PACKAGE_THERM_INTERRUPT 0x1b2, Group::Processor, VendorAny(Vendor::Intel, &[bit(6, 0, Eax, 6)]), MayExist, ReadWrite, Open, POWER;
             IA32_XFD 0x1c4, Extensions, XFD, Faults, ReadWrite, Value(0), XFD_BITS;
             IA32_XFD_ERR 0x1c5, Extensions, XFD, Faults, ReadWrite, Value(0), XFD_BITS;
+            IA32_FRED_RSP0 0x1cc, Extensions, FRED, Faults, ReadWrite, Open, FRED_STACK;
+            IA32_FRED_RSP1 0x1cd, Extensions, FRED, Faults, ReadWrite, Open, FRED_STACK;
+            IA32_FRED_RSP2 0x1ce, Extensions, FRED, Faults, ReadWrite, Open, FRED_STACK;
+            IA32_FRED_RSP3 0x1cf, Extensions, FRED, Faults, ReadWrite, Open, FRED_STACK;
+            IA32_FRED_STKLVLS 0x1d0, Extensions, FRED, Faults, ReadWrite, Open, WRITABLE;
+            IA32_FRED_SSP1 0x1d1, Extensions, FRED, Faults, ReadWrite, Open, FRED_SHADOW_STACK;
+            IA32_FRED_SSP2 0x1d2, Extensions, FRED, Faults, ReadWrite, Open, FRED_SHADOW_STACK;
+            IA32_FRED_SSP3 0x1d3, Extensions, FRED, Faults, ReadWrite, Open, FRED_SHADOW_STACK;
+            IA32_FRED_CONFIG 0x1d4, Extensions, FRED, Faults, ReadWrite, Open, FRED_CONFIG_BITS;
             IA32_DEBUGCTL 0x1d9, Group::Processor, Always, Faults, ReadWrite, Value(0), DEBUGCTL_BITS;
             IA32_MTRR_PHYSBASE0 0x200, VariableRanges, range(0), MayExist, ReadWrite, Open, RANGE_BASE;
             IA32_MTRR_PHYSMASK0 0x201, VariableRanges, range(0), MayExist, ReadWrite, Open, RANGE_MASK;
