@@ -4,6 +4,7 @@ mod bitmaps;
 mod capabilities;
 mod capability_model;
 mod control_registers;
+mod exceptions;
 mod exit_model;
 mod exits;
 mod failures;
