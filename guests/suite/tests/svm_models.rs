@@ -5,6 +5,8 @@
 
 #[path = "../src/svm/ending.rs"]
 mod ending;
+#[path = "../src/svm/exit_codes.rs"]
+mod exit_codes;
 #[path = "../src/svm/injection_model.rs"]
 mod injection_model;
 #[path = "../src/svm/legality_model.rs"]
@@ -13,11 +15,15 @@ mod legality_model;
 mod legality_rules;
 #[path = "../src/svm/nested_model.rs"]
 mod nested_model;
+#[path = "../src/svm/port_information.rs"]
+mod port_information;
 #[path = "../src/svm/virtual_interrupt_model.rs"]
 mod virtual_interrupt_model;
 
+use exit_codes::{Cover, EXIT_CODES};
 use injection_model::{Defect, EXCEPTION, EXCEPTIONS, INTERRUPT, SOFTWARE, is_legal};
 use legality_rules::{COMBINATIONS, RESERVED, last_map};
+use port_information::Access;
 use virtual_interrupt_model::Waiting;
 
 #[test]
@@ -99,4 +105,35 @@ fn a_virtual_interrupt_needs_all_that_lets_it_in() {
 #[test]
 fn entries_change_at_their_levels() {
     assert_eq!(nested_model::entries([7; 4], 0b1001, 8, 2), [13, 7, 7, 13]);
+}
+
+#[test]
+fn exit_codes_are_told_once_and_in_order() {
+    assert!(EXIT_CODES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    let covered = EXIT_CODES.iter().filter(|(.., cover)| matches!(cover, Cover::Covered(_))).count();
+    assert!(covered >= 60, "{covered}");
+}
+
+#[test]
+fn information_of_a_port_has_each_part() {
+    let access = Access { port: 0x3f8, size: 2, is_in: true, is_string: true, repeats: true, address_bits: 32 };
+    assert_eq!(access.information(), 0x03f8_012d);
+    assert_eq!(
+        Access { is_in: false, is_string: false, repeats: false, address_bits: 64, ..access }.information(),
+        0x03f8_0220
+    );
+}
+
+#[test]
+fn every_covered_exit_code_names_a_case() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/svm");
+    let sources: String = std::fs::read_dir(folder)
+        .expect("the folder of the area")
+        .map(|entry| std::fs::read_to_string(entry.expect("an entry").path()).expect("a source"))
+        .collect();
+    for (code, name, cover) in EXIT_CODES {
+        if let Cover::Covered(case) = cover {
+            assert!(sources.contains(&format!("fn {case}()")), "{code:#x} {name}: no case {case}");
+        }
+    }
 }

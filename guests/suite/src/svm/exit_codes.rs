@@ -2,8 +2,6 @@
 //!
 //! Source: APM vol. 2, appendix C, "SVM Intercept Exit Codes".
 
-#![expect(dead_code, reason = "read where exit codes are listed, on the host")]
-
 /// Whether a case provokes an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cover {

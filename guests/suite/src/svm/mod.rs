@@ -5,6 +5,7 @@ mod control_registers;
 mod delivery_faults;
 mod ending;
 mod exceptions;
+#[expect(dead_code, reason = "read where exit codes are listed, on the host")]
 mod exit_codes;
 mod exits;
 mod injection;
@@ -23,7 +24,10 @@ mod nested_access;
 mod nested_model;
 mod nested_permissions;
 mod nested_walks;
+mod offered;
 mod physical_interrupts;
+mod port_information;
+mod port_strings;
 mod privileged;
 mod state;
 mod untouched;

@@ -123,7 +123,9 @@ fn exits_in_every_mode() {
             let due = exit::INTR + u64::from(intercept_1::CPUID);
             check_eq!("ending", [NAMES; row], end_of(guest.run()), due);
             check_eq!("RIP", [NAMES; row], guest.read_u64(field::RIP), rip);
-            for (at, before) in FIELDS.into_iter().zip(before) {
+            // What a code segment's type is in real mode, is nowhere said.
+            let skipped = usize::from(mode == Mode::Real);
+            for (at, before) in FIELDS.into_iter().zip(before).skip(skipped) {
                 check_eq!("field", [&[]; row as u64 * 0x1000 + at], guest.read_u64(at), before);
             }
             check_eq!("CPL", [NAMES; row], guest.read_u8(field::CPL), if mode == Mode::User { 3 } else { 0 });
