@@ -257,7 +257,7 @@ bitflags::bitflags! {
 
 impl Needs {
     /// The bits that the image's own probe decides; the others are the subject's to tell.
-    pub const PROCESSOR: Self = Self::from_bits_truncate((1 << 48) - 1 | u128::MAX << 64);
+    pub const PROCESSOR: Self = Self::from_bits_truncate(((1 << 48) - 1) | (u128::MAX << 64));
 
     /// The names of the bits in `self`, for reports.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
