@@ -105,8 +105,8 @@ fn fadt(machine: &Machine, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT {
 }
 
 /// The fixed hardware of ACPI.
-fn with_power(fadt: FADTBuilder) -> FADTBuilder {
-    let mut fadt = fadt.flag(Flags::TmrValExt);
+fn with_power(mut fadt: FADTBuilder) -> FADTBuilder {
+    // Without TMR_VAL_EXT: the timer has 24 bits.
     fadt.sci_int = u16::from(SCI_IRQ).into();
     // No SMI command port: the machine is always in ACPI mode.
     fadt.pm1a_evt_blk = u32::from(pc::PM1_EVENT).into();

@@ -17,6 +17,11 @@ impl Clock {
         self.before.saturating_add(Nanoseconds::try_from(running).unwrap_or(Nanoseconds::MAX))
     }
 
+    /// Whether it never counted.
+    pub(crate) fn is_new(&self) -> bool {
+        self.before == 0 && self.running_since.is_none()
+    }
+
     pub(crate) fn start(&mut self) {
         self.running_since.get_or_insert_with(Instant::now);
     }
@@ -35,7 +40,9 @@ mod tests {
     fn time_stands_still_while_nothing_runs() {
         let mut clock = Clock::default();
         assert_eq!(clock.now(), 0);
+        assert!(clock.is_new());
         clock.start();
+        assert!(!clock.is_new());
         while clock.now() == 0 {}
         clock.pause();
         let now = clock.now();

@@ -116,9 +116,13 @@ impl Platform {
         let mut state = self.state();
         let now = state.clock.now();
         state.follow_counters(now);
-        let result = access(&mut state, now);
+        // What is due comes before the access, though the thread that waits for it may not have run yet.
+        let is_due = state.next.is_some_and(|next| next <= now);
+        let advanced = if is_due { state.advance(now) } else { Ok(()) };
+        let result = advanced.and_then(|()| access(&mut state, now));
         let touched = state.take_touched();
         let due = state.next_change(now);
+        state.next = due;
         if due.is_some_and(|due| state.due.is_none_or(|known| due < known)) {
             self.changed.notify_one();
         }

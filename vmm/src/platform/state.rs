@@ -70,6 +70,10 @@ fn wall_clock() -> Nanoseconds {
     Nanoseconds::try_from(since.as_nanos()).unwrap_or(Nanoseconds::MAX)
 }
 
+/// What the ACPI timer begins with: its highest bit changes a quarter of a second later, and then every 2.3 s, so that a guest
+/// need not wait for long to see that.
+const POWER_TIMER_START: u32 = (1 << 23) - (pm_timer::FREQUENCY / 4) as u32;
+
 /// A model without its outputs, whose types differ.
 trait Registers {
     fn read(&mut self, now: Nanoseconds, offset: u64, size: u8) -> u64;
@@ -98,6 +102,8 @@ pub(crate) struct State {
     controllers: Controllers,
     /// When the thread that waits for this next looks, if it does at all.
     pub(super) due: Option<Nanoseconds>,
+    /// When something changes by itself, as it was after the last access.
+    pub(super) next: Option<Nanoseconds>,
     pub(super) must_stop: bool,
 }
 
@@ -114,12 +120,24 @@ impl State {
             pit: chipset.pit.then(Pit::new),
             hpet: chipset.hpet.then(Hpet::default),
             rtc: chipset.rtc.then(|| Rtc::new(wall_clock())),
-            power: chipset.power.then(|| PowerManagement::new(Width::Bits32, 0)),
+            power: chipset.power.then(|| PowerManagement::new(Width::Bits24, POWER_TIMER_START)),
             kernel_pit_replaced: config.pit.then_some(false),
             controllers,
             due: None,
+            next: None,
             must_stop: false,
         }
+    }
+
+    /// Lets the clock count. The first time, the real-time clock begins with what the host's shows then, however long it took
+    /// to make the VM.
+    pub(super) fn start(&mut self) {
+        if self.clock.is_new()
+            && let Some(rtc) = &mut self.rtc
+        {
+            *rtc = Rtc::new(wall_clock());
+        }
+        self.clock.start();
     }
 
     fn ours(&mut self) -> Option<&mut UserControllers> {

@@ -19,7 +19,7 @@ pub(crate) fn awake<T>(
     {
         let mut state = platform.state();
         state.must_stop = false;
-        state.clock.start();
+        state.start();
     }
     let result = thread::scope(|scope| {
         let wait = move || {

@@ -130,6 +130,10 @@ impl Calendar {
         }
     }
 
+    pub(super) const fn is_of_same_century(&self, other: &Self) -> bool {
+        self.century == other.century
+    }
+
     /// Lets seconds pass.
     pub(super) fn add(&mut self, seconds: u64) {
         let total = u64::from(self.second_of_day) + seconds % u64::from(SECONDS_PER_DAY);

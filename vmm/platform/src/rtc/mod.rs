@@ -214,8 +214,14 @@ impl Rtc {
         if self.alarm.until(calendar.second_of_day, self.format()).is_some_and(|until| until <= cycles) {
             self.flags |= ALARM;
         }
+        let before = calendar;
         calendar.add(cycles);
+        let century = self.time.century;
         self.time = calendar.encode(self.format());
+        if calendar.is_of_same_century(&before) {
+            // The byte is the guest's, whatever it is, until a century ends.
+            self.time.century = century;
+        }
         self.flags |= UPDATE_ENDED;
     }
 }

@@ -80,6 +80,14 @@ fn time_goes_on_in_binary_and_in_12_hours() {
 }
 
 #[test]
+fn a_century_that_is_no_number_stays_until_one_ends() {
+    let mut bench = Bench::at(NEW_YEARS_EVE);
+    bench.write(CENTURY, 0xff);
+    bench.now = 2 * SECOND;
+    assert_eq!(bench.time(), [0xff, 0x28, 1, 1, 7, 0, 0, 0]);
+}
+
+#[test]
 fn the_clock_is_in_step_with_fractions_of_seconds() {
     let mut bench = Bench::at(NEW_YEARS_EVE + 900_000_000);
     bench.now = 100_000_000 - 1;
