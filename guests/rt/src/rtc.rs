@@ -102,6 +102,22 @@ pub fn time() -> Time {
     Time { second, minute, hour, weekday, day, month, year }
 }
 
+/// Reads the bytes of the time in the order of [`TIME`] when no update comes between: twice the same, with UIP clear before.
+/// `None` if that never was.
+pub fn steady_time() -> Option<[u8; 7]> {
+    const ATTEMPTS: u32 = 1_000;
+    for _ in 0..ATTEMPTS {
+        if read(A) & a::UPDATING != 0 {
+            continue;
+        }
+        let time = TIME.map(read);
+        if TIME.map(read) == time {
+            return Some(time);
+        }
+    }
+    None
+}
+
 /// Writes the bytes of the time.
 pub fn set_time(time: Time) {
     let Time { second, minute, hour, weekday, day, month, year } = time;

@@ -87,6 +87,31 @@ impl Reading {
     }
 }
 
+/// Interrupts of a period: when the one began behind which they are counted, between two readings of the time-stamp counter.
+///
+/// An interrupt that a host delays is late and never early, and two that it joins make all later ones late. So none may be early,
+/// and one that is far enough behind has to be in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Train {
+    pub(crate) period: u64,
+    pub(crate) after: u64,
+    pub(crate) before: u64,
+}
+
+impl Train {
+    /// Whether interrupt `number`, 1 the first, came at `at` although it is not due by then.
+    pub(crate) fn is_early(self, number: u64, at: u64) -> bool {
+        let due = number * self.period;
+        at.wrapping_sub(self.after) < due - due / 1_000_000 * TOLERANCE
+    }
+
+    /// Whether it came no later than it is due.
+    pub(crate) fn is_in_time(self, number: u64, at: u64) -> bool {
+        let due = number * self.period;
+        at.saturating_sub(self.before) <= due + due / 1_000_000 * TOLERANCE
+    }
+}
+
 /// What surely holds a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interval {

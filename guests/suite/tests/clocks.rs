@@ -3,7 +3,7 @@
 #[path = "../src/clocks/model.rs"]
 mod model;
 
-use model::{KNOWN, Rate, Reading, rate};
+use model::{KNOWN, Rate, Reading, half_second, rate};
 
 /// Time-stamp counter at 2 GHz; a span of 4 ms, each reading `wide` ticks, the clock at `hertz` but told `told`.
 fn measured(hertz: u64, told: u64, wide: u64) -> Rate {
@@ -60,4 +60,35 @@ fn a_counter_that_goes_round_has_a_rate_all_the_same() {
     assert!(straight.is_some());
     assert_eq!(rate(at(0, 0xff_fff0), at(1_000_000, 9_984), 1, 24), straight);
     assert_eq!(rate(at(0, 10_005), at(1_000_000, 5), 1, 24), None);
+}
+
+#[test]
+fn a_real_time_clock_that_is_off_by_one_percent_is_found() {
+    let at = |tsc: u64, wide: u64| Reading { before: tsc, count: 0, after: tsc + wide };
+    let other = measured(3_579_545, 3_579_545, 2_000);
+    // 2 GHz; the update with its cycle or without, and what the host was away for.
+    for micros in [500_000, 501_984_u64] {
+        for away in [0, 40_000_000, 990_000_000] {
+            let due = 1_000_000 + micros * 2_000;
+            let right = half_second(at(1_000_000, 4_000), Reading { before: due - away, count: 1, after: due + 4_000 });
+            assert!(right.expect("it counts").agrees(other), "{micros} {away}");
+        }
+        for wrong in [micros * 99 / 100 - 1_984, micros * 101 / 100] {
+            let due = 1_000_000 + wrong * 2_000;
+            let off = half_second(at(1_000_000, 4_000), at(due - 10_000, 14_000)).expect("it counts");
+            assert!(!off.agrees(other) && !other.agrees(off), "{micros} {wrong}");
+        }
+    }
+    let unknown = half_second(at(0, 4_000), Reading { before: 4_000, count: 1, after: 1_200_000_000 });
+    assert!(unknown.expect("it counts").agrees(other), "the host was away all the time");
+}
+
+#[test]
+fn a_measured_hertz_widens_an_interval_and_hides_no_percent() {
+    let calibrated = measured(1_000_000_000, 1_000_000_000, 2_000).widened(KNOWN);
+    assert!(calibrated.agrees(measured(3_579_545, 3_579_545, 2_000)));
+    for wrong in [990_000_000, 1_010_000_000] {
+        let off = measured(wrong, 1_000_000_000, 2_000).widened(KNOWN);
+        assert!(!off.agrees(measured(3_579_545, 3_579_545, 2_000)), "{wrong}");
+    }
 }

@@ -185,6 +185,59 @@ fn carries_that_are_missed_or_invented_are_found() {
 }
 
 #[test]
+fn interrupts_that_are_off_by_a_percent_are_found_however_late_some_are() {
+    const PERIOD: u64 = 10_000_000;
+    let train = rates::Train { period: PERIOD, after: 1_000, before: 4_000 };
+    for (real, early, in_time) in
+        [(PERIOD, false, true), (PERIOD * 99 / 100, true, true), (PERIOD * 101 / 100, false, false)]
+    {
+        for late in [5_000, 200_000] {
+            let at = |number: u64| 2_000 + number * real + late;
+            assert_eq!(train.is_early(16, at(16)), early, "{real} {late}");
+            assert_eq!(train.is_in_time(16, at(16)), in_time, "{real} {late}");
+        }
+        // Stolen time makes nothing early.
+        assert!(real < PERIOD || !train.is_early(16, 2_000 + 40 * real));
+    }
+}
+
+#[test]
+fn first_updates_that_are_off_by_a_percent_are_found() {
+    // With and without the update cycle, the host being quick or away for a while on either side.
+    for right in [500_000, 501_984] {
+        for (least, most) in [(right - 30, right), (right - 20_000, right + 5), (right, right + 90_000)] {
+            assert!(rtc::is_first_update(least, most), "{least} {most}");
+        }
+        for wrong in [right * 99 / 100 - 1_000, right * 101 / 100] {
+            assert!(!rtc::is_first_update(wrong - 30, wrong), "{wrong}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_time_are_found() {
+    let bcd = Format { binary: false, hours_24: true };
+    let right = [0x59, 0x00, 0x23, 7, 0x31, 0x12, 0x99];
+    assert_eq!(rtc::wrong_bytes(right, bcd), 0);
+    for (bit, byte) in [0x60, 0x0a, 0x24, 0, 0x32, 0x13, 0xa0].into_iter().enumerate() {
+        let mut wrong = right;
+        wrong[bit] = byte;
+        assert_eq!(rtc::wrong_bytes(wrong, bcd), 1 << bit, "{byte:#x}");
+    }
+    let binary_12 = Format { binary: true, hours_24: false };
+    assert_eq!(rtc::wrong_bytes([59, 59, 0x8c, 1, 31, 12, 99], binary_12), 0);
+    assert_eq!(rtc::wrong_bytes([59, 59, 0x80, 1, 31, 12, 99], binary_12), 1 << 2);
+}
+
+#[test]
+fn times_are_seconds_since_1970() {
+    // 21 November 2026, 11:53:52, and the days around a leap day.
+    assert_eq!(rtc::unix([0x52, 0x53, 0x11, 7, 0x21, 0x11, 0x26]), 1_795_262_032);
+    assert_eq!(rtc::unix([0, 0, 0, 7, 1, 1, 0]), 946_684_800);
+    assert_eq!(rtc::unix([0, 0, 0, 4, 1, 3, 0x28]) - rtc::unix([0, 0, 0, 2, 0x28, 2, 0x28]), 2 * 86_400);
+}
+
+#[test]
 fn rates_that_are_off_by_a_percent_are_found() {
     let reading = |at: u64, rate: u64, width: u64| Reading { before: at, count: at * rate / 1_000, after: at + width };
     let expected = (100_u64 << 32) / 1_000;

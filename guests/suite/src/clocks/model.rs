@@ -42,6 +42,33 @@ impl Rate {
     }
 }
 
+/// Microseconds that the first update of a real-time clock comes behind the release of its divider: half a second, and the update
+/// cycle, whose beginning or end an implementation may show.
+const FIRST_UPDATE: (u64, u64) = (500_000, 502_015);
+
+/// The rate of a real-time clock in microseconds, from the release of its divider and the first update, each between two readings of
+/// the time-stamp counter.
+pub(crate) fn half_second(released: Reading, updated: Reading) -> Option<Rate> {
+    let longest = updated.after.checked_sub(released.before)?;
+    let shortest = updated.before.checked_sub(released.after)?;
+    let least = (FIRST_UPDATE.0 << 32).checked_div(longest)?;
+    // A host that took the time away in which it was due leaves no upper bound.
+    let most = (FIRST_UPDATE.1 << 32).checked_div(shortest).unwrap_or(u64::MAX);
+    Some(Rate { least, most, hertz: 1_000_000 })
+}
+
+impl Rate {
+    /// The rate where `hertz` itself was measured, and is known within so many parts in a million: half of them on either side.
+    pub(crate) fn widened(self, parts_per_million: u64) -> Self {
+        let share = |rate: u64| (u128::from(rate) * u128::from(parts_per_million) / 2_000_000) as u64 + 1;
+        Self {
+            least: self.least.saturating_sub(share(self.least)),
+            most: self.most.saturating_add(share(self.most)),
+            ..self
+        }
+    }
+}
+
 /// A reading of a counter that counts up, between two of the time-stamp counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {

@@ -47,7 +47,7 @@ impl Source {
     }
 
     /// How many bits surely count. The 8254 starts anew for each span.
-    fn bits(self) -> u32 {
+    pub(super) fn bits(self) -> u32 {
         match self {
             Self::PmTimer => 24,
             Self::Hpet => 32,
@@ -65,7 +65,7 @@ impl Source {
     }
 
     /// Makes it count, from a value that it does not leave behind within a span.
-    fn start(self) {
+    pub(super) fn start(self) {
         match self {
             Self::Pit => {
                 pit::set_gate_2(true);
@@ -84,7 +84,9 @@ impl Source {
             Self::Pit => {
                 Channel::Two.latch();
                 let after = clock::now();
-                Reading { before, count: 0x1_0000 - u64::from(Channel::Two.read_count()), after }
+                // A count that was just loaded reads as zero.
+                let left = Channel::Two.read_count();
+                Reading { before, count: u64::from(left.wrapping_neg()), after }
             }
             Self::Hpet => {
                 let count = mmio::read_u64(HPET_COUNTER);
@@ -111,7 +113,7 @@ impl Source {
     }
 
     /// Of several readings the one that took the shortest time.
-    fn read_closely(self) -> Reading {
+    pub(super) fn read_closely(self) -> Reading {
         let mut best = self.read();
         for _ in 0..3 {
             let reading = self.read();
@@ -143,10 +145,10 @@ pub(super) fn measure<const N: usize>(sources: [Source; N], mut wait: impl FnMut
     let longest = sources.map(|source| clock::ticks(source.longest_micros()));
     let mut rates = [Known::Nothing; N];
     for _ in 0..NR_SPANS {
+        let begin = clock::now();
         for source in sources {
             source.start();
         }
-        let begin = clock::now();
         let first = sources.map(Source::read_closely);
         wait();
         let second = sources.map(Source::read_closely);
@@ -203,6 +205,13 @@ pub(super) const PAIRS: &[Text] = names![
     "KVM clock, KVM clock",
     "KVM clock, host"
 ];
+
+/// Names of [`BOARD`] that the timer of the local APIC is set against.
+pub(super) const WITH_LOCAL_TIMER: &[Text] =
+    names!["APIC timer, TSC", "APIC timer, 8254", "APIC timer, HPET", "APIC timer, ACPI timer"];
+
+/// Names of those that the real-time clock is set against: time-stamp counter, HPET, ACPI timer.
+pub(super) const WITH_REAL_TIME: &[Text] = names!["RTC, TSC", "RTC, HPET", "RTC, ACPI timer"];
 
 /// The name of a pair, as an index of [`PAIRS`].
 pub(super) fn pair(first: Source, second: Source) -> usize {

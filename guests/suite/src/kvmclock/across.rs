@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use rt::{
     case, check, check_count, check_eq,
     clock::{self, Deadline},
+    cpu::cpuid::read_leaf,
     kvm_clock::{self, Clock, flag},
     note, paging, skip,
     smp::{self, Processors},
@@ -28,7 +29,12 @@ fn take_turns(address: u64, first_turn: u64) -> u64 {
         if !Deadline::after(ROUND_MICROS).wait(|| TURN.load(Ordering::Acquire) == turn) {
             return u64::MAX;
         }
-        let now = kvm_clock::read_with(address, clock::now).map_or(0, |(info, tsc)| info.at(tsc));
+        // CPUID orders: the counter is not read before the turn was seen to have come.
+        let counter = || {
+            let _ = read_leaf(0, 0);
+            clock::now()
+        };
+        let now = kvm_clock::read_with(address, counter).map_or(0, |(info, tsc)| info.at(tsc));
         nr_backwards += u64::from(now < TIME.swap(now, Ordering::Relaxed));
         TURN.store(turn + 1, Ordering::Release);
     }

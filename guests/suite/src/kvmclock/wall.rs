@@ -1,11 +1,12 @@
 //! KVM's wall clock: when the guest was started.
 
+use crate::rtc::model;
 use rt::{
-    Outcome, case, check, check_count, check_eq, check_outcome,
+    Outcome, case, check, check_count, check_eq, check_outcome, clock,
     cpu::cpuid::{HYPERVISOR_BASE, read_leaf},
     cpu::msr,
-    kvm_clock::{FORMER_WALL_CLOCK, WALL_CLOCK, WALL_CLOCK_SIZE},
-    mmio, names, note, paging, skip,
+    kvm_clock::{self, Clock, FORMER_WALL_CLOCK, WALL_CLOCK, WALL_CLOCK_SIZE},
+    mmio, names, note, paging, rtc, skip,
     vocabulary::{Needs, Text},
 };
 
@@ -43,19 +44,68 @@ fn each_write_fills_the_structure() {
     }
 }
 
-/// The time of the start does not change: two answers agree within a tenth of a second.
+/// The median of three answers: a host that steals time while it makes one spoils that one.
+fn median(number: u32, address: u64) -> Option<u64> {
+    let mut times = [0; 3];
+    for time in &mut times {
+        msr::write(number, address).ok()?;
+        *time = read(address).1;
+    }
+    let [a, b, c] = times;
+    Some(a.min(b).max(a.max(b).min(c)))
+}
+
+/// The time of the start does not change: answers agree within a tenth of a second.
 #[case(feature = KvmClockWall, spec = kvm("KVM-specific MSRs"), needs = Needs::KVM_CLOCK)]
 fn time_of_the_start_stays() {
     let address = paging::frame(1);
     let mut first = None;
     for turn in 0..4_u64 {
-        check_outcome!("WRMSR", [&[]; turn], msr::write(WALL_CLOCK, address), Outcome::COMPLETED);
-        let (version, time) = read(address);
+        let Some(time) = median(WALL_CLOCK, address) else {
+            check!("it answers", [&[]; turn], false);
+            return;
+        };
+        let version = mmio::read_u32(address);
         let apart = time.abs_diff(*first.get_or_insert(time));
         note!("apart by nanoseconds", apart);
         check!("agrees with the first", [&[]; turn], apart <= APART_NANOSECONDS);
         check_eq!("bit 0 of the version", [&[]; turn], u64::from(version & 1), 0);
     }
+}
+
+/// The wall clock of the start and the time since then make the time that the real-time clock shows, within two seconds: that one
+/// is read by whole seconds, and a host may show it UTC only where it was told to.
+#[case(
+    feature = KvmClockWall, spec = [kvm("KVM-specific MSRs"), rtc("Time, Calendar, and Alarm Locations")],
+    needs = Needs::KVM_CLOCK | Needs::RTC, irqchip = Full
+)]
+fn wall_clock_agrees_with_the_real_time_clock() {
+    const APART_SECONDS: u64 = 2;
+    let format = rtc::read(rtc::B) & (rtc::b::BINARY | rtc::b::HOURS_24);
+    if format != rtc::b::HOURS_24 {
+        skip!("the clock is not in BCD and 24 hours");
+        return;
+    }
+    let Some(start) = median(WALL_CLOCK, paging::frame(1)) else {
+        check!("it answers", false);
+        return;
+    };
+    let since = || {
+        let clock = Clock::enable(paging::frame(2)).ok()?;
+        let (info, tsc) = kvm_clock::read_with(paging::frame(2), clock::now)?;
+        drop(clock);
+        Some((start + info.at(tsc)) / 1_000_000_000)
+    };
+    let before = since();
+    let shown = rtc::steady_time().map(model::unix);
+    let after = since();
+    let (Some(before), Some(shown), Some(after)) = (before, shown, after) else {
+        check!("both can be read", false);
+        return;
+    };
+    note!("the real-time clock", shown);
+    note!("the wall clock", after);
+    check!("the same time", shown + APART_SECONDS >= before && shown <= after + APART_SECONDS);
 }
 
 /// The structure is written when the MSR is, and not later.
@@ -81,7 +131,7 @@ fn former_number_fills_the_wall_clock() {
     let (former, new) = (paging::frame(1), paging::frame(2));
     check_outcome!("WRMSR of the former", msr::write(FORMER_WALL_CLOCK, former), Outcome::COMPLETED);
     check!("plausible seconds", PLAUSIBLE.contains(&mmio::read_u32(former + 4)));
-    if msr::write(WALL_CLOCK, new).is_ok() {
-        check!("both agree", read(former).1.abs_diff(read(new).1) <= APART_NANOSECONDS);
+    if let (Some(former), Some(new)) = (median(FORMER_WALL_CLOCK, former), median(WALL_CLOCK, new)) {
+        check!("both agree", former.abs_diff(new) <= APART_NANOSECONDS);
     }
 }

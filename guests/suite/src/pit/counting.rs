@@ -222,6 +222,9 @@ fn first_byte_of_mode_0_stops_the_count() {
     check!("the second byte starts the new count", loaded.agrees(seen(status, value), begin.until(at)));
 }
 
+/// How often what a host disturbed is tried again.
+const NR_ATTEMPTS: u32 = 8;
+
 /// A count that is written while another runs: modes 0 and 4 take it at once; modes 1 and 5 with the next trigger;
 /// modes 2 and 3 behind the period, or the half of it.
 #[case(feature = PitModes, spec = pit("Mode Definitions"), needs = Needs::PIT, irqchip = Full)]
@@ -231,17 +234,28 @@ fn new_count_is_taken_when_the_mode_says() {
     const NEW: u16 = 0x4320;
     for mode in 0..6_u8 {
         let old = Loaded { mode, bcd: false, count: OLD };
-        let begin = start(Channel::Two, mode, old);
-        pit::pass(50);
-        Channel::Two.write(NEW as u8);
-        let written = Moment::of(|| Channel::Two.write((NEW >> 8) as u8));
-        pit::pass(20);
-        let (at, value) = count_at(Channel::Two);
-        let (expected, since) = match mode {
-            0 | 4 => (Loaded { count: NEW, ..old }, written),
-            _ => (old, begin),
+        let attempt = || {
+            let begin = start(Channel::Two, mode, old);
+            pit::pass(50);
+            Channel::Two.write(NEW as u8);
+            let written = Moment::of(|| Channel::Two.write((NEW >> 8) as u8));
+            pit::pass(20);
+            let (at, value) = count_at(Channel::Two);
+            let (expected, since) = match mode {
+                0 | 4 => (Loaded { count: NEW, ..old }, written),
+                _ => (old, begin),
+            };
+            // Within a tenth of the period nothing but the old count runs, and bounds are near each other.
+            (begin.until(at).most < u64::from(OLD) / 10, expected.counts(value, since.until(at)))
         };
-        check!("the count that runs", [&[]; mode], expected.counts(value, since.until(at)));
+        let mut seen = attempt();
+        for _ in 1..NR_ATTEMPTS {
+            if seen.0 {
+                break;
+            }
+            seen = attempt();
+        }
+        check!("the count that runs", [&[]; mode], seen.1 || !seen.0);
         if matches!(mode, 1 | 2 | 3 | 5) {
             // "If a Counter is triggered, it will be loaded with the new count on the next CLK pulse."
             pit::set_gate_2(false);

@@ -13,18 +13,29 @@ use rt::{
 const COUNT: u16 = 2_000;
 const NR_PERIODS: u32 = 2;
 const NR_TURNS: u32 = 3;
+/// For an interrupt that comes: a busy host may be late with it, and only one that is lost costs this.
+const PRESENT_MICROS: u64 = 4 * GENEROUS_MICROS;
 
 /// Leaves nothing but IR0 unmasked, no request, and a high output of channel 0. What ran before ends by a new count, for timers
 /// that a control word alone does not stop.
 fn prepare() {
     let _ = clock::tsc_khz();
-    Channel::Zero.control(control_bits(Bytes::Both, 0, false));
-    Channel::Zero.write_count(Bytes::Both, 0);
-    Channel::Zero.control(control_bits(Bytes::Both, 1, false));
-    pic::initialize(icw4::AUTOMATIC_END);
-    Chip::First.data(!1);
-    let _ = Chip::First.poll();
+    for _ in 0..NR_ATTEMPTS {
+        let begin = now();
+        Channel::Zero.control(control_bits(Bytes::Both, 0, false));
+        Channel::Zero.write_count(Bytes::Both, 0);
+        Channel::Zero.control(control_bits(Bytes::Both, 1, false));
+        pic::initialize(icw4::AUTOMATIC_END);
+        Chip::First.data(!1);
+        let _ = Chip::First.poll();
+        // That count must not end before the next is written, 55 ms later.
+        if pit::clocks(now() - begin) < 0x4000 {
+            break;
+        }
+    }
 }
+
+const NR_ATTEMPTS: u32 = 8;
 
 /// Waits for an interrupt request and acknowledges it; false if none comes.
 fn take(micros: u64) -> bool {
@@ -41,7 +52,7 @@ fn one_interrupt_for_each_count() {
             let begin = now();
             Channel::Zero.write_count(Bytes::Both, COUNT);
             let row = mode << 4 | turn;
-            check!("it comes", [&[]; row], take(GENEROUS_MICROS));
+            check!("it comes", [&[]; row], take(PRESENT_MICROS));
             let most = pit::clocks(now() - begin);
             check!("not before the count is over", [&[]; row], most + most / 256 + 3 >= u64::from(COUNT));
             check!("and no other", [&[]; row], !take(3_500));
@@ -61,7 +72,7 @@ fn one_interrupt_in_each_period() {
             let begin = now();
             Channel::Zero.write_count(Bytes::Both, COUNT);
             let mut nr_taken = 0;
-            while nr_taken < NR_PERIODS && take(GENEROUS_MICROS) {
+            while nr_taken < NR_PERIODS && take(PRESENT_MICROS) {
                 nr_taken += 1;
                 let most = pit::clocks(now() - begin);
                 is_soon |= most + most / 256 + 3 < u64::from(nr_taken) * u64::from(COUNT);
@@ -90,7 +101,7 @@ fn control_word_ends_the_interrupts() {
     prepare();
     Channel::Zero.control(control_bits(Bytes::Both, 2, false));
     Channel::Zero.write_count(Bytes::Both, COUNT);
-    check!("one comes", take(GENEROUS_MICROS));
+    check!("one comes", take(PRESENT_MICROS));
     Channel::Zero.control(control_bits(Bytes::Both, 0, false));
     // One may have come between the two.
     let _ = Chip::First.poll();
@@ -108,9 +119,12 @@ fn request_follows_the_output_of_mode_0() {
     Channel::Zero.control(control_bits(Bytes::Both, 0, false));
     check_eq!("low output", Chip::First.requests() & 1, 0);
     Channel::Zero.write_count(Bytes::Both, 50);
-    let requested = Deadline::after(GENEROUS_MICROS).wait(|| Chip::First.requests() & 1 != 0);
+    let requested = Deadline::after(PRESENT_MICROS).wait(|| Chip::First.requests() & 1 != 0);
     check!("high output", requested);
-    // The new count lowers the output.
+    // The new count lowers the output, until it is over.
+    let begin = now();
     Channel::Zero.write_count(Bytes::Both, 0xffff);
-    check_eq!("low output again", Chip::First.requests() & 1, 0);
+    let is_requested = Chip::First.requests() & 1;
+    let is_over = pit::clocks(now() - begin) > 0xf000;
+    check_eq!("low output again", if is_over { 0 } else { is_requested }, 0);
 }

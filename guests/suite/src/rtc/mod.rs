@@ -1,8 +1,10 @@
 //! The real-time clock: registers and memory, update cycles and calendar, interrupts.
 
 mod interrupts;
-mod model;
+pub(crate) mod model;
 mod periodic;
+mod power_on;
 mod registers;
+mod slow;
 mod update;
-mod wait;
+pub(crate) mod wait;

@@ -156,6 +156,43 @@ pub(crate) const fn is_due(alarm: [u8; 3], time: [u8; 7]) -> bool {
     true
 }
 
+/// Microseconds from the release of the divider to the first update: half a second, and the update cycle, whose beginning or
+/// end an implementation may show.
+const FIRST_UPDATE: core::ops::Range<u64> = 500_000..502_015;
+
+/// Whether an update that came between so many microseconds behind the release of the divider can be the first, within 0.3 %.
+/// Time that a host takes away only puts the bounds apart.
+pub(crate) const fn is_first_update(least: u64, most: u64) -> bool {
+    least * 1_000 <= FIRST_UPDATE.end * 1_003 && most * 1_000 >= FIRST_UPDATE.start * 997
+}
+
+/// What is wrong with the bytes of a time, a bit each in the order of [`Format::encode`]: there is no such number.
+pub(crate) fn wrong_bytes(bytes: [u8; 7], format: Format) -> u8 {
+    let number = |first: u8, last: u8| move |byte: u8| (first..=last).any(|number| format.number(number) == byte);
+    let hour = |byte: u8| (0..24).any(|hour| format.hour(hour) == byte);
+    let [second, minute, hours, weekday, day, month, year] = bytes;
+    let right = [
+        number(0, 59)(second),
+        number(0, 59)(minute),
+        hour(hours),
+        number(1, 7)(weekday),
+        number(1, 31)(day),
+        number(1, 12)(month),
+        number(0, 99)(year),
+    ];
+    right.iter().enumerate().fold(0, |wrong, (bit, right)| wrong | u8::from(!right) << bit)
+}
+
+/// Seconds since 1970 began of a time in the years 2000 to 2099, in BCD and 24 hours.
+pub(crate) fn unix(bytes: [u8; 7]) -> u64 {
+    let [second, minute, hour, _, day, month, year] = bytes.map(|byte| (byte >> 4) * 10 + (byte & 0xf));
+    let of_years: u64 = (0..year).map(|year| 365 + u64::from(year.is_multiple_of(4))).sum();
+    let of_months: u64 = (1..month).map(|month| u64::from(days(year, month))).sum();
+    // 2000 began 10,957 days later.
+    let days = 10_957 + of_years + of_months + u64::from(day) - 1;
+    ((days * 24 + u64::from(hour)) * 60 + u64::from(minute)) * 60 + u64::from(second)
+}
+
 /// A look at UIP and then at the time: ticks before the one and behind the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Look {

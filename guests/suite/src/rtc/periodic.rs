@@ -16,6 +16,9 @@ fn ticks(periods: u64) -> u64 {
 /// The rates that are fast enough to look at: up to 7.8 ms. The first two are those of 8 and 9.
 const RATES: core::ops::RangeInclusive<u8> = 1..=9;
 
+/// How many flags are waited for until one was in time.
+const MAX_FLAGS: u64 = 12;
+
 /// Of each rate: flags do not come more often than its periods, and one comes within two of them.
 #[case(feature = RtcInterrupts, spec = rtc("Periodic Interrupt Selection"), needs = Needs::RTC, irqchip = Full)]
 fn each_rate_has_its_period() {
@@ -29,7 +32,7 @@ fn each_rate_has_its_period() {
         rtc::release(b::HOURS_24 | flag::PERIODIC, rate);
         // The first flag that counts comes behind a read without one, so its beginning is known; between it and the last there
         // are so many periods. A flag that is missed makes it longer, and so does a host that steals time.
-        // Of the flags behind the first, one at least is in time: a host may be late.
+        // Of the flags behind the first, one at least is in time: a host may be late, and then there are some more.
         let (mut nr_seen, mut none_at, mut first) = (0, None, 0);
         let (mut is_late, mut was_in_time) = (false, false);
         let mut cleared = now();
@@ -50,12 +53,12 @@ fn each_rate_has_its_period() {
             is_late = false;
             nr_seen += 1;
             cleared = now();
-            nr_seen > nr_flags
+            nr_seen > nr_flags && (was_in_time || nr_seen > MAX_FLAGS)
         });
         check!("they come", [&[]; rate], came);
         check!("not late", [&[]; rate], was_in_time);
         let passed = cleared - first;
-        check!("not too many", [&[]; rate], passed + slack(passed) >= nr_flags * period);
+        check!("not too many", [&[]; rate], passed + slack(passed) >= nr_seen.saturating_sub(1) * period);
     }
 }
 
@@ -65,5 +68,6 @@ fn rate_0_is_none() {
     rtc::hold(b::HOURS_24);
     rtc::release(b::HOURS_24 | flag::PERIODIC, 0);
     clock::Deadline::after(2_000).wait(|| false);
-    check_eq!("register C", rtc::read(rtc::C), 0);
+    // An update may have come, on a host that took half a second away.
+    check_eq!("register C", rtc::read(rtc::C) & !flag::UPDATED, 0);
 }

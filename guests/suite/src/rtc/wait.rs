@@ -14,13 +14,13 @@ const COUNT: u32 = 10_000_000;
 const DIVIDE_BY_1: u32 = 0xb;
 
 /// A processor that is woken regularly, until this is dropped.
-pub(super) struct Halting {
-    pub(super) apic: LocalApic,
+pub(crate) struct Halting {
+    pub(crate) apic: LocalApic,
     _listening: Listening,
 }
 
 impl Halting {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let apic = LocalApic::enabled();
         let listening = Listening::to(VECTOR..=VECTOR, End::LocalApic);
         apic.write(Register::DIVIDE, DIVIDE_BY_1);
@@ -30,7 +30,7 @@ impl Halting {
     }
 
     /// Halts until `done`, which is asked at each interrupt; false if so many microseconds passed.
-    pub(super) fn until(&self, micros: u64, done: impl FnMut() -> bool) -> bool {
+    pub(crate) fn until(&self, micros: u64, done: impl FnMut() -> bool) -> bool {
         interrupts::halt_until(micros, done)
     }
 }
