@@ -21,25 +21,28 @@ const NR_PROCESSORS: u64 = 2;
 #[repr(align(128))]
 struct Lines([AtomicU64; 16]);
 
-static LINES: Lines = Lines([const { AtomicU64::new(0) }; 16]);
+/// For each row of [`ROWS`], and one more.
+static LINES: [Lines; ROWS.len() + 1] = [const { Lines([const { AtomicU64::new(0) }; 16]) }; ROWS.len() + 1];
 /// How often processors have come to a meeting.
 static ARRIVED: AtomicU32 = AtomicU32::new(0);
 static MEETING: Barrier = Barrier::new();
-/// Number of the row that runs.
-static ROW: AtomicU32 = AtomicU32::new(0);
+/// How long the processors wait for each other before the first row, in microseconds: on a busy host both seldom run at once.
+const MEETING_MICROS: u64 = 100_000;
+/// Where the number of the row stands in what a row's code is given; below it is the location's address.
+const ROW_SHIFT: u32 = 48;
 
-// Each gets the location's address in RDI.
 macro_rules! update {
     ($name:ident: $($code:literal),+) => {
         user_code!($name:
             // The processors meet again and again, but all in all not for long: one may not be running at all.
-            "push rbx", "xor r8d, r8d", "mov r9d, 30000",
+            "push rbx", "mov r8, rdi", "shr r8, {shift}", "imul r8d, r8d, {goals}", "mov r10d, r8d", "add r10d, {goals}",
+            "shl rdi, 64 - {shift}", "shr rdi, 64 - {shift}", "push r10", "mov r9d, 30000",
             "6:", "lea rsi, [rip + {arrived}]", "add r8d, {processors}", "lock inc dword ptr [rsi]",
             "7:", "cmp [rsi], r8d", "jae 8f", "pause", "dec r9d", "jns 7b", "xor r9d, r9d",
             "8:", "mov r11d, {count}", "2:", $($code,)+ "dec r11", "jnz 2b",
-            "cmp r8d, {processors} * {meetings}", "jb 6b", "pop rbx", "xor eax, eax", "ret",
-            count = const super::NR_AFTER_MEETING, meetings = const super::NR_MEETINGS,
-            processors = const super::NR_PROCESSORS, arrived = sym super::ARRIVED
+            "cmp r8d, [rsp]", "jb 6b", "pop r10", "pop rbx", "xor eax, eax", "ret",
+            count = const super::NR_AFTER_MEETING, goals = const super::NR_PROCESSORS * super::NR_MEETINGS,
+            processors = const super::NR_PROCESSORS, arrived = sym super::ARRIVED, shift = const super::ROW_SHIFT
         );
     };
 }
@@ -132,26 +135,30 @@ rows! {
     "a lock of LOCK BTS and LOCK AND" or_and_lock 64 0;
 }
 
-fn base() -> u64 {
-    LINES.0.as_ptr() as u64
+/// The row behind the last.
+const NOT_LOCKED: (Code, u32, u64) = (plain_32, 32, 0);
+
+fn base(row: usize) -> u64 {
+    LINES.get(row).map_or(0, |lines| lines.0.as_ptr() as u64)
 }
 
-fn clear() {
-    for word in &LINES.0 {
-        word.store(0, Ordering::Relaxed);
-    }
-    ARRIVED.store(0, Ordering::Relaxed);
-}
-
-fn update(_: u64) -> u64 {
-    // The row behind the last is the one that is not locked.
-    let (code, _, offset) = *ROWS.get(ROW.load(Ordering::Relaxed) as usize).unwrap_or(&(plain_32, 32, 0));
-    u64::from(user::call(code, base() + offset).is_ok())
+/// Runs all rows without leaving CPL 3, so that processors that run at the same time do so in many of them.
+fn update_all(_: u64) -> u64 {
+    let ran = user::run(|| {
+        // Whoever comes first to one meeting may no longer run when the other one comes; at the next, the other one waits for it.
+        for _ in 0..2 {
+            MEETING.wait(NR_PROCESSORS as u32, MEETING_MICROS);
+        }
+        for (row, (code, _, offset)) in ROWS.iter().chain([&NOT_LOCKED]).enumerate() {
+            code((row as u64) << ROW_SHIFT | (base(row) + offset));
+        }
+    });
+    u64::from(ran.is_ok())
 }
 
 /// The low bits of the quadword at an offset that need not be aligned.
-fn read(offset: u64, bits: u32) -> u64 {
-    rt::mmio::read_u64(base() + offset) & (u64::MAX >> (64 - bits))
+fn read(row: usize, offset: u64, bits: u32) -> u64 {
+    rt::mmio::read_u64(base(row) + offset) & (u64::MAX >> (64 - bits))
 }
 
 /// Updates of one location by two processors are all there, of every width and alignment.
@@ -166,19 +173,15 @@ fn no_update_is_lost() {
     let started = Processors::start(NR_PROCESSORS as usize - 1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
-    for (row, &(_, bits, offset)) in ROWS.iter().enumerate() {
-        clear();
-        ROW.store(row as u32, Ordering::Relaxed);
-        for (index, result) in processors.on_all(update).into_iter().enumerate().take(NR_PROCESSORS as usize) {
-            check_eq!("comes to its end", [PROCESSORS; index], result.unwrap_or(0), 1);
-        }
-        let expected = (NR_UPDATES * NR_PROCESSORS) & (u64::MAX >> (64 - bits));
-        check_eq!("updates", [NAMES; row], read(offset, bits), expected);
+    for (index, result) in processors.on_all(update_all).into_iter().enumerate().take(NR_PROCESSORS as usize) {
+        check_eq!("comes to its end", [PROCESSORS; index], result.unwrap_or(0), 1);
     }
-    clear();
-    ROW.store(ROWS.len() as u32, Ordering::Relaxed);
-    let _ = processors.on_all(update);
-    note!("updates lost without LOCK", (NR_UPDATES * NR_PROCESSORS).saturating_sub(read(0, 32)));
+    for (row, &(_, bits, offset)) in ROWS.iter().enumerate() {
+        let expected = (NR_UPDATES * NR_PROCESSORS) & (u64::MAX >> (64 - bits));
+        check_eq!("updates", [NAMES; row], read(row, offset, bits), expected);
+    }
+    let left = read(ROWS.len(), NOT_LOCKED.2, NOT_LOCKED.1);
+    note!("updates lost without LOCK", (NR_UPDATES * NR_PROCESSORS).saturating_sub(left));
 }
 
 /// Where the location of [`update_there`] is.
@@ -238,20 +241,20 @@ fn sixteen_bytes() {
     let started = Processors::start(NR_PROCESSORS as usize - 1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
-    clear();
     let first = (NR_UPDATES * NR_PROCESSORS / 2).wrapping_neg();
-    LINES.0[2].store(first, Ordering::Relaxed);
-    ADDRESS.store(base() + 16, Ordering::Relaxed);
+    let words = &LINES[0].0;
+    words[2].store(first, Ordering::Relaxed);
+    ADDRESS.store(base(0) + 16, Ordering::Relaxed);
     update_on_all(&processors, ROW);
-    check_eq!("low half", LINES.0[2].load(Ordering::Relaxed), first.wrapping_add(NR_UPDATES * NR_PROCESSORS));
-    check_eq!("high half", LINES.0[3].load(Ordering::Relaxed), 1);
+    check_eq!("low half", words[2].load(Ordering::Relaxed), first.wrapping_add(NR_UPDATES * NR_PROCESSORS));
+    check_eq!("high half", words[3].load(Ordering::Relaxed), 1);
 }
 
 fn update_after_meeting(_: u64) -> u64 {
     MEETING.wait(2, smp::RUN_MICROS);
     let mut is_ok = true;
     for _ in 0..10 {
-        is_ok &= user::call(inc_32, base()).is_ok();
+        is_ok &= user::call(inc_32, base(0)).is_ok();
     }
     u64::from(is_ok)
 }
@@ -275,8 +278,8 @@ fn across_privilege_levels() {
     check!("the processors meet", MEETING.wait(2, smp::RUN_MICROS));
     for _ in 0..NR_HERE {
         // The other processor counts in the low half, which does not wrap.
-        LINES.0[0].fetch_add(1, Ordering::Relaxed);
+        LINES[0].0[0].fetch_add(1, Ordering::Relaxed);
     }
     check_eq!("comes to its end", running.wait(smp::RUN_MICROS).unwrap_or(0), 1);
-    check_eq!("updates", read(0, 64), u64::from(NR_HERE) + NR_UPDATES * 10);
+    check_eq!("updates", read(0, 0, 64), u64::from(NR_HERE) + NR_UPDATES * 10);
 }
