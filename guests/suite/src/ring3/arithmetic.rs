@@ -1,14 +1,7 @@
 //! Arithmetic and flags, against models written in Rust. All of it runs at CPL 3.
 
+use super::arithmetic_model::{CF, Model, OF, OPERANDS, agrees, models};
 use rt::{Outcome, case, check_eq, check_outcome, names, user, user_code, vocabulary::Needs};
-
-const CF: u64 = 1 << 0;
-const PF: u64 = 1 << 2;
-const AF: u64 = 1 << 4;
-const ZF: u64 = 1 << 6;
-const SF: u64 = 1 << 7;
-const OF: u64 = 1 << 11;
-const STATUS: u64 = CF | PF | AF | ZF | SF | OF;
 
 type Code = extern "C" fn(u64) -> u64;
 
@@ -43,119 +36,6 @@ byte_operations! {
     rcr: "rcr al, cl";
 }
 
-/// A result, the flags, and which of the flags are defined.
-type Predicted = (u8, u64, u64);
-type Model = fn(u8, u8, bool) -> Predicted;
-
-const fn sign_zero_parity(result: u8) -> u64 {
-    (if result == 0 { ZF } else { 0 })
-        | (if result & 0x80 != 0 { SF } else { 0 })
-        | if result.count_ones().is_multiple_of(2) { PF } else { 0 }
-}
-
-const fn when(condition: bool, flag: u64) -> u64 {
-    if condition { flag } else { 0 }
-}
-
-const fn sum(a: u8, b: u8, carry: bool) -> Predicted {
-    let wide = a as u16 + b as u16 + carry as u16;
-    let signed = a as i8 as i16 + b as i8 as i16 + carry as i16;
-    let result = wide as u8;
-    let adjust = (a & 15) + (b & 15) + carry as u8 > 15;
-    let flags = when(wide > 0xff, CF) | when(adjust, AF) | when(signed != result as i8 as i16, OF);
-    (result, flags | sign_zero_parity(result), STATUS)
-}
-
-const fn difference(a: u8, b: u8, borrow: bool) -> Predicted {
-    let wide = a as i16 - b as i16 - borrow as i16;
-    let signed = a as i8 as i16 - b as i8 as i16 - borrow as i16;
-    let result = wide as u8;
-    let adjust = ((a & 15) as i8) - ((b & 15) as i8) - (borrow as i8) < 0;
-    let flags = when(wide < 0, CF) | when(adjust, AF) | when(signed != result as i8 as i16, OF);
-    (result, flags | sign_zero_parity(result), STATUS)
-}
-
-/// AF is undefined behind the logical instructions.
-const fn logical(result: u8) -> Predicted {
-    (result, sign_zero_parity(result), STATUS & !AF)
-}
-
-const fn keeping_carry(predicted: Predicted, carry: bool) -> Predicted {
-    (predicted.0, predicted.1 & !CF | when(carry, CF), predicted.2)
-}
-
-/// Shifts: CF is the last bit shifted out, undefined where none is left; OF is defined for a count of 1; a count of 0
-/// changes no flag, and BT has left only CF defined.
-const fn shifted(result: u8, carry: bool, overflow: bool, count: u8, before: bool) -> Predicted {
-    match count {
-        0 => (result, when(before, CF), CF),
-        1 => (result, sign_zero_parity(result) | when(carry, CF) | when(overflow, OF), STATUS & !AF),
-        2..=7 => (result, sign_zero_parity(result) | when(carry, CF), STATUS & !(AF | OF)),
-        _ => (result, sign_zero_parity(result), STATUS & !(AF | OF | CF)),
-    }
-}
-
-const fn shift_left(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let wide = (a as u64) << count;
-    shifted(wide as u8, wide & 0x100 != 0, (wide >> 8 ^ wide >> 7) & 1 != 0, count, before)
-}
-
-const fn shift_right(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let wide = (a as u64) << 32 >> count;
-    shifted((wide >> 32) as u8, wide >> 31 & 1 != 0, a & 0x80 != 0, count, before)
-}
-
-const fn shift_right_signed(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let wide = ((a as i8 as i64) << 32) >> count;
-    shifted((wide >> 32) as u8, wide >> 31 & 1 != 0, false, count, before)
-}
-
-/// Rotates change CF and OF only; OF is defined for a count of 1; a count of 0 changes nothing.
-const fn rotated(result: u8, carry: bool, overflow: bool, count: u8, before: bool) -> Predicted {
-    match count {
-        0 => (result, when(before, CF), CF),
-        1 => (result, when(carry, CF) | when(overflow, OF), CF | OF),
-        _ => (result, when(carry, CF), CF),
-    }
-}
-
-const fn rotate_left(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let result = a.rotate_left(count as u32);
-    let carry = result & 1 != 0;
-    rotated(result, carry, carry != (result & 0x80 != 0), count, before)
-}
-
-const fn rotate_right(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let result = a.rotate_right(count as u32);
-    rotated(result, result & 0x80 != 0, (result >> 7 ^ result >> 6) & 1 != 0, count, before)
-}
-
-/// Nine bits, CF above the byte, rotated left; a count is taken modulo 9 after modulo 32.
-const fn rotate_through_carry(a: u8, left: u8, before: bool) -> (u8, bool) {
-    let wide = a as u32 | (before as u32) << 8;
-    let wide = (wide << left | wide >> (9 - left)) & 0x1ff;
-    (wide as u8, wide & 0x100 != 0)
-}
-
-const fn rotate_carry_left(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let (result, carry) = rotate_through_carry(a, count % 9, before);
-    rotated(result, carry, carry != (result & 0x80 != 0), count, before)
-}
-
-const fn rotate_carry_right(a: u8, count: u8, before: bool) -> Predicted {
-    let count = count & 31;
-    let (result, carry) = rotate_through_carry(a, (9 - count % 9) % 9, before);
-    rotated(result, carry, (result >> 7 ^ result >> 6) & 1 != 0, count, before)
-}
-
-const OPERANDS: [u8; 16] = [0, 1, 2, 3, 7, 8, 9, 0x0f, 0x10, 0x1f, 0x7f, 0x80, 0x81, 0xaa, 0xfe, 0xff];
-
 /// Compares every first operand with these second ones; 0, or the first difference: operands and carry in bits 16 to 0,
 /// result and flags as the instruction left them above.
 fn first_difference(function: Code, model: Model) -> u64 {
@@ -164,8 +44,7 @@ fn first_difference(function: Code, model: Model) -> u64 {
             for carry in [false, true] {
                 let argument = u64::from(first) | u64::from(second) << 8 | u64::from(carry) << 16;
                 let actual = function(argument);
-                let (result, flags, defined) = model(first, second, carry);
-                if actual as u8 != result || (actual >> 32 ^ flags) & defined != 0 {
+                if !agrees(model(first, second, carry), actual as u8, actual >> 32) {
                     return 1 << 63 | argument | (actual & 0xff) << 24 | (actual >> 32 & 0xfff) << 32;
                 }
             }
@@ -183,26 +62,26 @@ macro_rules! sweeps {
 }
 
 sweeps! {
-    sweep_add: add, |a, b, _| sum(a, b, false);
-    sweep_adc: adc, sum;
-    sweep_sub: sub, |a, b, _| difference(a, b, false);
-    sweep_sbb: sbb, difference;
-    sweep_cmp: cmp, |a, b, _| (a, difference(a, b, false).1, STATUS);
-    sweep_inc: inc, |a, _, carry| keeping_carry(sum(a, 1, false), carry);
-    sweep_dec: dec, |a, _, carry| keeping_carry(difference(a, 1, false), carry);
-    sweep_neg: neg, |a, _, _| difference(0, a, false);
-    sweep_and: and, |a, b, _| logical(a & b);
-    sweep_or: or, |a, b, _| logical(a | b);
-    sweep_xor: xor, |a, b, _| logical(a ^ b);
-    sweep_test: test, |a, b, _| (a, logical(a & b).1, STATUS & !AF);
-    sweep_not: not, |a, _, carry| (!a, when(carry, CF), CF);
-    sweep_shl: shl, shift_left;
-    sweep_shr: shr, shift_right;
-    sweep_sar: sar, shift_right_signed;
-    sweep_rol: rol, rotate_left;
-    sweep_ror: ror, rotate_right;
-    sweep_rcl: rcl, rotate_carry_left;
-    sweep_rcr: rcr, rotate_carry_right;
+    sweep_add: add, models::ADD;
+    sweep_adc: adc, models::ADC;
+    sweep_sub: sub, models::SUB;
+    sweep_sbb: sbb, models::SBB;
+    sweep_cmp: cmp, models::CMP;
+    sweep_inc: inc, models::INC;
+    sweep_dec: dec, models::DEC;
+    sweep_neg: neg, models::NEG;
+    sweep_and: and, models::AND;
+    sweep_or: or, models::OR;
+    sweep_xor: xor, models::XOR;
+    sweep_test: test, models::TEST;
+    sweep_not: not, models::NOT;
+    sweep_shl: shl, models::SHL;
+    sweep_shr: shr, models::SHR;
+    sweep_sar: sar, models::SAR;
+    sweep_rol: rol, models::ROL;
+    sweep_ror: ror, models::ROR;
+    sweep_rcl: rcl, models::RCL;
+    sweep_rcr: rcr, models::RCR;
 }
 
 /// ADD, ADC, SUB, SBB, CMP, INC, DEC and NEG compute result and all six status flags as the manual says.
