@@ -316,8 +316,9 @@ fn every_column_of_a_restored_environment_counts() {
 
 #[test]
 fn every_column_of_an_unreported_exception_counts() {
-    use unreported_model::{ROWS, Seen, columns};
+    use unreported_model::{NAMES, ROWS, Seen, columns};
     const INTERRUPT: u8 = 0x41;
+    assert_eq!(NAMES.len(), ROWS.len());
     let all = |row, seen| columns(row, INTERRUPT, seen).into_iter().all(|(seen, due)| seen == due);
     for row in &ROWS {
         let length = row.bytes.len() as u64;
