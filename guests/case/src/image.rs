@@ -116,7 +116,7 @@ pub mod command_line {
 
 /// Addresses outside the image that guest and host agree on.
 pub mod board {
-    /// Port of the doorbell: a 32-bit write of any value announces the messages in the shared page.
+    /// Port of the doorbell: a write of any value, one byte wide, announces the messages in the shared page.
     pub const DOORBELL_PORT: u16 = 0x5f0;
     /// Port that ends the VM with an exit status, as QEMU's isa-debug-exit does.
     pub const DEBUG_EXIT_PORT: u16 = 0xf4;

@@ -42,7 +42,7 @@ fn send(kind: Kind, site: u64, row: u64, values: &[u64]) {
 /// The ports that messages need: the first, and how many.
 pub(crate) fn ports() -> (u16, u16) {
     use case::image::board::{COM1_PORT, DOORBELL_PORT};
-    if TO_PAGE.load(Ordering::Relaxed) { (DOORBELL_PORT, 4) } else { (COM1_PORT, 8) }
+    if TO_PAGE.load(Ordering::Relaxed) { (DOORBELL_PORT, 1) } else { (COM1_PORT, 8) }
 }
 
 fn address_of(site: &'static Site) -> u64 {
