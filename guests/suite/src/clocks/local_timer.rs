@@ -16,7 +16,7 @@ use rt::{
     vocabulary::Needs,
 };
 
-const SPAN_MICROS: u64 = 4_000;
+const SPAN_MICROS: u64 = 8_000;
 const NR_SPANS: u32 = 6;
 
 fn work() {
@@ -67,11 +67,8 @@ fn check_agreement(mut wait: impl FnMut()) {
     let measured = span(&apic, &mut wait);
     let Some((calibration, measured)) = calibration.zip(measured) else { return check!("it counts", false) };
     note!("width of the calibration in parts in a million", calibration.width());
-    if calibration.width() > KNOWN {
-        // The host left no time to measure, which proves nothing.
-        return;
-    }
-    // What the counter makes of a second, by the time-stamp counter; in those of the calibration a second is a second.
+    // What the counter makes of a second, by the time-stamp counter; in those of the calibration a second is a second. Where the
+    // host left little time to measure, the interval is wide, and tells less.
     let second = Rate {
         hertz: ((u128::from(clock::tsc_khz()) * 1_000 * u128::from(calibration.least / 2 + calibration.most / 2)) >> 32)
             as u64,
