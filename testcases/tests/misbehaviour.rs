@@ -52,10 +52,10 @@ const EVERYWHERE: &[Row] = &[
     ("wrong_number_of_values", Error, &["carries 5 values"]),
 ];
 
-/// By the shared page.
+/// By the shared pages.
 const BY_PAGE: &[Row] = &[
     ("torn_message", Error, &["unknown kind 0"]),
-    ("too_many_messages", Error, &["at most 63 fit"]),
+    ("too_many_messages", Error, &["at most 2047 fit"]),
     ("floods_doorbell", Error, &["rang the doorbell"]),
     ("floods_serial", Error, &["flooded", "2048 bytes"]),
 ];

@@ -29,7 +29,7 @@ pub struct ImageNote {
     pub idt_base: u64,
     /// Base of the 64-bit TSS.
     pub tss_base: u64,
-    /// Address of the shared page for messages.
+    /// Address of the shared pages for messages.
     pub report_page: u64,
     /// Limit of the GDT in bytes, as LGDT takes it.
     pub gdt_limit: u32,
@@ -106,7 +106,7 @@ pub mod control {
 pub mod command_line {
     /// Prefix of every word of ours.
     pub const PREFIX: &str = "vp.";
-    /// Value of `vp.report` for the shared page.
+    /// Value of `vp.report` for the shared pages.
     pub const REPORT_PAGE: &str = "page";
     /// Value of `vp.case` that asks for the probe.
     pub const PROBE: &str = "probe";
@@ -116,7 +116,7 @@ pub mod command_line {
 
 /// Addresses outside the image that guest and host agree on.
 pub mod board {
-    /// Port of the doorbell: a write of any value, one byte wide, announces the messages in the shared page.
+    /// Port of the doorbell: a write of any value, one byte wide, announces the messages in the shared pages.
     pub const DOORBELL_PORT: u16 = 0x5f0;
     /// Port that ends the VM with an exit status, as QEMU's isa-debug-exit does.
     pub const DEBUG_EXIT_PORT: u16 = 0xf4;

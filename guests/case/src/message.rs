@@ -1,6 +1,6 @@
 //! The messages a guest sends: fixed-size binary records that only the host formats.
 //!
-//! On our own VMM they stand in one shared page (see [`page`]), announced by a write to a doorbell port. Elsewhere
+//! On our own VMM they stand in shared pages (see [`page`]), announced by a write to a doorbell port. Elsewhere
 //! each is one line of text on COM1 (see [`line`]), found among whatever else stands there.
 
 use core::mem::{offset_of, size_of};
@@ -92,14 +92,15 @@ pub const NO_ROW: u64 = u64::MAX;
 const _: () =
     assert!(size_of::<Message>() == 64 && offset_of!(Message, site) == 8 && offset_of!(Message, values) == 24);
 
-/// The shared page: a header of 64 bytes, then messages.
+/// The shared pages: a header of 64 bytes, then messages.
 ///
 /// The guest writes messages from slot 0 upwards and the number of them into the header, then writes to the doorbell
-/// port; the host reads them before the guest continues, and the guest starts again at slot 0.
+/// port; the host reads them before the guest continues, and the guest starts again at slot 0. There is room for all
+/// that a case says, so that it writes to the port when it is at CPL 0 again: not every subject lets CPL 3 do so.
 pub mod page {
-    /// Size of the page in bytes.
-    pub const SIZE: usize = 4096;
-    /// Offset of the `u32` that counts the messages in the page.
+    /// Size of the pages in bytes.
+    pub const SIZE: usize = 32 * 4096;
+    /// Offset of the `u32` that counts the messages in the pages.
     pub const COUNT: usize = 0;
     /// Offset of the first message.
     pub const FIRST: usize = 64;

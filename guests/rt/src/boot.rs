@@ -160,7 +160,7 @@ global_asm!(
         .quad {GDT}
         .quad {IDT}
         .quad {TSS_BASE}
-        .quad {REPORT_PAGE}
+        .quad {REPORT_PAGES}
         .long {GDT_LIMIT}, {IDT_LIMIT}, {TSS_LIMIT}
         .word {KERNEL_CODE}, {KERNEL_DATA}, {TSS}, 0, 0, 0
     .popsection
@@ -173,7 +173,7 @@ global_asm!(
     GDT = const layout::GDT,
     IDT = const layout::IDT,
     TSS_BASE = const layout::TSS,
-    REPORT_PAGE = const layout::REPORT_PAGE,
+    REPORT_PAGES = const layout::REPORT_PAGES,
     GDT_LIMIT = const GDT_LIMIT,
     IDT_LIMIT = const IDT_LIMIT,
     TSS_LIMIT = const TSS_LIMIT,

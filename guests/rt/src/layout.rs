@@ -22,12 +22,13 @@ pub const WINDOW_PDPT: u64 = 0x20_c000;
 pub const WINDOW_PD: u64 = 0x20_d000;
 /// Page table of the window: 512 pages of 4 KiB, all absent at first.
 pub const WINDOW_PT: u64 = 0x20_e000;
-/// The page shared with the host for messages.
-pub const REPORT_PAGE: u64 = 0x20_f000;
 /// What each processor has of its own: one page, which is another page of memory on each processor; see [`crate::smp`].
-pub const PROCESSOR: u64 = 0x21_0000;
+pub const PROCESSOR: u64 = 0x20_f000;
+/// The pages shared with the host for messages: [`page::SIZE`](case::message::page::SIZE) bytes. The image holds none of them.
+pub const REPORT_PAGES: u64 = 0x21_0000;
 /// Code and data follow.
-pub const IMAGE_REST: u64 = 0x21_1000;
+pub const IMAGE_REST: u64 = 0x23_0000;
+const _: () = assert!(IMAGE_REST - REPORT_PAGES == case::message::page::SIZE as u64);
 
 /// Linear address of the window: the second entry of the PML4.
 pub const WINDOW: u64 = 0x80_0000_0000;

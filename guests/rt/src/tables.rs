@@ -267,5 +267,5 @@ static BOOT_PAGE_TABLES: Shared<[[u64; 512]; 9]> = Shared::new(boot_page_tables(
 
 #[used]
 // SAFETY: the only static of its section.
-#[unsafe(link_section = ".vp.report")]
-static REPORT_PAGE: Shared<[u8; 4096]> = Shared::new([0; 4096]);
+#[unsafe(link_section = ".bss.vp.report")]
+static REPORT_PAGES: Shared<[u8; case::message::page::SIZE]> = Shared::new([0; case::message::page::SIZE]);

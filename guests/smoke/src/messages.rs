@@ -7,7 +7,7 @@ use rt::{
     vocabulary::message::{Kind, MAX_VALUES, line},
 };
 
-/// A message that breaks off: half a line on COM1, an empty slot in the shared page.
+/// A message that breaks off: half a line on COM1, an empty slot in the shared pages.
 #[case(feature = PortIo, spec = vmproof("A message that breaks off"))]
 fn torn_message() {
     check_eq!("one is one", 1, 1);
@@ -25,7 +25,7 @@ fn unknown_kind() {
     Raw { kind: 99, ..Raw::next(Kind::Note) }.send();
 }
 
-/// More messages announced than the shared page holds; on COM1, a line longer than any message.
+/// More messages announced than the shared pages hold; on COM1, a line longer than any message.
 #[case(feature = PortIo, spec = vmproof("More messages than there can be"))]
 fn too_many_messages() {
     check_eq!("one is one", 1, 1);

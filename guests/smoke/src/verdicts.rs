@@ -31,7 +31,7 @@ fn panics() {
 #[case(feature = PortIo, spec = vmproof("A case that checks nothing"))]
 fn no_checks() {}
 
-/// 200 checks of one table, which pass: more than the shared page holds.
+/// 200 checks of one table, which pass: more than one page holds.
 #[case(feature = PortIo, spec = vmproof("A case with many checks"))]
 fn many_checks() {
     for row in 0..200_u64 {

@@ -90,7 +90,7 @@ impl Catalog {
         self.elf.bytes()
     }
 
-    /// The image's note: entry, tables, report page.
+    /// The image's note: entry, tables, report pages.
     pub fn note(&self) -> &ImageNote {
         &self.note
     }

@@ -206,8 +206,8 @@ fn broken_messages_are_an_error_whatever_else_was_said() {
     let rows = [
         (vec![Err(torn), done(0, 0)], "a message on COM1 is torn: `~vp:1`".to_owned()),
         (
-            vec![Err(Fault::Count { count: 64 })],
-            "the report page says that it holds 64 messages, but at most 63 fit".to_owned(),
+            vec![Err(Fault::Count { count: 2048 })],
+            "the report pages say that they hold 2048 messages, but at most 2047 fit".to_owned(),
         ),
         (vec![bad(), done(2, 1)], "message 2 arrived where message 1 was due".to_owned()),
         (vec![bad(), bad()], "message 0 arrived where message 1 was due".to_owned()),
@@ -258,7 +258,7 @@ fn after_the_first_fault_nothing_is_taken() {
     let guest = Guest::new();
     let mut transcript = Transcript::default();
     transcript.take(guest.note(5, 0));
-    transcript.take(Err(Fault::Count { count: 64 }));
+    transcript.take(Err(Fault::Count { count: 2048 }));
     transcript.take(guest.note(0, 0));
     assert_eq!(transcript.fault(), Some(&ProtocolFault::Sequence { expected: 0, found: 5 }));
     assert_eq!(transcript.messages(), []);

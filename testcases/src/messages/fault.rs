@@ -41,17 +41,11 @@ pub enum Fault {
         /// What stands there.
         value: u16,
     },
-    /// The page's counter is too large.
-    #[error("the report page says that it holds {count} messages, but at most {} fit", page::CAPACITY)]
+    /// The counter of the shared pages is too large.
+    #[error("the report pages say that they hold {count} messages, but at most {} fit", page::CAPACITY)]
     Count {
         /// What it says.
         count: u32,
-    },
-    /// There is no whole page.
-    #[error("the report page has {size} bytes instead of {}", page::SIZE)]
-    PageSize {
-        /// How many bytes there are.
-        size: usize,
     },
     /// A line holds something that belongs into none.
     #[error("a message on COM1 is torn: `{text}`")]

@@ -1,6 +1,6 @@
 //! What a guest sends, decoded: messages, and faults where there should have been one.
 //!
-//! Two transports bring the same messages: the shared page ([`page::decode`]) and lines on COM1 ([`line::LineDecoder`]).
+//! Two transports bring the same messages: the shared pages ([`page::decode`]) and lines on COM1 ([`line::LineDecoder`]).
 //! What arrives was written by a guest that may be broken, over a device that may be broken: every byte is doubted,
 //! nothing panics, and memory is bounded.
 

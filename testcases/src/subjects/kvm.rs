@@ -1,6 +1,6 @@
 //! Our VMM on this host's KVM, in this process.
 //!
-//! The guest talks through the shared page and the doorbell; it is entered directly into long mode unless the case
+//! The guest talks through the shared pages and the doorbell; it is entered directly into long mode unless the case
 //! examines the PVH entry, and gets the cheapest interrupt controllers that the case allows.
 
 use super::{
@@ -21,7 +21,6 @@ use crate::{
 use case::{
     Entry, Irqchip, Needs, Setup,
     image::{board, control},
-    message,
 };
 use reports::coverage::CoverageRow;
 use std::{
@@ -59,7 +58,7 @@ const LIMIT: Duration = Duration::from_millis(500);
 const WAIT_FACTOR: u32 = 20;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
 const MAX_SERIAL_BYTES: usize = 2 << 10;
-/// How often a guest may ring the doorbell with no message in the page.
+/// How often a guest may ring the doorbell with no message in the pages.
 const MAX_EMPTY_RINGS: u32 = 1 << 10;
 
 /// The subject `vmm`.
@@ -243,15 +242,14 @@ impl OurVmm {
 
     /// Takes the messages that the guest had written and not announced when it died: they tell how far it came.
     fn collect_rest(&self, vm: &Vm, inbox: &SharedInbox) {
-        let mut bytes = [0; message::page::SIZE];
         let mut inbox = lock(inbox);
-        if inbox.transcript.is_complete()
-            || vm.memory().read(self.image.catalog.note().report_page, &mut bytes).is_err()
-        {
+        if inbox.transcript.is_complete() {
             return;
         }
-        for message in page::decode(&bytes).into_iter().flatten() {
-            // Those that were announced still stand in the page.
+        let first = self.image.catalog.note().report_page;
+        let read = page::decode(|offset, bytes| vm.memory().read(first.saturating_add(offset), bytes));
+        for message in read.unwrap_or_default().into_iter().flatten() {
+            // Those that were announced still stand in the pages.
             if message.sequence as usize == inbox.transcript.messages().len() && !inbox.transcript.is_complete() {
                 inbox.transcript.take(Ok(message));
             }
@@ -312,15 +310,16 @@ fn lock(inbox: &SharedInbox) -> MutexGuard<'_, Inbox> {
     inbox.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the messages out of the shared page. A guest that broke the protocol is ended: it says nothing more of worth.
+/// Takes the messages out of the shared pages. A guest that broke the protocol is ended: it says nothing more of worth.
 fn ring(memory: &GuestMemory, report_page: u64, inbox: &SharedInbox) -> Flow {
-    let mut bytes = [0; message::page::SIZE];
     let mut inbox = lock(inbox);
-    if let Err(outside) = memory.read(report_page, &mut bytes) {
-        inbox.flood = Some(format!("the report page: {outside}"));
-        return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
-    }
-    let received = page::decode(&bytes);
+    let received = match page::decode(|offset, bytes| memory.read(report_page.saturating_add(offset), bytes)) {
+        Ok(received) => received,
+        Err(outside) => {
+            inbox.flood = Some(format!("the report pages: {outside}"));
+            return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
+        }
+    };
     if received.is_empty() {
         inbox.nr_empty_rings += 1;
         if inbox.nr_empty_rings > MAX_EMPTY_RINGS {

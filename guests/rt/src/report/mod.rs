@@ -13,7 +13,7 @@ use case::{
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Whether messages go to the shared page instead of COM1.
+/// Whether messages go to the shared pages instead of COM1.
 static TO_PAGE: AtomicBool = AtomicBool::new(false);
 static SEQUENCE: AtomicU32 = AtomicU32::new(0);
 static NR_CHECKS: AtomicU32 = AtomicU32::new(0);

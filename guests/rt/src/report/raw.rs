@@ -40,17 +40,17 @@ impl Raw {
     }
 }
 
-/// Whether messages go to the shared page.
+/// Whether messages go to the shared pages.
 pub fn is_to_page() -> bool {
     TO_PAGE.load(Ordering::Relaxed)
 }
 
-/// Writes `count` as the number of messages in the shared page, whatever stands there, and rings the doorbell.
+/// Writes `count` as the number of messages in the shared pages, whatever stands there, and rings the doorbell.
 pub fn announce(count: u32) {
     page::announce(count);
 }
 
-/// Number of messages that stand in the shared page now.
+/// Number of messages that stand in the shared pages now.
 pub fn read_nr_in_page() -> u32 {
     page::read_count()
 }
@@ -62,7 +62,7 @@ pub fn write_bytes(bytes: &[u8]) {
     }
 }
 
-/// Ends the virtual machine without a last message. What stands in the shared page is not announced.
+/// Ends the virtual machine without a last message. What stands in the shared pages is not announced.
 pub fn end() -> ! {
     end::end()
 }

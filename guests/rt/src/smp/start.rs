@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     boot,
-    layout::{self, IDENTITY_PD, PROCESSOR, REPORT_PAGE, WINDOW_PDPT},
+    layout::{self, IDENTITY_PD, IMAGE_REST, PROCESSOR, REPORT_PAGES, WINDOW_PDPT},
     mmio,
     tables::{
         GDT_ENTRIES, GDT_LIMIT, IDT_LIMIT, NR_INTERRUPT_STACKS, STACK_SIZE, Shared, Stacks, Tss, page_bit, selector,
@@ -143,13 +143,17 @@ const PAGES: [[u64; 512]; 4] = {
         index += 1;
     }
     // Only the first processor reports: on another one, a message is a #PF.
-    pages[3][((REPORT_PAGE - FIRST) >> 12) as usize] = 0;
+    let mut page = REPORT_PAGES;
+    while page < IMAGE_REST {
+        pages[3][((page - FIRST) >> 12) as usize] = 0;
+        page += 4096;
+    }
     pages
 };
 
 /// The 2 MiB that the image starts in.
 const FIRST: u64 = layout::VECTORS;
-const _: () = assert!(FIRST.is_multiple_of(2 << 20) && PROCESSOR - FIRST < 2 << 20);
+const _: () = assert!(FIRST.is_multiple_of(2 << 20) && IMAGE_REST - FIRST < 2 << 20);
 
 static TABLES: [Shared<[[u64; 512]; 4]>; MAX_OTHERS] = [const { Shared::new(PAGES) }; MAX_OTHERS];
 
