@@ -26,6 +26,18 @@ pub enum BaselineError {
         /// What is wrong.
         message: String,
     },
+    /// An entry of a case that passes says what fails in it.
+    #[error("{}:{line}: the entry of `{case}` has `{key}`, but nothing fails in a case that passes; leave the key out", path.display())]
+    KeyOfPass {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The case.
+        case: String,
+        /// The key.
+        key: &'static str,
+    },
     /// A text that must say something is empty.
     #[error("{}:{line}: the entry for `{case}` has an empty `{key}`; {remedy}", path.display())]
     Empty {

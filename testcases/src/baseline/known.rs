@@ -63,10 +63,12 @@ impl Default for Varies {
     }
 }
 
-/// What may be known of a case: there is nothing to write down about a pass, a skip or an error.
+/// What may be known of a case: there is nothing to write down about a skip or an error, and of a pass only that a subject gets
+/// right what the one that it is like gets wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum KnownVerdict {
+    Pass,
     Fail,
     Crash,
     Hang,
@@ -75,6 +77,7 @@ enum KnownVerdict {
 impl From<KnownVerdict> for Verdict {
     fn from(verdict: KnownVerdict) -> Self {
         match verdict {
+            KnownVerdict::Pass => Self::Pass,
             KnownVerdict::Fail => Self::Fail,
             KnownVerdict::Crash => Self::Crash,
             KnownVerdict::Hang => Self::Hang,
@@ -173,6 +176,12 @@ impl Entry {
         if checks.as_deref().is_some_and(is_useless) {
             return empty("checks", "name those that fail, or leave the key out");
         }
+        for (key, is_there) in [("checks", checks.is_some()), ("varies", *varies != Varies::default())] {
+            if is_there && self.raw.verdict == KnownVerdict::Pass {
+                let case = self.case().to_owned();
+                return Err(BaselineError::KeyOfPass { path: path.to_owned(), line: self.line, case, key });
+            }
+        }
         if matches!(varies, Varies::Checks(checks) if is_useless(checks)) {
             return empty("varies", "name those that fail in some runs, or leave the key out");
         }
@@ -231,6 +240,7 @@ impl Active {
 impl Entry {
     fn compare(&self, result: &Case) -> Against {
         match result.verdict {
+            Verdict::Pass if self.raw.verdict == KnownVerdict::Pass => return Against::Expected,
             Verdict::Pass if self.raw.varies == Varies::Every(true) => return Against::Expected,
             Verdict::Pass => return Against::Fixed,
             // What it gets wrong it does not offer on this host; the report tells of the skip.

@@ -238,7 +238,13 @@ pub struct Kind {
 /// Every kind of subject.
 pub const KINDS: &[Kind] = &[
     Kind { id: "vmm", title: "our VMM on this host's KVM", like: None, board: kvm::BOARD, open: kvm::open },
-    Kind { id: "qemu-kvm", title: "QEMU on this host's KVM", like: None, board: qemu::BOARD, open: qemu::open_kvm },
+    Kind {
+        id: "qemu-kvm",
+        title: "QEMU on this host's KVM",
+        like: Some("vmm"),
+        board: qemu::BOARD,
+        open: qemu::open_kvm,
+    },
     Kind { id: "qemu-tcg", title: "QEMU's own translator", like: None, board: qemu::BOARD, open: qemu::open_tcg },
     Kind {
         id: "qemu-tcg-intel",
