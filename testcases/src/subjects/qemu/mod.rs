@@ -98,6 +98,8 @@ const MACHINE: &[&str] = &[
     "none",
     "-serial",
     "stdio",
+    // The guest starts when the control socket is listened to.
+    "-S",
     // A guest that resets or faults three times is kept, so that it can be asked where it stands.
     "-action",
     "reboot=shutdown,shutdown=pause",
@@ -197,7 +199,7 @@ impl Qemu {
             vec![&self.files.rom, &start_info, &self.files.memory]
         };
         let mut process = Process::start_with_files(&mut command, Some(control), &files)?;
-        process.write_control(qmp::NEGOTIATE);
+        process.write_control(qmp::START);
         talk.run(&mut process, deadline, cancel)
     }
 }

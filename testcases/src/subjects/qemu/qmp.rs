@@ -1,15 +1,17 @@
 //! The little of QEMU's machine protocol that tells how and where a guest stopped.
 //!
 //! Source: QEMU, "QEMU Machine Protocol Specification" and "QEMU QMP Reference Manual", § SHUTDOWN, § STOP,
-//! § human-monitor-command.
+//! § cont, § human-monitor-command.
 
 use serde_json::Value;
 
 /// Longest answer that is kept, in bytes; QEMU's answers here have a few hundred.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// What starts a conversation; may be sent before the greeting was read.
-pub(super) const NEGOTIATE: &[u8] = b"{\"execute\":\"qmp_capabilities\",\"id\":\"negotiate\"}\n";
+/// What starts a conversation, and then the guest; may be sent before the greeting was read. A guest that stopped before QEMU has
+/// someone to tell would not be told of.
+pub(super) const START: &[u8] = b"{\"execute\":\"qmp_capabilities\",\"id\":\"negotiate\"}\n\
+    {\"execute\":\"cont\",\"id\":\"cont\"}\n";
 
 /// Stops the guest and asks where it stands: the state it is in, and the bytes at its program counter.
 pub(super) const WHERE: &[u8] = b"{\"execute\":\"query-status\",\"id\":\"status\"}\n\
