@@ -1,6 +1,6 @@
 //! Locked read-modify-write instructions of several processors on one location: no update is lost.
 
-use super::running::PROCESSORS;
+use super::{running::PROCESSORS, together::Apart};
 use case::{Needs, Text};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rt::{
@@ -26,23 +26,28 @@ static LINES: [Lines; ROWS.len() + 1] = [const { Lines([const { AtomicU64::new(0
 /// How often processors have come to a meeting.
 static ARRIVED: AtomicU32 = AtomicU32::new(0);
 static MEETING: Barrier = Barrier::new();
-/// How long the processors wait for each other before the first row, in microseconds: on a busy host both seldom run at once.
-const MEETING_MICROS: u64 = 100_000;
-/// Where the number of the row stands in what a row's code is given; below it is the location's address.
-const ROW_SHIFT: u32 = 48;
+/// How often each processor may ask at meetings whether the other one is there.
+static TURNS: AtomicU64 = AtomicU64::new(0);
+
+/// What a row's code is given, in the order in which it reads it: the location's address, how many came to meetings before this
+/// row and how many will have after it, and [`TURNS`], of which it keeps what is left.
+#[repr(C)]
+struct Arguments {
+    location: u64,
+    goals: [u64; 2],
+    turns: u64,
+}
 
 macro_rules! update {
     ($name:ident: $($code:literal),+) => {
         user_code!($name:
             // The processors meet again and again, but all in all not for long: one may not be running at all.
-            "push rbx", "mov r8, rdi", "shr r8, {shift}", "imul r8d, r8d, {goals}", "mov r10d, r8d", "add r10d, {goals}",
-            "shl rdi, 64 - {shift}", "shr rdi, 64 - {shift}", "push r10", "mov r9d, 30000",
+            "push rbx", "push rdi", "push qword ptr [rdi + 16]", "mov r8, [rdi + 8]", "mov r9, [rdi + 24]", "mov rdi, [rdi]",
             "6:", "lea rsi, [rip + {arrived}]", "add r8d, {processors}", "lock inc dword ptr [rsi]",
-            "7:", "cmp [rsi], r8d", "jae 8f", "pause", "dec r9d", "jns 7b", "xor r9d, r9d",
+            "7:", "cmp [rsi], r8d", "jae 8f", "pause", "dec r9", "jns 7b", "xor r9d, r9d",
             "8:", "mov r11d, {count}", "2:", $($code,)+ "dec r11", "jnz 2b",
-            "cmp r8d, [rsp]", "jb 6b", "pop r10", "pop rbx", "xor eax, eax", "ret",
-            count = const super::NR_AFTER_MEETING, goals = const super::NR_PROCESSORS * super::NR_MEETINGS,
-            processors = const super::NR_PROCESSORS, arrived = sym super::ARRIVED, shift = const super::ROW_SHIFT
+            "cmp r8d, [rsp]", "jb 6b", "pop rax", "pop rdi", "mov [rdi + 24], r9", "pop rbx", "xor eax, eax", "ret",
+            count = const super::NR_AFTER_MEETING, processors = const super::NR_PROCESSORS, arrived = sym super::ARRIVED
         );
     };
 }
@@ -142,15 +147,18 @@ fn base(row: usize) -> u64 {
     LINES.get(row).map_or(0, |lines| lines.0.as_ptr() as u64)
 }
 
+/// How many come to the meetings of a row.
+const NR_ARRIVALS: u64 = NR_PROCESSORS * NR_MEETINGS;
+
 /// Runs all rows without leaving CPL 3, so that processors that run at the same time do so in many of them.
 fn update_all(_: u64) -> u64 {
     let ran = user::run(|| {
-        // Whoever comes first to one meeting may no longer run when the other one comes; at the next, the other one waits for it.
-        for _ in 0..2 {
-            MEETING.wait(NR_PROCESSORS as u32, MEETING_MICROS);
-        }
+        let mut turns = TURNS.load(Ordering::Relaxed);
         for (row, (code, _, offset)) in ROWS.iter().chain([&NOT_LOCKED]).enumerate() {
-            code((row as u64) << ROW_SHIFT | (base(row) + offset));
+            let goals = [row as u64 * NR_ARRIVALS, (row as u64 + 1) * NR_ARRIVALS];
+            let mut arguments = Arguments { location: base(row) + offset, goals, turns };
+            code(&raw mut arguments as u64);
+            turns = arguments.turns;
         }
     });
     u64::from(ran.is_ok())
@@ -173,6 +181,8 @@ fn no_update_is_lost() {
     let started = Processors::start(NR_PROCESSORS as usize - 1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
+    let apart = Apart::keep(&processors);
+    TURNS.store(apart.turns(), Ordering::Relaxed);
     for (index, result) in processors.on_all(update_all).into_iter().enumerate().take(NR_PROCESSORS as usize) {
         check_eq!("comes to its end", [PROCESSORS; index], result.unwrap_or(0), 1);
     }
@@ -189,7 +199,9 @@ static ADDRESS: AtomicU64 = AtomicU64::new(0);
 
 fn update_there(row: u64) -> u64 {
     let Some(&code) = THERE.get(row as usize) else { return 0 };
-    u64::from(user::call(code, ADDRESS.load(Ordering::Relaxed)).is_ok())
+    let turns = TURNS.load(Ordering::Relaxed);
+    let mut arguments = Arguments { location: ADDRESS.load(Ordering::Relaxed), goals: [0, NR_ARRIVALS], turns };
+    u64::from(user::call(code, &raw mut arguments as u64).is_ok())
 }
 
 const THERE: [Code; 5] = [inc_32, xadd_64, cmpxchg_64, cmpxchg8b, cmpxchg16b];
@@ -217,6 +229,8 @@ fn across_pages() {
     let started = Processors::start(NR_PROCESSORS as usize - 1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
+    let apart = Apart::keep(&processors);
+    TURNS.store(apart.turns() / 4, Ordering::Relaxed);
     let last = paging::map(PAGE, paging::frame(5), paging::ALL_RIGHTS) + 4096;
     paging::map(PAGE + 1, paging::frame(2), paging::ALL_RIGHTS);
     for (row, distance) in [2, 5, 3, 7].into_iter().enumerate() {
@@ -241,6 +255,8 @@ fn sixteen_bytes() {
     let started = Processors::start(NR_PROCESSORS as usize - 1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
+    let apart = Apart::keep(&processors);
+    TURNS.store(apart.turns(), Ordering::Relaxed);
     let first = (NR_UPDATES * NR_PROCESSORS / 2).wrapping_neg();
     let words = &LINES[0].0;
     words[2].store(first, Ordering::Relaxed);
@@ -254,7 +270,9 @@ fn update_after_meeting(_: u64) -> u64 {
     MEETING.wait(2, smp::RUN_MICROS);
     let mut is_ok = true;
     for _ in 0..10 {
-        is_ok &= user::call(inc_32, base(0)).is_ok();
+        // Nobody waits at meetings.
+        let mut arguments = Arguments { location: base(0), goals: [0, NR_ARRIVALS], turns: 0 };
+        is_ok &= user::call(inc_32, &raw mut arguments as u64).is_ok();
     }
     u64::from(is_ok)
 }
@@ -272,8 +290,6 @@ fn across_privilege_levels() {
     let started = Processors::start(1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
-    // Nobody waits at CPL 3.
-    ARRIVED.store(u32::MAX / 2, Ordering::Relaxed);
     let running = processors.begin(1, update_after_meeting, 0);
     check!("the processors meet", MEETING.wait(2, smp::RUN_MICROS));
     for _ in 0..NR_HERE {

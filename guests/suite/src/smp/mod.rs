@@ -10,5 +10,6 @@ mod running;
 mod shootdown;
 mod start;
 mod storm;
+mod together;
 
 pub(crate) use running::PROCESSORS;

@@ -4,7 +4,7 @@
 //! Without a fence the outcome that a store buffer explains is allowed and nothing demands it. That it is seen tells that the
 //! rounds are close enough for its absence to mean something with a fence between.
 
-use crate::smp::running::PROCESSORS;
+use crate::smp::{running::PROCESSORS, together::Apart};
 use case::{Needs, Text};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rt::{
@@ -15,9 +15,8 @@ use rt::{
 
 /// How often each processor stores and loads.
 const NR_ROUNDS: usize = 8192;
-/// How often a processor asks, in all rounds together, whether the other one is there: then it goes on without it, which is
-/// no less correct.
-const MAX_TURNS: u64 = 20_000_000;
+/// How many turns without a PAUSE take as long as one with it, about.
+const TURNS_PER_PAUSE: u64 = 32;
 
 #[repr(align(128))]
 struct Line([AtomicU32; 32]);
@@ -39,6 +38,9 @@ static READ: [[AtomicU32; NR_ROUNDS]; 2] = [const { [const { AtomicU32::new(0) }
 #[repr(C, align(128))]
 struct Arguments([AtomicU64; 8]);
 
+/// Where it is told how often it may ask for the other one, and tells what is left of that.
+const TURNS: usize = 6;
+
 static ARGUMENTS: [Arguments; 2] = [const { Arguments([const { AtomicU64::new(0) }; 8]) }; 2];
 static ROW: AtomicU64 = AtomicU64::new(0);
 
@@ -48,7 +50,7 @@ static ROW: AtomicU64 = AtomicU64::new(0);
 macro_rules! rounds {
     ($name:ident: $($store:literal),+) => {
         user_code!($name:
-            "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
+            "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15", "push rdi",
             "mov r8, [rdi]", "mov r9, [rdi + 8]", "mov r10, [rdi + 16]", "mov r11, [rdi + 24]", "mov r12, [rdi + 32]",
             "mov r13, [rdi + 40]", "mov r14, [rdi + 48]", "mov r15, [rdi + 56]", "xor ebx, ebx",
             "2:", "inc ebx", "mov eax, [r9]", "mov [r10], ebx",
@@ -57,7 +59,7 @@ macro_rules! rounds {
             "5:", "dec ebp", "jnz 5b",
             "6:", $($store,)+ "mov eax, [r9]",
             "mov [r12 + rbx * 4 - 4], eax", "cmp ebx, r13d", "jb 2b",
-            "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx", "xor eax, eax", "ret"
+            "pop rdi", "mov [rdi + 48], r14", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx", "xor eax, eax", "ret"
         );
     };
 }
@@ -90,7 +92,7 @@ fn run(_: u64) -> u64 {
     u64::from(user::call(code, core::ptr::from_ref(arguments) as u64).is_ok())
 }
 
-fn prepare(row: usize, nr_rounds: usize) {
+fn prepare(row: usize, nr_rounds: usize, turns: [u64; 2]) {
     ROW.store(row as u64, Ordering::Relaxed);
     for index in 0..2 {
         LOCATIONS[index].0[0].store(0, Ordering::Relaxed);
@@ -102,7 +104,7 @@ fn prepare(row: usize, nr_rounds: usize) {
             ROUNDS[1 - index].0.as_ptr() as u64,
             READ[index].as_ptr() as u64,
             nr_rounds as u64,
-            MAX_TURNS,
+            turns[index],
             index as u64 + 1,
         ];
         for (argument, value) in ARGUMENTS[index].0.iter().zip(values) {
@@ -111,16 +113,16 @@ fn prepare(row: usize, nr_rounds: usize) {
     }
 }
 
-/// In how many rounds neither processor saw what the other one stored, and in how many at least one did not: those began close
-/// enough.
+/// In how many rounds neither processor saw what the other one stored, and in how many both did: in all these, both ran at the
+/// same time.
 fn count(nr_rounds: usize) -> (u64, u64) {
-    let (mut neither, mut some) = (0, 0);
+    let (mut neither, mut both) = (0, 0);
     for (round, (first, second)) in (1..).zip(READ[0].iter().zip(&READ[1])).take(nr_rounds) {
         let [first, second] = [first, second].map(|read| u64::from(read.load(Ordering::Relaxed) < round));
         neither += first & second;
-        some += first | second;
+        both += u64::from(first | second == 0);
     }
-    (neither, some)
+    (neither, both)
 }
 
 /// A store is seen by the other processor before what follows a fence is loaded: in no round both read what was there before.
@@ -140,19 +142,25 @@ fn store_buffers() {
     let started = Processors::start(1);
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
+    let apart = Apart::keep(&processors);
+    let mut turns = [apart.turns() * TURNS_PER_PAUSE; 2];
+    let mut nr_close = 0;
     for (row, &(_, nr_rounds)) in CODE.iter().enumerate() {
-        prepare(row, nr_rounds);
+        prepare(row, nr_rounds, turns);
         for (index, result) in processors.on_all(run).into_iter().enumerate().take(2) {
             check_eq!("comes to its end on processor", [PROCESSORS; index], result.unwrap_or(0), 1);
         }
-        let (mut neither, mut some) = (u64::MAX, 0);
-        check!("counted", user::run(|| (neither, some) = count(nr_rounds)).is_ok());
+        turns = ARGUMENTS.each_ref().map(|arguments| arguments.0[TURNS].load(Ordering::Relaxed));
+        let (mut neither, mut both) = (u64::MAX, 0);
+        check!("counted", user::run(|| (neither, both) = count(nr_rounds)).is_ok());
         if row == 0 {
             note!("rounds without a fence", nr_rounds as u64);
-            note!("of them, at least one processor read what was there before", some);
-            note!("of them, both did", neither);
+            note!("of them, both processors read what the other one stored", both);
+            note!("of them, neither did", neither);
         } else {
             check_count!("both read what was there before", [NAMES; row], neither, 0);
+            nr_close += both;
         }
     }
+    note!("rounds with a fence in which both processors ran at the same time", nr_close);
 }

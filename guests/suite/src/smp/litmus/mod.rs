@@ -1,13 +1,14 @@
 //! Memory ordering: what several processors see of each other's stores is among what the model allows.
 //!
-//! What the model allows and sequential consistency does not is counted and told, and nothing is demanded of it.
+//! What the model allows and sequential consistency does not is counted and told, and nothing is demanded of it. Told is
+//! too how many outcomes come of no order in which one thread runs after another: so often they ran at the same time.
 
 mod buffers;
 mod model;
 mod programs;
 mod threads;
 
-use super::running::PROCESSORS;
+use super::{running::PROCESSORS, together::Apart};
 use case::Needs;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use model::{MAX_THREADS, Model, Outcome, Outcomes, outcomes};
@@ -31,9 +32,12 @@ static RESULTS: [[AtomicU64; NR_SETS]; MAX_THREADS] = [const { [const { AtomicU6
 
 /// What a thread is given, in the order in which it reads it.
 #[repr(C, align(64))]
-struct Arguments([AtomicU64; 5]);
+struct Arguments([AtomicU64; 6]);
 
-static ARGUMENTS: [Arguments; MAX_THREADS] = [const { Arguments([const { AtomicU64::new(0) }; 5]) }; MAX_THREADS];
+/// Where it is told how often it may ask for the others, and tells what is left of that.
+const TURNS: usize = 5;
+
+static ARGUMENTS: [Arguments; MAX_THREADS] = [const { Arguments([const { AtomicU64::new(0) }; 6]) }; MAX_THREADS];
 
 user_code!(
     /// Fills as many bytes as the sets have with zeros.
@@ -55,6 +59,7 @@ struct Seen {
     forbidden: u64,
     first_forbidden: u32,
     weak: u64,
+    overlapping: u64,
 }
 
 /// Sets all results against the model; at CPL 3, because they are many.
@@ -62,6 +67,7 @@ fn judge(program: usize, seen: &mut Seen) {
     let Some((_, threads)) = PROGRAMS.get(program) else { return };
     let allowed = outcomes(threads, Model::TotalStoreOrder);
     let sequential = outcomes(threads, Model::Sequential);
+    let apart = outcomes(threads, Model::OneAfterAnother);
     for (index, set) in SETS.iter().enumerate() {
         let mut registers = [[0; 2]; MAX_THREADS];
         for (registers, results) in registers.iter_mut().zip(&RESULTS).take(threads.len()) {
@@ -71,6 +77,7 @@ fn judge(program: usize, seen: &mut Seen) {
         let location = |index: usize| set.0.get(index + 1).map_or(0, |line| line[0].load(Ordering::Relaxed) as u8);
         let outcome = Outcome::new(&registers, [location(0), location(1), location(2)]);
         count(outcome, &allowed, &sequential, seen);
+        seen.overlapping += u64::from(apart.position(outcome).is_none());
     }
 }
 
@@ -90,7 +97,11 @@ fn run_programs(nr_threads: usize) {
     let started = Processors::start(nr_threads - 1);
     check!("processors start", started.is_ok());
     let Ok(processors) = started else { return };
-    let mut nr_weak = 0;
+    let apart = Apart::keep(&processors);
+    for arguments in &ARGUMENTS {
+        arguments.0[TURNS].store(apart.turns(), Ordering::Relaxed);
+    }
+    let (mut nr_weak, mut nr_overlapping) = (0, 0);
     for (program, (_, threads)) in PROGRAMS.iter().enumerate() {
         if threads.len() != nr_threads {
             continue;
@@ -120,8 +131,10 @@ fn run_programs(nr_threads: usize) {
         check_count!("forbidden outcomes", [NAMES; program], seen.forbidden, 0);
         check_eq!("first forbidden outcome", [NAMES; program], seen.first_forbidden, 0);
         nr_weak += seen.weak;
+        nr_overlapping += seen.overlapping;
     }
     note!("outcomes that sequential consistency forbids", nr_weak);
+    note!("outcomes of threads that ran at the same time", nr_overlapping);
 }
 
 /// Programs of two threads observe only what the model of memory ordering allows.

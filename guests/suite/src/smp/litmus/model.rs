@@ -87,6 +87,8 @@ pub(crate) enum Model {
     TotalStoreOrder,
     /// Sequential consistency: stores take effect at once.
     Sequential,
+    /// The same, and a thread that has begun comes to its end before another one begins.
+    OneAfterAnother,
 }
 
 #[derive(Clone, Copy)]
@@ -114,6 +116,8 @@ pub(crate) fn outcomes(threads: &Threads, model: Model) -> Outcomes {
 
 fn explore(threads: &Threads, model: Model, machine: &Machine, outcomes: &mut Outcomes) {
     let mut is_over = true;
+    let begun = threads.iter().zip(machine.next).position(|(ops, next)| (1..ops.len()).contains(&next));
+    let only = begun.filter(|_| model == Model::OneAfterAnother);
     for (thread, ops) in threads.iter().enumerate() {
         if machine.nr_stores[thread] != 0 {
             is_over = false;
@@ -126,6 +130,9 @@ fn explore(threads: &Threads, model: Model, machine: &Machine, outcomes: &mut Ou
         }
         let Some(&op) = ops.get(machine.next[thread]) else { continue };
         is_over = false;
+        if only.is_some_and(|only| only != thread) {
+            continue;
+        }
         if let Some(mut after) = step(machine, thread, op, model) {
             after.next[thread] += 1;
             explore(threads, model, &after, outcomes);
@@ -141,7 +148,7 @@ fn step(machine: &Machine, thread: usize, op: Op, model: Model) -> Option<Machin
     let mut after = *machine;
     let pending = machine.nr_stores[thread];
     match op {
-        Op::Write(location, value) if model == Model::Sequential => after.memory[location] = value,
+        Op::Write(location, value) if model != Model::TotalStoreOrder => after.memory[location] = value,
         Op::Write(location, value) => {
             *after.stores[thread].get_mut(pending)? = (location, value);
             after.nr_stores[thread] += 1;

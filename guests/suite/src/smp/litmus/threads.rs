@@ -1,7 +1,7 @@
 //! The programs as instructions: each thread runs its part once for each of many sets of locations.
 //!
-//! All threads walk along the sets in the same order. They meet at each one, but not for long: the model holds for any
-//! timing, and a processor may not be running at all.
+//! All threads walk along the sets in the same order. They meet at each one, as long as their turns last: the model holds
+//! for any timing, and a processor may not be running at all.
 
 use super::programs::programs;
 use rt::user_code;
@@ -48,18 +48,20 @@ macro_rules! text {
 macro_rules! thread {
     ($thread:ident $([$($op:tt)+])+) => {
         user_code!($thread:
-            "push rbx", "push r12", "push r13", "push r14",
-            // The set, where results go, how many sets, how many threads, and a mask of how long to wait before each.
+            "push rbx", "push r12", "push r13", "push r14", "push r15",
+            // The set, where results go, how many sets, how many threads, a mask of how long to wait before each, and how
+            // often to ask whether the others are there, which what is left of is kept for the next program.
             "mov rsi, [rdi]", "mov rcx, [rdi + 8]", "mov r11, [rdi + 16]", "mov r13, [rdi + 24]", "mov r14, [rdi + 32]",
+            "mov r15, [rdi + 40]",
             "2:", "lea r8, [rsi + 64]", "lea r9, [rsi + 128]", "lea r10, [rsi + 192]",
-            "lock inc dword ptr [rsi]", "mov r12d, 300",
-            "3:", "cmp [rsi], r13d", "jae 4f", "pause", "dec r12d", "jnz 3b",
+            "lock inc dword ptr [rsi]",
+            "3:", "cmp [rsi], r13d", "jae 4f", "pause", "dec r15", "jns 3b", "xor r15d, r15d",
             "4:", "mov r12, r11", "and r12, r14", "jz 6f",
             "5:", "dec r12", "jnz 5b",
             "6:", "xor eax, eax", "xor ebx, ebx",
             $(text!($($op)+),)+
             "mov [rcx], eax", "mov [rcx + 4], ebx", "add rcx, 8", "add rsi, 256", "dec r11", "jnz 2b",
-            "pop r14", "pop r13", "pop r12", "pop rbx", "xor eax, eax", "ret"
+            "mov [rdi + 40], r15", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbx", "xor eax, eax", "ret"
         );
     };
 }
