@@ -2,6 +2,8 @@
 //!
 //! Source: SDM vol. 3C, "The Extended Page Table Mechanism (EPT)".
 
+pub mod window;
+
 use super::{Guest, control::secondary, field, instruction};
 use crate::{Outcome, mmio, tables::Shared};
 
@@ -137,6 +139,17 @@ impl Ept {
         match self.entry_address(level, address) {
             0 => {}
             at => mmio::write_u64(at, entry),
+        }
+    }
+
+    /// Sets bits in every entry of the identity map, on all levels: flags, or a user's right to execute.
+    pub fn set_everywhere(&self, bits: u64) {
+        let own = (0..NR_TABLES).flat_map(|index| (0..512).map(move |entry| table(index) + entry * 8));
+        for at in own {
+            match mmio::read_u64(at) {
+                0 => {}
+                entry => mmio::write_u64(at, entry | bits),
+            }
         }
     }
 
