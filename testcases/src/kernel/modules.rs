@@ -127,7 +127,7 @@ fn read(path: &Path) -> Result<Vec<u8>, KernelError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{version::testing, *};
 
     #[test]
     fn modules_are_found_at_any_depth_and_links_are_not_followed() {
@@ -147,6 +147,39 @@ mod tests {
         fs::write(folder.path().join("kvm-amd.ko"), "text").unwrap();
         let error = find(folder.path(), "6.1").unwrap_err().to_string();
         assert!(error.contains("kvm-amd.ko is no kernel module"), "{error}");
+    }
+
+    #[test]
+    fn modules_come_behind_those_that_they_use() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, uses) in [("kvm-amd", &["kvm", "ccp"][..]), ("ccp", &["rng-core"]), ("rng-core", &[]), ("kvm", &[])]
+        {
+            fs::write(folder.path().join(format!("{name}.ko")), testing::module("6.1", uses, &["npt:int"])).unwrap();
+        }
+        let order = find(folder.path(), "6.1").unwrap();
+        let names: Vec<_> = order.0.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["kvm", "rng_core", "ccp", "kvm_amd"]);
+        fs::remove_file(folder.path().join("rng-core.ko")).unwrap();
+        let error = find(folder.path(), "6.1").unwrap_err().to_string();
+        assert!(error.contains("has no module `rng_core`"), "{error}");
+    }
+
+    #[test]
+    fn modules_of_another_kernel_are_told_with_both_releases() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("kvm-amd.ko"), testing::module("6.1.0-53-amd64", &[], &[])).unwrap();
+        let error = find(folder.path(), "7.2.13+deb14-amd64").unwrap_err().to_string();
+        let expected = "is a module for Linux 6.1.0-53-amd64, but the kernel is 7.2.13+deb14-amd64; give its own with `modules=DIR`";
+        assert!(error.ends_with(expected), "{error}");
+    }
+
+    #[test]
+    fn modules_that_use_each_other_in_a_circle_are_no_endless_loop() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, uses) in [("kvm-amd", ["kvm"]), ("kvm", ["kvm-amd"])] {
+            fs::write(folder.path().join(format!("{name}.ko")), testing::module("6.1", &uses, &[])).unwrap();
+        }
+        assert!(matches!(find(folder.path(), "6.1"), Err(KernelError::MissingModule { .. })));
     }
 
     #[test]

@@ -63,10 +63,55 @@ pub(super) fn of_module(bytes: &[u8]) -> Option<ModuleFacts> {
     Some(facts)
 }
 
+/// Modules that were never built, for tests.
+#[cfg(test)]
+pub(super) mod testing {
+    /// An ELF file with a section that tells these facts, and nothing else.
+    pub(in crate::kernel) fn module(release: &str, uses: &[&str], parameters: &[&str]) -> Vec<u8> {
+        const HEADER_SIZE: usize = 64;
+        const SECTION_SIZE: usize = 64;
+        let parameters: String = parameters.iter().map(|parameter| format!("parmtype={parameter}\0")).collect();
+        let facts = format!("vermagic={release} SMP mod_unload\0depends={}\0{parameters}", uses.join(","));
+        let names = b"\0.modinfo\0.shstrtab\0";
+        let facts_at = HEADER_SIZE + 3 * SECTION_SIZE;
+        let section = |name: u32, kind: u32, at: usize, size: usize| {
+            let [at, size] = [at, size].map(|number| (number as u64).to_le_bytes());
+            let numbers = [name.to_le_bytes(), kind.to_le_bytes()].concat();
+            [numbers, vec![0; 16], at.to_vec(), size.to_vec(), vec![0; 24]].concat()
+        };
+        // e_type ET_REL, e_machine EM_X86_64, e_version 1; sections stand behind the header.
+        let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\x3e\0\x01\0\0\0".to_vec();
+        bytes.resize(40, 0);
+        bytes.extend((HEADER_SIZE as u64).to_le_bytes());
+        // e_flags in two halves, e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx.
+        for half in [0, 0, HEADER_SIZE, 0, 0, SECTION_SIZE, 3, 2] {
+            bytes.extend((half as u16).to_le_bytes());
+        }
+        bytes.extend([0; SECTION_SIZE]);
+        bytes.extend(section(1, 1, facts_at, facts.len()));
+        bytes.extend(section(10, 3, facts_at + facts.len(), names.len()));
+        bytes.extend(facts.bytes());
+        bytes.extend(names);
+        bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_module_tells_its_release_what_it_uses_and_its_parameters() {
+        let module = testing::module("6.1.0-53-amd64", &["kvm", "ccp"], &["npt:int", "nested:int"]);
+        let strings = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+        let expected = ModuleFacts {
+            release: "6.1.0-53-amd64".to_owned(),
+            uses: strings(["kvm", "ccp"]),
+            parameters: strings(["npt", "nested"]),
+        };
+        assert_eq!(of_module(&module), Some(expected));
+    }
 
     fn kernel(pointer: u16, text: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 0x1000];

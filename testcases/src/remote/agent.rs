@@ -36,11 +36,15 @@ pub enum AgentError {
 
 /// Greets the harness and serves it until the line ends. If something is missing, it answers every request with that.
 ///
-/// `remarks` is what went wrong before and is not needed.
+/// `remarks` is what went wrong before and is not needed; `panics_in` is the id of a case in which the kernel is to panic.
 ///
 /// # Errors
 /// [`AgentError`].
-pub fn serve(mut line: impl Read + Write, remarks: Result<Vec<String>, String>) -> Result<(), AgentError> {
+pub fn serve(
+    mut line: impl Read + Write,
+    remarks: Result<Vec<String>, String>,
+    panics_in: Option<&str>,
+) -> Result<(), AgentError> {
     let opened = remarks.and_then(|remarks| Ok((remarks, open()?)));
     let subject = match opened {
         Ok((remarks, (image, vmm))) => {
@@ -58,6 +62,9 @@ pub fn serve(mut line: impl Read + Write, remarks: Result<Vec<String>, String>) 
     loop {
         while let Some(payload) = decoder.next_payload()? {
             let request: Request = serde_json::from_slice(&payload)?;
+            if matches!(&request, Request::Case { id, .. } if panics_in == Some(id)) {
+                super::init::panic_kernel()?;
+            }
             let answer = match &subject {
                 Ok((image, vmm)) => answer(image, vmm, &request),
                 Err(text) => Answer::Failed { text: text.clone() },

@@ -29,6 +29,14 @@ pub struct Module {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModuleList(pub Vec<Module>);
 
+/// A word of the kernel's command line, and behind it the id of a case in which the kernel panics: for tests of what the
+/// harness makes of it, with `append=` behind the kernel's name.
+pub const PANIC_WORD: &str = "vmproof.panic_in=";
+/// What is written to it is done as if it had been typed with the SysRq key ("Linux Magic System Request Key Hacks").
+const SYSRQ: &str = "/proc/sysrq-trigger";
+/// "Crash": the kernel panics.
+const SYSRQ_CRASH: &str = "c";
+
 /// What marks an optional module in the file.
 const OPTIONAL: &str = "optional";
 const REQUIRED: &str = "required";
@@ -79,6 +87,20 @@ pub fn mount_all() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The case of [`PANIC_WORD`], if the kernel's command line has one.
+pub fn case_to_panic_in() -> Option<String> {
+    let words = fs::read_to_string("/proc/cmdline").ok()?;
+    words.split_whitespace().find_map(|word| word.strip_prefix(PANIC_WORD)).map(str::to_owned)
+}
+
+/// Makes the kernel panic.
+///
+/// # Errors
+/// A kernel without the SysRq key.
+pub fn panic_kernel() -> io::Result<()> {
+    fs::write(SYSRQ, SYSRQ_CRASH)
 }
 
 /// Loads the modules of the list; returns what went wrong with optional ones.
