@@ -1,5 +1,7 @@
 //! VMX: the guest as a hypervisor of its own.
 
+mod apic_accesses;
+mod apic_task_priority;
 mod bitmaps;
 mod capabilities;
 mod capability_model;
@@ -15,14 +17,30 @@ mod ept_modes;
 mod ept_permissions;
 mod ept_pointers;
 mod ept_walks;
+mod events_gates;
+mod events_injection;
+mod events_model;
+mod events_vectoring;
+mod events_windows;
 mod exceptions;
+mod exit_control_bits;
+mod exit_control_model;
+mod exit_forms;
+mod exit_information;
 mod exit_model;
+mod exit_msr_maps;
+mod exit_registers;
+mod exit_slots;
+mod exit_strings;
 mod exits;
 mod failures;
 mod field_model;
 mod fields;
+mod functions;
 mod instructions;
 mod life_cycle;
+mod msr_lists;
+mod preemption;
 
 use rt::{
     Outcome, check_outcome,
