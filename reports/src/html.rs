@@ -5,6 +5,7 @@
 
 use crate::{
     coverage::{CoverageRow, Table},
+    exits,
     model::{Case, Check, FeatureRow, Report, Subject, Verdict},
     set_ups::{self, Difference},
     standing::{Standing, or_nothing},
@@ -29,6 +30,8 @@ struct Page<'a> {
     differences: Vec<DifferenceView>,
     /// One a mode; none if nothing was cross-checked.
     coverage: Vec<CoverageView>,
+    /// Exits and rules of nested virtualization; none if no such case was run.
+    exits: Vec<ExitsView>,
     /// Names of all verdicts, for the legend.
     verdicts: &'a [Verdict],
 }
@@ -66,6 +69,22 @@ struct CoverageLine {
     is_sum: bool,
     /// One a column; no piece where there is no such form.
     cells: Vec<Vec<Piece>>,
+}
+
+/// Exits of one manual, or rules of one feature.
+struct ExitsView {
+    title: &'static str,
+    tally: String,
+    lines: Vec<ExitLine>,
+}
+
+struct ExitLine {
+    number: String,
+    name: String,
+    standing: &'static str,
+    is_covered: bool,
+    subjects: String,
+    by: String,
 }
 
 /// The forms of one result: a piece of a bar.
@@ -160,8 +179,22 @@ fn page(report: &Report) -> Page<'static> {
         setups: set_ups::names(report).into_iter().map(|name| one_line(name).into_owned()).collect(),
         differences: set_ups::differences(report).iter().map(difference_view).collect(),
         coverage: Table::by_mode(&report.coverage).into_iter().map(coverage_view).collect(),
+        exits: exits::groups(report).into_iter().map(exits_view).collect(),
         verdicts: Verdict::ALL,
     }
+}
+
+fn exits_view(group: exits::Group) -> ExitsView {
+    let tally: Vec<_> = group.tally().iter().map(|(standing, nr)| format!("{nr} {}", standing.name())).collect();
+    let line = |line: exits::Line| ExitLine {
+        number: line.number,
+        name: one_line(&line.name).into_owned(),
+        standing: line.standing.name(),
+        is_covered: line.standing == exits::Standing::Covered,
+        subjects: one_line(&line.subjects.join(", ")).into_owned(),
+        by: one_line(&line.by).into_owned(),
+    };
+    ExitsView { title: group.title, tally: tally.join(", "), lines: group.lines.into_iter().map(line).collect() }
 }
 
 fn difference_view(found: &Difference<'_>) -> DifferenceView {

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod coverage;
+pub mod exits;
 pub mod gate;
 pub mod html;
 pub mod json;

@@ -1,9 +1,15 @@
 //! `cargo xtask list`: the cases, and why some would be skipped.
 
 use crate::{image, setups};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
-use std::{collections::BTreeSet, io::Write as _, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 use testcases::{
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
@@ -17,6 +23,7 @@ use testcases::{
   cargo xtask list                      every case with its feature and rule
   cargo xtask list paging --subject vmm the cases of an area, and why one would be skipped there
   cargo xtask list apic --interrupts user
+  cargo xtask list --coverage           exits and rules of nested virtualization that the last run has tried
   cargo xtask list --json               the same for programs: {\"cases\": [{\"id\": …, …}]}")]
 pub(crate) struct Arguments {
     /// Cases by id or part of it, by pattern with `*`, by area or by feature; all if none is given
@@ -30,11 +37,24 @@ pub(crate) struct Arguments {
     /// JSON instead of a table
     #[arg(long)]
     json: bool,
+    /// Instead of cases: which exits and rules of nested virtualization a run has tried, by its report.json
+    #[arg(
+        long,
+        value_name = "REPORT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "target/report/report.json",
+        conflicts_with_all = ["filter", "subject", "interrupts", "json"]
+    )]
+    coverage: Option<PathBuf>,
     #[command(flatten)]
     image: image::Choice,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &arguments.coverage {
+        return list_coverage(path);
+    }
     let image = arguments.image.open()?;
     select::check_needs(&image.catalog, subjects::offerable())?;
     let subject = arguments.subject.as_deref().map(|name| Opened::open(name, &image)).transpose()?;
@@ -42,6 +62,26 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let text = if arguments.json { as_json(&cases, subject.as_ref())? } else { as_table(&cases, subject.as_ref())? };
     // A reader that has seen enough closes the pipe: that is not a failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists exits and rules by the report of a run.
+fn list_coverage(path: &Path) -> anyhow::Result<ExitCode> {
+    let report = reports::json::read_file(path).with_context(|| {
+        format!(
+            "no run to judge by; `cargo xtask test vmx svm` makes one, and `--coverage={}` reads it",
+            path.display()
+        )
+    })?;
+    let groups = reports::exits::groups(&report);
+    if groups.is_empty() {
+        bail!(
+            "{} has no case of nested virtualization; run `cargo xtask test vmx svm --subject bochs,bochs-amd`",
+            path.display()
+        );
+    }
+    // A reader that has seen enough closes the pipe: that is not a failure.
+    let _ = std::io::stdout().write_all(reports::exits::to_text(&groups).as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,9 @@
 macro_rules! numbers {
     ($($name:ident = $number:literal;)*) => {
         $(#[doc = concat!("Number ", $number, ".")] pub const $name: u32 = $number;)*
+
+        /// All of them, with their names.
+        pub const ALL: &[(u32, &str)] = &[$(($number, stringify!($name))),*];
     };
 }
 
