@@ -26,6 +26,7 @@ fn run() -> anyhow::Result<()> {
     init::mount_all().context("failed to mount a file system")?;
     let remarks = init::load_modules(Path::new(MODULES_PATH));
     let line = init::open_line(Path::new(LINE_PATH)).context("failed to open the second serial port")?;
-    agent::serve(&line, remarks, init::case_to_panic_in().as_deref())?;
+    let panics_in = init::case_to_panic_in()?;
+    agent::serve(&line, remarks, panics_in.as_deref())?;
     Ok(())
 }

@@ -90,9 +90,15 @@ pub fn mount_all() -> io::Result<()> {
 }
 
 /// The case of [`PANIC_WORD`], if the kernel's command line has one.
-pub fn case_to_panic_in() -> Option<String> {
-    let words = fs::read_to_string("/proc/cmdline").ok()?;
-    words.split_whitespace().find_map(|word| word.strip_prefix(PANIC_WORD)).map(str::to_owned)
+///
+/// # Errors
+/// Those of reading the command line, and a word without a case.
+pub fn case_to_panic_in() -> io::Result<Option<String>> {
+    let words = fs::read_to_string("/proc/cmdline")?;
+    match words.split_whitespace().find_map(|word| word.strip_prefix(PANIC_WORD)) {
+        Some("") => Err(io::Error::other(format!("`{PANIC_WORD}` names no case"))),
+        found => Ok(found.map(str::to_owned)),
+    }
 }
 
 /// Makes the kernel panic.
