@@ -6,6 +6,19 @@ mod bitmaps;
 mod capabilities;
 mod capability_model;
 mod control_registers;
+mod entry_controls;
+mod entry_data_segment_rights;
+mod entry_events;
+mod entry_host;
+mod entry_msrs;
+mod entry_random;
+mod entry_registers;
+mod entry_segment_limits;
+mod entry_segment_rights;
+mod entry_segments;
+mod entry_segments_by_mode;
+mod entry_state;
+mod entry_walk;
 mod ept_access;
 mod ept_events;
 mod ept_flags;
@@ -38,13 +51,14 @@ mod field_model;
 mod fields;
 mod functions;
 mod instructions;
+mod legality;
 mod life_cycle;
 mod msr_lists;
 mod preemption;
 
 use rt::{
     Outcome, check_outcome,
-    vmx::{Enabled, Guest, field, reason},
+    vmx::{Enabled, Guest, control, field, reason},
 };
 
 /// Runs `body` in VMX root operation; where that cannot be entered, that is the case's failure.
