@@ -40,6 +40,8 @@ pub enum Flow {
     /// The guest goes on, and KVM is told that this vCPU was paused (KVM_KVMCLOCK_CTRL): the next time that it looks at its
     /// clock, it finds a flag. KVM refuses that of a vCPU whose clock is off, which is the guest's affair.
     TellPaused,
+    /// The guest goes on, after pin LINT1 of this vCPU's local APIC was raised and lowered.
+    PulseLint1,
     /// The run ends. A device of your own gives [`StopReason::DeviceStopped`].
     Stop(StopReason),
 }
@@ -172,7 +174,7 @@ impl Bus {
 fn each<T>(values: impl Iterator<Item = T>, mut access: impl FnMut(T) -> Flow) -> Flow {
     values.fold(Flow::Continue, |flow, value| match access(value) {
         stop @ Flow::Stop(_) if !matches!(flow, Flow::Stop(_)) => stop,
-        Flow::TellPaused if flow == Flow::Continue => Flow::TellPaused,
+        told @ (Flow::TellPaused | Flow::PulseLint1) if flow == Flow::Continue => told,
         _ => flow,
     })
 }

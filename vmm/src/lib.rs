@@ -40,6 +40,7 @@ mod injection;
 pub mod interrupts;
 mod irqchip;
 pub mod layout;
+mod lint1;
 mod memory;
 mod observer;
 mod platform;

@@ -7,6 +7,7 @@ use crate::{
     bus::{Bus, Flow},
     control::{Control, Registration},
     injection::Injector,
+    lint1,
     memory::GuestMemory,
     observer::{CpuView, Exit, ExitObserver},
     platform::{Failure, Platform, Request},
@@ -131,6 +132,18 @@ impl<'a> Runner<'a> {
         Ok(Readiness::Ready)
     }
 
+    fn pulse_lint1(&mut self) -> Step {
+        if let Some(platform) = self.platform.filter(|platform| platform.has_local_apics()) {
+            return platform.pulse_lint1(self.index).into();
+        }
+        match lint1::pulse(self.vcpu) {
+            Ok(true) => self.unfinished.injector.expect_nmi(),
+            Ok(false) => {}
+            Err(reason) => return Step::Stop(reason),
+        }
+        Step::Continue
+    }
+
     /// Does what is left of a WRMSR that this VMM took.
     fn complete_write(&self, platform: &Platform, (msr, value): (u32, u64)) -> Result<(), StopReason> {
         match msr {
@@ -180,11 +193,16 @@ impl<'a> Runner<'a> {
                 self.data.extend_from_slice(data);
                 let flow = bus.write_port(port, size, data, memory);
                 let count = (data.len() / size) as u32;
-                if flow == Flow::TellPaused {
-                    // It is refused where the guest has no such clock.
-                    let _ = self.vcpu.kvmclock_ctrl();
-                }
-                (Exit::PioOut { port, size: size as u8, count, data: &self.data }, flow.into())
+                let step = match flow {
+                    Flow::TellPaused => {
+                        // It is refused where the guest has no such clock.
+                        let _ = self.vcpu.kvmclock_ctrl();
+                        Step::Continue
+                    }
+                    Flow::PulseLint1 => self.pulse_lint1(),
+                    flow => flow.into(),
+                };
+                (Exit::PioOut { port, size: size as u8, count, data: &self.data }, step)
             }
             Ok(VcpuExit::IoIn(port, data)) => {
                 let size = page.port_access_size();
@@ -317,7 +335,7 @@ impl From<Flow> for Step {
     fn from(flow: Flow) -> Self {
         match flow {
             // Of an access by port, the only one that is told; see `Runner::step`.
-            Flow::Continue | Flow::TellPaused => Self::Continue,
+            Flow::Continue | Flow::TellPaused | Flow::PulseLint1 => Self::Continue,
             Flow::Stop(reason) => Self::Stop(reason),
         }
     }

@@ -117,6 +117,8 @@ pub enum Command {
     MoveTo(u32),
     /// Runs it on any again.
     MoveAnywhere,
+    /// Raises and lowers pin LINT1 of this processor's local APIC.
+    PulseLint1,
 }
 
 /// Has the host do it; it is done when this returns. False if the host's kernel refused.
@@ -127,6 +129,7 @@ pub fn command(command: Command) -> bool {
         Command::SetClockForward(micros) => (3, micros),
         Command::MoveTo(processor) => (4, processor),
         Command::MoveAnywhere => (5, 0),
+        Command::PulseLint1 => (6, 0),
     };
     port::write_u32(CONTROL_ARGUMENT, argument);
     port::write_u32(CONTROL_COMMAND, number);

@@ -21,6 +21,7 @@
 //! | 3 | sets KVM's clock forward by so many microseconds (KVM_SET_CLOCK) |
 //! | 4 | lets this processor run on the host's processor of that number alone |
 //! | 5 | lets it run on all of them |
+//! | 6 | raises and lowers pin LINT1 of this processor's local APIC |
 
 #![expect(unsafe_code, reason = "the raw clock and a thread's processors have no safe wrapper among our dependencies")]
 // UNSAFETY: one clock_gettime with a structure on the stack, and calls about the calling thread's processors likewise.
@@ -60,6 +61,7 @@ mod command {
     pub(super) const SET_CLOCK_FORWARD: u32 = 3;
     pub(super) const MOVE_TO: u32 = 4;
     pub(super) const MOVE_ANYWHERE: u32 = 5;
+    pub(super) const PULSE_LINT1: u32 = 6;
 }
 
 /// Bits of the line register.
@@ -120,6 +122,7 @@ impl Signals {
                 Ok(())
             }
             command::TELL_PAUSED => return Flow::TellPaused,
+            command::PULSE_LINT1 => return Flow::PulseLint1,
             command::SET_CLOCK_FORWARD => match &self.interrupts {
                 Some(interrupts) => interrupts.set_clock_forward(u64::from(self.argument) * 1_000),
                 None => Err(io::Error::from_raw_os_error(libc::ENODEV)),
@@ -310,6 +313,7 @@ mod tests {
         assert_eq!(execute(3_000, command::PAUSE), (Flow::Continue, 0));
         assert!(begin.elapsed() >= Duration::from_millis(3));
         assert_eq!(execute(0, command::TELL_PAUSED), (Flow::TellPaused, 0));
+        assert_eq!(execute(0, command::PULSE_LINT1), (Flow::PulseLint1, 0));
         assert_eq!(execute(1, command::SET_CLOCK_FORWARD), (Flow::Continue, libc::ENODEV));
         assert_eq!(execute(u32::MAX, command::MOVE_TO), (Flow::Continue, libc::EINVAL));
         assert_eq!(execute(0, command::MOVE_ANYWHERE), (Flow::Continue, 0));

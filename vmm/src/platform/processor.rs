@@ -34,6 +34,18 @@ impl Platform {
         }
     }
 
+    /// Raises and lowers pin LINT1 of the vCPU's local APIC.
+    pub(crate) fn pulse_lint1(&self, vcpu: u8) -> Result<(), Failure> {
+        const LINT1: u8 = 1;
+        self.access(|state, now| {
+            if let Some(apic) = state.local_apic(vcpu) {
+                apic.set_pin(now, LINT1, true);
+                apic.set_pin(now, LINT1, false);
+            }
+            state.carry(now)
+        })
+    }
+
     /// Reads a register, if the address is in the page of this vCPU's local APIC.
     pub(crate) fn read_apic(&self, vcpu: u8, address: u64, data: &mut [u8]) -> Option<Result<(), Failure>> {
         let size = data.len().min(8);

@@ -6,3 +6,4 @@ mod pins;
 mod reconfiguration;
 mod registers;
 mod table;
+mod virtual_wire;

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod delivery;
+mod lint1;
 mod priority;
 mod return_to_cpl_3;
 

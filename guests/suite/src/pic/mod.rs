@@ -7,5 +7,7 @@ mod initialization;
 pub(crate) mod lines;
 mod model;
 mod script;
+mod spurious;
+mod spurious_model;
 mod walk;
 mod walks;
