@@ -27,19 +27,24 @@ const VARIABLE: &str = "VMPROOF_KERNEL";
 /// Time limit of a case, which is more than any here takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// A test that needs no kernel.
+type Pure = fn() -> Result<(), Failed>;
+/// A test that boots the kernel of this name.
+type Booting = fn(&str) -> Result<(), Failed>;
+
 fn main() {
     let arguments = Arguments::from_args();
     let kernel = std::env::var(VARIABLE).ok().filter(|kernel| !kernel.is_empty());
     if kernel.is_none() {
         eprintln!("{VARIABLE} is not set: the tests that boot a kernel are ignored; set it to a bzImage or a package");
     }
-    let pure: [(&str, fn() -> Result<(), Failed>); 4] = [
+    let pure: [(&str, Pure); 4] = [
         ("a_file_that_is_no_kernel_is_told_with_what_would_be_one", no_kernel),
         ("a_missing_qemu_is_named_with_what_to_type", qemu_missing),
         ("a_program_that_does_not_say_its_version_is_refused", qemu_unknown),
         ("options_that_are_none_are_told_with_those_there_are", options_unknown),
     ];
-    let booting: [(&str, fn(&str) -> Result<(), Failed>); 4] = [
+    let booting: [(&str, Booting); 4] = [
         ("a_kernel_without_kvm_is_told", without_kvm),
         ("an_init_that_dies_is_told_with_its_words", dying_init),
         ("a_panic_is_the_crash_of_the_case_that_was_on", panic_in_mid_run),
