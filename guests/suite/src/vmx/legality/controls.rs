@@ -202,7 +202,7 @@ rules! {
             "four levels": |_, v| v,
         }
         illegal {
-            "length - 1 is 0": |_, v| v & !0x38 | 0 << 3,
+            "length - 1 is 0": |_, v| v & !0x38,
             "length - 1 is 1": |_, v| v & !0x38 | 1 << 3,
             "length - 1 is 2": |_, v| v & !0x38 | 2 << 3,
             "length - 1 is 5": |_, v| v & !0x38 | 5 << 3,

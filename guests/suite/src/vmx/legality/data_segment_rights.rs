@@ -16,7 +16,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
             "type 6": |_, v| v & !0xf | 6,
@@ -60,7 +60,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
             "type 6": |_, v| v & !0xf | 6,
@@ -104,7 +104,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
             "type 6": |_, v| v & !0xf | 6,
@@ -148,7 +148,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
             "type 6": |_, v| v & !0xf | 6,
@@ -189,10 +189,10 @@ rules! {
             "code, DPL 3": |_, _| 0xc0fb,
         }
         illegal {
-            "data, DPL 0": |_, _| 0xc093 | 0 << 5,
+            "data, DPL 0": |_, _| 0xc093,
             "data, DPL 1": |_, _| 0xc093 | 1 << 5,
             "data, DPL 2": |_, _| 0xc093 | 2 << 5,
-            "code, DPL 0": |_, _| 0xc09b | 0 << 5,
+            "code, DPL 0": |_, _| 0xc09b,
             "code, DPL 1": |_, _| 0xc09b | 1 << 5,
             "code, DPL 2": |_, _| 0xc09b | 2 << 5,
         };
@@ -204,10 +204,10 @@ rules! {
             "code, DPL 3": |_, _| 0xc0fb,
         }
         illegal {
-            "data, DPL 0": |_, _| 0xc093 | 0 << 5,
+            "data, DPL 0": |_, _| 0xc093,
             "data, DPL 1": |_, _| 0xc093 | 1 << 5,
             "data, DPL 2": |_, _| 0xc093 | 2 << 5,
-            "code, DPL 0": |_, _| 0xc09b | 0 << 5,
+            "code, DPL 0": |_, _| 0xc09b,
             "code, DPL 1": |_, _| 0xc09b | 1 << 5,
             "code, DPL 2": |_, _| 0xc09b | 2 << 5,
         };
@@ -219,10 +219,10 @@ rules! {
             "code, DPL 3": |_, _| 0xc0fb,
         }
         illegal {
-            "data, DPL 0": |_, _| 0xc093 | 0 << 5,
+            "data, DPL 0": |_, _| 0xc093,
             "data, DPL 1": |_, _| 0xc093 | 1 << 5,
             "data, DPL 2": |_, _| 0xc093 | 2 << 5,
-            "code, DPL 0": |_, _| 0xc09b | 0 << 5,
+            "code, DPL 0": |_, _| 0xc09b,
             "code, DPL 1": |_, _| 0xc09b | 1 << 5,
             "code, DPL 2": |_, _| 0xc09b | 2 << 5,
         };
@@ -234,10 +234,10 @@ rules! {
             "code, DPL 3": |_, _| 0xc0fb,
         }
         illegal {
-            "data, DPL 0": |_, _| 0xc093 | 0 << 5,
+            "data, DPL 0": |_, _| 0xc093,
             "data, DPL 1": |_, _| 0xc093 | 1 << 5,
             "data, DPL 2": |_, _| 0xc093 | 2 << 5,
-            "code, DPL 0": |_, _| 0xc09b | 0 << 5,
+            "code, DPL 0": |_, _| 0xc09b,
             "code, DPL 1": |_, _| 0xc09b | 1 << 5,
             "code, DPL 2": |_, _| 0xc09b | 2 << 5,
         };

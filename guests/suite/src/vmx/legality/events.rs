@@ -28,7 +28,7 @@ rules! {
             "software exception": |_, _| VALID | 6 << 8 | 3,
         }
         illegal {
-            "type 1, vector 0": |_, _| VALID | 1 << 8 | 0,
+            "type 1, vector 0": |_, _| VALID | 1 << 8,
             "type 1, vector 2": |_, _| VALID | 1 << 8 | 2,
             "type 1, vector 6": |_, _| VALID | 1 << 8 | 6,
             "type 1, vector 32": |_, _| VALID | 1 << 8 | 32,
@@ -42,7 +42,7 @@ rules! {
         };
     HARDWARE_EXCEPTION_VECTOR: Failure::Controls, SECTION, ENTRY_INTERRUPTION, LONG;
         legal {
-            "0": |_, _| VALID | 3 << 8 | 0,
+            "0": |_, _| VALID | 3 << 8,
             "1": |_, _| VALID | 3 << 8 | 1,
             "3": |_, _| VALID | 3 << 8 | 3,
             "4": |_, _| VALID | 3 << 8 | 4,
@@ -101,7 +101,7 @@ rules! {
     ERROR_CODE_OF_OTHER_EXCEPTIONS: Failure::Controls, SECTION, ENTRY_INTERRUPTION, LONG;
         when(|f| !f.error_codes_are_free())
         illegal {
-            "with, vector 0": |_, _| VALID | ERROR | 3 << 8 | 0,
+            "with, vector 0": |_, _| VALID | ERROR | 3 << 8,
             "with, vector 1": |_, _| VALID | ERROR | 3 << 8 | 1,
             "with, vector 3": |_, _| VALID | ERROR | 3 << 8 | 3,
             "with, vector 4": |_, _| VALID | ERROR | 3 << 8 | 4,
@@ -117,8 +117,8 @@ rules! {
     ERROR_CODE_FREE: Failure::Controls, SECTION, ENTRY_INTERRUPTION, LONG;
         when(|f| f.error_codes_are_free())
         legal {
-            "without, vector 0": |_, _| VALID | 3 << 8 | 0,
-            "with, vector 0": |_, _| VALID | ERROR | 3 << 8 | 0,
+            "without, vector 0": |_, _| VALID | 3 << 8,
+            "with, vector 0": |_, _| VALID | ERROR | 3 << 8,
             "without, vector 1": |_, _| VALID | 3 << 8 | 1,
             "with, vector 1": |_, _| VALID | ERROR | 3 << 8 | 1,
             "without, vector 3": |_, _| VALID | 3 << 8 | 3,
@@ -167,8 +167,8 @@ rules! {
     ERROR_CODE_OF_OTHER_TYPES: Failure::Controls, SECTION, ENTRY_INTERRUPTION, LONG;
         given { ENTRY_LENGTH: |_, _| 1 }
         illegal {
-            "external interrupt": |_, _| VALID | ERROR | 0 << 8 | 32,
-            "external interrupt 13": |_, _| VALID | ERROR | 0 << 8 | 13,
+            "external interrupt": |_, _| VALID | ERROR | 32,
+            "external interrupt 13": |_, _| VALID | ERROR | 13,
             "NMI": |_, _| VALID | ERROR | 2 << 8 | 2,
             "software interrupt": |_, _| VALID | ERROR | 4 << 8 | 32,
             "software interrupt 13": |_, _| VALID | ERROR | 4 << 8 | 13,

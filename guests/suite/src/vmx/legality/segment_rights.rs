@@ -14,7 +14,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
@@ -53,7 +53,7 @@ rules! {
             "type 7": |_, v| v & !0xf | 7,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
@@ -139,14 +139,14 @@ rules! {
     CONFORMING_CS_DPL: Failure::Guest(0), SECTION, GUEST_CS_RIGHTS, LONG;
         given { GUEST_CS: |_, v| v | 3, GUEST_SS: |_, v| v | 3, GUEST_SS_RIGHTS: |_, v| v | 3 << 5 }
         legal {
-            "conforming, DPL 0": |_, v| v & !0xf | 15 | 0 << 5,
+            "conforming, DPL 0": |_, v| v & !0xf | 15,
             "conforming, DPL 1": |_, v| v & !0xf | 15 | 1 << 5,
             "conforming, DPL 2": |_, v| v & !0xf | 15 | 2 << 5,
             "conforming, DPL 3": |_, v| v & !0xf | 15 | 3 << 5,
             "DPL 3": |_, v| v | 3 << 5,
         }
         illegal {
-            "DPL 0": |_, v| v | 0 << 5,
+            "DPL 0": |_, v| v,
             "DPL 1": |_, v| v | 1 << 5,
             "DPL 2": |_, v| v | 2 << 5,
         };
@@ -155,7 +155,7 @@ rules! {
             "type 11": |_, v| v,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 2": |_, v| v & !0xf | 2,
             "type 3": |_, v| v & !0xf | 3,
@@ -185,7 +185,7 @@ rules! {
             "type 2": |_, v| v,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 3": |_, v| v & !0xf | 3,
             "type 4": |_, v| v & !0xf | 4,

@@ -111,7 +111,7 @@ rules! {
             "type 3": |_, v| v & !0xf | 3,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
@@ -142,7 +142,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
@@ -181,7 +181,7 @@ rules! {
             "type 15": |_, v| v & !0xf | 15,
         }
         illegal {
-            "type 0": |_, v| v & !0xf | 0,
+            "type 0": |_, v| v & !0xf,
             "type 1": |_, v| v & !0xf | 1,
             "type 2": |_, v| v & !0xf | 2,
             "type 4": |_, v| v & !0xf | 4,
@@ -205,7 +205,7 @@ rules! {
         };
     DS_DPL_UNPAGED: Failure::Guest(0), SECTION, GUEST_DS, UNPAGED;
         legal {
-            "RPL 0": |_, v| v | 0,
+            "RPL 0": |_, v| v,
             "RPL 1": |_, v| v | 1,
             "RPL 2": |_, v| v | 2,
             "RPL 3": |_, v| v | 3,

@@ -68,7 +68,7 @@ rules! {
             "#MC": |_, _| VALID | 3 << 8 | 18,
         }
         illegal {
-            "#DE": |_, _| VALID | 3 << 8 | 0,
+            "#DE": |_, _| VALID | 3 << 8,
             "#UD": |_, _| VALID | 3 << 8 | 6,
             "#GP": |_, _| VALID | 1 << 11 | 3 << 8 | 13,
             "#PF": |_, _| VALID | 1 << 11 | 3 << 8 | 14,
@@ -85,7 +85,7 @@ rules! {
         illegal {
             "external interrupt": |_, _| VALID | 0x20,
             "#DB": |_, _| VALID | 3 << 8 | 1,
-            "#DE": |_, _| VALID | 3 << 8 | 0,
+            "#DE": |_, _| VALID | 3 << 8,
             "#UD": |_, _| VALID | 3 << 8 | 6,
             "#GP": |_, _| VALID | 1 << 11 | 3 << 8 | 13,
             "software interrupt": |_, _| VALID | 4 << 8 | 32,
