@@ -6,9 +6,12 @@ mod events_model;
 mod exit_control_model;
 #[path = "../src/vmx/exit_information.rs"]
 mod exit_information;
+#[path = "../src/vmx/exit_reasons.rs"]
+mod exit_reasons;
 
 use events_model::{Event, Offered, RESERVED, Second, kind, pushes_error_code};
 use exit_information::{Operand, Word, segment};
+use exit_reasons::{Cover, EXIT_REASONS};
 
 const OFFERED: Offered = Offered { monitor_trap: true, zero_length: false, any_error_code: false };
 
@@ -122,4 +125,30 @@ fn second_exceptions_follow_the_table_of_double_faults() {
     assert_eq!([of(3, 8, 11), of(3, 8, 14)], [Second::TripleFault; 2]);
     assert_eq!([of(3, 6, 11), of(3, 13, 14), of(4, 13, 11), of(0, 0x50, 13), of(2, 2, 14)], [Second::Itself; 5]);
     assert_eq!([Event::of(4, 1).external(), Event::of(6, 3).external(), Event::of(5, 1).external()], [0, 0, 1]);
+}
+
+#[test]
+fn exit_reasons_are_told_once_and_in_order() {
+    assert!(EXIT_REASONS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    let covered = EXIT_REASONS.iter().filter(|(.., cover)| matches!(cover, Cover::Covered(_))).count();
+    assert!(covered >= 44, "{covered}");
+}
+
+#[test]
+fn every_case_of_the_list_is_there() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/vmx");
+    let sources: String = std::fs::read_dir(folder)
+        .expect("the folder of the area")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read_to_string(path).expect("a source"))
+        .collect();
+    for (reason, name, cover) in EXIT_REASONS {
+        match cover {
+            Cover::Covered(case) => {
+                assert!(sources.contains(&format!("fn {case}()")), "{reason} {name}: no case {case}");
+            }
+            Cover::NotCovered(why) => assert!(!why.is_empty(), "{reason} {name}"),
+        }
+    }
 }

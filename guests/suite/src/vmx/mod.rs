@@ -42,6 +42,9 @@ mod exit_forms;
 mod exit_information;
 mod exit_model;
 mod exit_msr_maps;
+mod exit_priority;
+#[expect(dead_code, reason = "read where exit reasons are listed, on the host")]
+mod exit_reasons;
 mod exit_registers;
 mod exit_slots;
 mod exit_strings;
@@ -55,6 +58,7 @@ mod legality;
 mod life_cycle;
 mod msr_lists;
 mod preemption;
+mod shadowing;
 
 use rt::{
     Outcome, check_outcome,
