@@ -40,7 +40,7 @@ impl Tables {
             mmio::write_u64(address(&PD) + page * 8, page << 21 | ALL | page_bit::PS);
         }
         for directory in 0..4_u64 {
-            mmio::write_u64(address(&PDPT) + directory * 8, address(&PD) + directory * 4096 | ALL);
+            mmio::write_u64(address(&PDPT) + directory * 8, (address(&PD) + directory * 4096) | ALL);
         }
         mmio::write_u64(address(&PML4), address(&PDPT) | ALL);
         let tables = Self { nr_splits: 0 };
@@ -83,7 +83,7 @@ impl Tables {
             let table = address(&SPLITS) + self.nr_splits as u64 * 4096;
             self.nr_splits += 1;
             for index in 0..512_u64 {
-                mmio::write_u64(table + index * 8, (page >> 21 << 21) + index * 4096 | ALL);
+                mmio::write_u64(table + index * 8, ((page >> 21 << 21) + index * 4096) | ALL);
             }
             mmio::write_u64(large, table | ALL);
             table

@@ -7,7 +7,7 @@ use rt::{
     interrupts::{self, End, GENEROUS_MICROS, Listening},
     local_apic::{
         self, LocalApic, Mode, Registers,
-        register::{Register, lvt},
+        register::{Register, lvt, svr},
     },
     names,
     signals::{self, Command},
@@ -146,7 +146,7 @@ fn disabled_by_software_masks_the_pin() {
     check_eq!("the entry", apic.read(Register::LVT_LINT1), lvt::MASKED | lvt::NMI);
     pulse();
     check!("nothing comes", !interrupts::wait_for_more());
-    apic.write(Register::SVR, rt::local_apic::register::svr::ENABLED | 0xff);
+    apic.write(Register::SVR, svr::ENABLED | 0xff);
     check!("nor when it is enabled", !interrupts::wait_for_more());
 }
 

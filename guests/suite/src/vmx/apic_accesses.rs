@@ -61,7 +61,7 @@ fn every_register_of_the_page_exits() {
                         "exit qualification of a write",
                         [&[]; register],
                         exit.qualification,
-                        register * 16 | WRITE
+                        (register * 16) | WRITE
                     );
                 }
             }

@@ -44,8 +44,6 @@ const LOADER: rom::Machine =
 const PROGRAM: &str = "qemu-system-x86_64";
 /// What to type where it is missing.
 const REMEDY: &str = "`apt-get install qemu-system-x86`, or give its path with `--subject ID=PATH`";
-/// Time limit of a case, by the clock.
-const LIMIT: Duration = Duration::from_secs(10);
 /// What is kept of QEMU's own words in bytes.
 const MAX_STDERR_BYTES: usize = 4096;
 
@@ -58,6 +56,8 @@ struct Accelerator {
     set_ups: &'static [InterruptSetup],
     /// The machine in a set-up, or in whatever QEMU takes.
     machine: fn(Option<InterruptSetup>) -> &'static [&'static str],
+    /// Time limit of a case, by the clock.
+    limit: Duration,
     /// What the firmware may take of the time besides, in the cases that need it.
     firmware_limit: Duration,
 }
@@ -67,6 +67,7 @@ const TCG: Accelerator = Accelerator {
     arguments: &["-accel", "tcg", "-cpu", "max"],
     set_ups: &[InterruptSetup::User],
     machine: |_| &["q35"],
+    limit: Duration::from_secs(10),
     firmware_limit: Duration::from_secs(5),
 };
 /// The same as a processor of Intel's: by default the translator's vendor is AMD, so that what the manuals tell apart by
@@ -85,6 +86,8 @@ const KVM: Accelerator = Accelerator {
             &["q35,kernel-irqchip=off", "-cpu", "host,arch-capabilities=off,-kvm-asyncpf-int"]
         }
     },
+    // Each byte on COM1 is two exits to QEMU.
+    limit: Duration::from_secs(30),
     firmware_limit: Duration::from_secs(80),
 };
 
@@ -222,7 +225,7 @@ impl Subject for Qemu {
     }
 
     fn time_limit(&self) -> Duration {
-        LIMIT
+        self.accelerator.limit
     }
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
