@@ -9,6 +9,7 @@ use std::{
     io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     sync::Arc,
+    time::{Duration, Instant},
 };
 use vm_memory::{
     Bytes, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
@@ -169,13 +170,25 @@ fn create_memfd(size_bytes: u64) -> io::Result<File> {
     Ok(file)
 }
 
+/// How long a process that this one has begun to start may keep its copy of the mapping.
+const SEAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Seals the file. A process that another thread is about to start is a copy of this one until it executes its program, and has a
+/// writable mapping of its own for so long: sealing then says EBUSY, and is asked for again.
 fn seal(file: &File) -> io::Result<()> {
     let seals = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-    // SAFETY: the command takes an integer; the descriptor is open for as long as `file` is borrowed.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } < 0 {
-        return Err(io::Error::last_os_error());
+    let deadline = Instant::now() + SEAL_LIMIT;
+    loop {
+        // SAFETY: the command takes an integer; the descriptor is open for as long as `file` is borrowed.
+        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EBUSY) || Instant::now() >= deadline {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -228,5 +241,31 @@ mod tests {
             let result = Template::new::<MemoryError>(size, |_| Ok(()));
             assert!(matches!(result, Err(MemoryError::Size { size_bytes }) if size_bytes == size));
         }
+    }
+
+    #[test]
+    fn a_process_that_is_being_started_only_delays_the_seal() {
+        let starting = std::sync::Mutex::new(None);
+        let template = Template::new::<MemoryError>(SIZE, |_| {
+            let (began, begins) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+            let mut command = std::process::Command::new("true");
+            let descriptor = began.as_raw_fd();
+            // SAFETY: 1. both calls are async-signal-safe. 2. the closure touches no memory of the parent.
+            unsafe {
+                use std::os::unix::process::CommandExt as _;
+                command.pre_exec(move || {
+                    libc::write(descriptor, c"x".as_ptr().cast(), 1);
+                    libc::usleep(100_000);
+                    Ok(())
+                });
+            }
+            let thread = std::thread::spawn(move || command.status().map(|status| status.success()));
+            io::Read::read_exact(&mut &begins, &mut [0]).expect("the copy says that it is there");
+            *starting.lock().expect("nobody panicked") = Some((thread, began));
+            Ok(())
+        });
+        template.expect("it is sealed when the copy is gone");
+        let (thread, _began) = starting.into_inner().expect("nobody panicked").expect("it was started");
+        assert!(thread.join().expect("it does not panic").expect("it starts"));
     }
 }
