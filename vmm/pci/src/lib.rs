@@ -1,0 +1,36 @@
+//! PCI as state machines: configuration space, base address registers, MSI-X and a host bridge with one bus.
+//!
+//! Nothing here knows of KVM or threads: accesses are told, and interrupts are asked for afterwards. Whatever a guest writes, nothing
+//! panics or grows. Own code, because no published crate emulates PCI for a VMM.
+//!
+//! Source: PCI-SIG, "PCI Local Bus Specification", revision 3.0; "PCI Express Base Specification", revision 3.0, for the memory-mapped
+//! way to configuration space.
+#![forbid(unsafe_code)]
+
+mod config;
+mod host;
+mod msix;
+
+pub use config::{Bar, BarKind, Config, Identity};
+pub use host::{Host, PlaceError, Slot};
+pub use msix::{Message, MsiX, TABLE_ENTRY_BYTES};
+
+/// A function of a device on the bus.
+pub trait Function: Send {
+    /// Its configuration space.
+    fn config(&self) -> &Config;
+
+    /// Fills `data`, of 1, 2 or 4 bytes that lie in one doubleword, from `offset` of configuration space.
+    fn read_config(&mut self, offset: u16, data: &mut [u8]) {
+        self.config().read(offset, data);
+    }
+
+    /// Writes `data`, of 1, 2 or 4 bytes that lie in one doubleword, at `offset` of configuration space.
+    fn write_config(&mut self, offset: u16, data: &[u8]);
+
+    /// Fills `data`, which holds all ones, from what stands behind a base address register.
+    fn read_bar(&mut self, bar: usize, offset: u64, data: &mut [u8]);
+
+    /// Takes what is written there.
+    fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]);
+}

@@ -1,0 +1,301 @@
+//! What every device has, whatever its transport: status, negotiation of features, queues, and its generation of
+//! configuration (§ 2 "Basic Facilities of a Virtio Device" and § 3.1 "Device Initialization").
+
+use crate::{Features, Io, Memory, Ring, RingError, VirtioDevice, ring::Areas};
+
+bitflags::bitflags! {
+    /// The device status field (§ 2.1).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Status: u8 {
+        /// The driver has seen the device.
+        const ACKNOWLEDGE = 1;
+        /// The driver knows how to drive it.
+        const DRIVER = 2;
+        /// The driver is ready.
+        const DRIVER_OK = 4;
+        /// Features are negotiated.
+        const FEATURES_OK = 8;
+        /// The device cannot go on.
+        const NEEDS_RESET = 64;
+        /// The driver gave up.
+        const FAILED = 128;
+    }
+}
+
+/// What the driver is to be interrupted for; a transport takes it after each call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Interrupts {
+    /// Queues with buffers given back, a bit each.
+    pub queues: u64,
+    /// The configuration changed, or the device needs a reset.
+    pub config: bool,
+}
+
+/// What a driver told of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueRegisters {
+    /// The largest size.
+    pub size_max: u16,
+    /// Descriptors of the ring.
+    pub size: u16,
+    /// Whether it is in use.
+    pub enabled: bool,
+    /// Where it lies.
+    pub areas: Areas,
+    /// Whether its reset has begun, which it leaves when it is enabled again.
+    pub was_reset: bool,
+}
+
+impl QueueRegisters {
+    fn new(size_max: u16) -> Self {
+        Self { size_max, size: size_max, enabled: false, areas: Areas::default(), was_reset: false }
+    }
+}
+
+/// A device with everything that does not depend on its transport.
+pub struct Common {
+    device: Box<dyn VirtioDevice>,
+    memory: Memory,
+    status: Status,
+    accepted: u64,
+    queues: Vec<QueueRegisters>,
+    rings: Vec<Option<Ring>>,
+    generation: u8,
+    interrupts: Interrupts,
+    /// Why it asked for a reset, for people.
+    broken: Option<RingError>,
+}
+
+impl Common {
+    /// A device after reset.
+    pub fn new(device: Box<dyn VirtioDevice>, memory: Memory) -> Self {
+        let queues: Vec<_> = device.queue_sizes().iter().copied().map(QueueRegisters::new).collect();
+        let rings = queues.iter().map(|_| None).collect();
+        Self {
+            device,
+            memory,
+            status: Status::empty(),
+            accepted: 0,
+            queues,
+            rings,
+            generation: 0,
+            interrupts: Interrupts::default(),
+            broken: None,
+        }
+    }
+
+    /// The device itself.
+    pub fn device(&self) -> &dyn VirtioDevice {
+        &*self.device
+    }
+
+    /// Feature bits that are offered.
+    pub fn offered(&self) -> u64 {
+        self.device.features() | Features::OFFERED.bits()
+    }
+
+    /// Feature bits that the driver accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Accepts feature bits, as far as these are not settled yet (§ 3.1.1: not after FEATURES_OK).
+    pub fn accept(&mut self, bits: u64) {
+        if !self.status.contains(Status::FEATURES_OK) {
+            self.accepted = bits;
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Which generation of the configuration this is (§ 2.5.1).
+    pub fn generation(&self) -> u8 {
+        self.generation
+    }
+
+    /// Why the device needs a reset, if it does.
+    pub fn broken(&self) -> Option<&RingError> {
+        self.broken.as_ref()
+    }
+
+    /// Takes a write of the status; 0 is a reset. Bits are never cleared otherwise (§ 2.1.1).
+    pub fn set_status(&mut self, bits: u8) {
+        if bits == 0 {
+            return self.reset();
+        }
+        let asked = Status::from_bits_truncate(bits).difference(Status::NEEDS_RESET);
+        let new = asked.difference(self.status);
+        self.status |= asked.difference(Status::FEATURES_OK | Status::DRIVER_OK);
+        if new.contains(Status::FEATURES_OK) && self.settle() {
+            self.status |= Status::FEATURES_OK;
+        }
+        // § 3.1.1: without FEATURES_OK the device is unusable.
+        if new.contains(Status::DRIVER_OK) && self.status.contains(Status::FEATURES_OK) {
+            self.status |= Status::DRIVER_OK;
+            for queue in 0..self.queues.len() {
+                self.make_ring(queue);
+            }
+            self.call(|device, io| device.start(io));
+        }
+    }
+
+    /// Whether the accepted features are ones that the device can work with.
+    fn settle(&mut self) -> bool {
+        let is_known = self.accepted & !self.offered() == 0;
+        // A driver of before version 1 would use another layout of everything.
+        is_known && self.features().contains(Features::VERSION_1) && self.device.accept(self.accepted)
+    }
+
+    fn features(&self) -> Features {
+        Features::from_bits_truncate(self.accepted)
+    }
+
+    /// § 2.4: everything as at the start.
+    fn reset(&mut self) {
+        self.device.reset();
+        self.status = Status::empty();
+        self.accepted = 0;
+        for (queue, ring) in self.queues.iter_mut().zip(&mut self.rings) {
+            *queue = QueueRegisters::new(queue.size_max);
+            *ring = None;
+        }
+        self.interrupts = Interrupts::default();
+        self.broken = None;
+    }
+
+    /// How many queues there are.
+    pub fn nr_queues(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// What was told of a queue; none if there is no such queue.
+    pub fn queue(&self, queue: usize) -> Option<&QueueRegisters> {
+        self.queues.get(queue)
+    }
+
+    /// Changes what is told of a queue, unless it is in use (§ 4.1.4.3.2: drivers must not).
+    pub fn change_queue(&mut self, queue: usize, change: impl FnOnce(&mut QueueRegisters)) {
+        if let Some(queue) = self.queues.get_mut(queue)
+            && !queue.enabled
+        {
+            change(queue);
+        }
+    }
+
+    /// Puts a queue into use, once features are settled; it is used from DRIVER_OK on.
+    pub fn enable_queue(&mut self, queue: usize) {
+        if !self.status.contains(Status::FEATURES_OK) {
+            return;
+        }
+        if let Some(registers) = self.queues.get_mut(queue) {
+            (registers.enabled, registers.was_reset) = (true, false);
+            self.make_ring(queue);
+        }
+    }
+
+    /// Takes a queue out of use (§ 2.6.1), with what was told of it.
+    pub fn reset_queue(&mut self, queue: usize) {
+        if let Some(registers) = self.queues.get_mut(queue) {
+            *registers = QueueRegisters { was_reset: true, ..QueueRegisters::new(registers.size_max) };
+            self.rings[queue] = None;
+        }
+    }
+
+    /// Makes the ring of a queue that is enabled, once the driver is ready.
+    fn make_ring(&mut self, queue: usize) {
+        let registers = self.queues[queue];
+        if !registers.enabled || !self.status.contains(Status::DRIVER_OK) || self.rings[queue].is_some() {
+            return;
+        }
+        match Ring::new(&self.memory, registers.size, registers.areas, self.features()) {
+            Ok(mut ring) => match ring.set_notifications(&self.memory, true) {
+                Ok(_) => self.rings[queue] = Some(ring),
+                Err(error) => self.break_down(error),
+            },
+            Err(error) => self.break_down(error),
+        }
+    }
+
+    /// There may be buffers in `queue`.
+    pub fn notify(&mut self, queue: usize) {
+        if queue >= self.queues.len() {
+            return;
+        }
+        // What comes while notifications are off is seen when they are on again.
+        for _ in 0..2 {
+            self.call(|device, io| device.notified(queue, io));
+            match self.rings[queue].as_mut().map(|ring| ring.set_notifications(&self.memory, true)) {
+                Some(Ok(true)) => {}
+                Some(Err(error)) => return self.break_down(error),
+                Some(Ok(false)) | None => return,
+            }
+        }
+    }
+
+    /// The device's other side has something.
+    pub fn wake(&mut self) {
+        self.call(|device, io| device.woken(io));
+    }
+
+    /// Reads the configuration of the device's kind.
+    pub fn read_config(&self, offset: usize, data: &mut [u8]) {
+        data.fill(0);
+        self.device.read_config(offset, data);
+    }
+
+    /// Writes the configuration of the device's kind.
+    pub fn write_config(&mut self, offset: usize, data: &[u8]) {
+        self.with_io(|device, io| device.write_config(offset, data, io));
+    }
+
+    /// Calls the device, if it may use buffers.
+    fn call(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> Result<(), RingError>) {
+        if !self.status.contains(Status::DRIVER_OK) || self.status.contains(Status::NEEDS_RESET) {
+            return;
+        }
+        if let Err(error) = self.with_io(call) {
+            self.break_down(error);
+        }
+    }
+
+    fn with_io<T>(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> T) -> T {
+        let (mut used, mut config_changed) = (0, false);
+        let mut io = Io::new(&self.memory, &mut self.rings, &mut used, &mut config_changed);
+        let result = call(&mut *self.device, &mut io);
+        if config_changed {
+            self.generation = self.generation.wrapping_add(1);
+            self.interrupts.config = true;
+        }
+        for queue in 0..self.rings.len() {
+            if used >> queue & 1 == 0 {
+                continue;
+            }
+            match self.rings[queue].as_mut().map(|ring| ring.wants_interrupt(&self.memory)) {
+                Some(Ok(true)) => self.interrupts.queues |= 1 << queue,
+                Some(Err(error)) => self.break_down(error),
+                Some(Ok(false)) | None => {}
+            }
+        }
+        result
+    }
+
+    /// § 2.1.2: the device has met an error that it cannot recover from.
+    fn break_down(&mut self, error: RingError) {
+        // The driver is told of it, if it is ready to hear.
+        self.interrupts.config |= self.status.contains(Status::DRIVER_OK);
+        self.status |= Status::NEEDS_RESET;
+        self.broken.get_or_insert(error);
+    }
+
+    /// What is due now; it is no more afterwards.
+    pub fn take_interrupts(&mut self) -> Interrupts {
+        std::mem::take(&mut self.interrupts)
+    }
+}
+
+#[cfg(test)]
+mod tests;

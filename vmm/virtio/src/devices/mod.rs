@@ -1,0 +1,5 @@
+//! The kinds of devices.
+
+mod entropy;
+
+pub use entropy::Entropy;
