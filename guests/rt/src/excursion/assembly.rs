@@ -125,13 +125,14 @@ global_asm!(
         movl ${DATA_16}, %ecx
         movl %ecx, %ss
         cmpl ${BIG_REAL}, %eax
+        movl ${DATA_32}, %eax
         je 1f
         movl %ecx, %eax
+    1:
         movl %eax, %ds
         movl %eax, %es
         movl %eax, %fs
         movl %eax, %gs
-    1:
         ljmpl ${CODE_16}, $(1f - excursion_blob + {BLOB})
     .code16
     1:
@@ -283,6 +284,23 @@ global_asm!(
         movl %cr0, %eax
         andl $0x7fffffff, %eax
         movl %eax, %cr0
+        // Behind a switch to a 16-bit task long mode cannot be entered: the first task's segment is loaded again.
+        movl {BLOCK} + {TR}, %eax
+        testl %eax, %eax
+        jz 1f
+        cmpl $0, {BLOCK} + {IS_REAL}
+        jne 1f
+        cmpl %eax, {BLOCK} + {TR_OUT}
+        je 1f
+        lgdtl {BLOCK} + {GDTR}
+        movl {BLOCK} + {GDTR} + 2, %ecx
+        addl %eax, %ecx
+        movl 4(%ecx), %edx
+        andb $0xfd, 5(%ecx)
+        ltr %ax
+        // As the program left it.
+        movl %edx, 4(%ecx)
+    1:
         lgdtl {BLOCK} + {SAVED_GDTR}
         movl {BLOCK} + {SAVED_CR4}, %eax
         movl %eax, %cr4
@@ -390,6 +408,7 @@ global_asm!(
     ERROR_CODE = const at::ERROR_CODE,
     CR2 = const at::CR2,
     CR0_OUT = const at::CR0_OUT,
+    TR = const at::TR,
     TR_OUT = const at::TR_OUT,
     HANDLER_SS = const at::HANDLER_SS,
     HANDLER_ESP = const at::HANDLER_ESP,

@@ -76,6 +76,8 @@ mod keyboard {
     const WRITE_OUTPUT: u8 = 0xd2;
     /// Interrupts of the keyboard, and no others.
     const INTERRUPTS: u8 = 1;
+    /// How long the interrupt may follow the flag, which no manual tells.
+    const LATE_MICROS: u64 = 400;
 
     fn write(port: u16, value: u8) {
         Deadline::after(GENEROUS_MICROS).wait(|| port::read_u8(COMMAND) & INPUT_FULL == 0);
@@ -93,6 +95,7 @@ mod keyboard {
             write(COMMAND, WRITE_OUTPUT);
             write(DATA, 0);
             Deadline::after(GENEROUS_MICROS).wait(|| port::read_u8(COMMAND) & OUTPUT_FULL != 0);
+            Deadline::after(LATE_MICROS).wait(|| false);
         } else {
             let _ = port::read_u8(DATA);
         }
