@@ -98,6 +98,8 @@ bitflags::bitflags! {
         const INVARIANT_TSC = 1 << 43;
         /// AMX: tile configuration and tile data.
         const AMX_TILE = 1 << 44;
+        /// Shadow stacks (CET_SS).
+        const SHADOW_STACK = 1 << 45;
         /// Virtual interrupts and the interrupt redirection bitmap (CR4.VME, CR4.PVI).
         const VME = 1 << 46;
         /// Protection keys for supervisor pages.
@@ -252,12 +254,16 @@ bitflags::bitflags! {
         const SVM_VIRTUAL_VMLOAD = 1 << 118;
         /// SVM: virtual GIF.
         const SVM_VIRTUAL_GIF = 1 << 119;
+
+        // A property of the board again.
+        /// System-management interrupts by the local APIC, with memory at SMBASE.
+        const SMI = 1 << 127;
     }
 }
 
 impl Needs {
     /// The bits that the image's own probe decides; the others are the subject's to tell.
-    pub const PROCESSOR: Self = Self::from_bits_truncate(((1 << 48) - 1) | (u128::MAX << 64));
+    pub const PROCESSOR: Self = Self::from_bits_truncate(((1 << 48) - 1) | (u128::MAX << 64 & !(1 << 127)));
 
     /// The names of the bits in `self`, for reports.
     pub fn names(self) -> impl Iterator<Item = &'static str> {

@@ -55,6 +55,7 @@ const BITS: &[(u32, u32, Output, u32, Needs)] = &[
     (7, 0, Ebx, 20, Needs::SMAP),
     (7, 0, Ecx, 2, Needs::UMIP),
     (7, 0, Ecx, 3, Needs::PKU),
+    (7, 0, Ecx, 7, Needs::SHADOW_STACK),
     (7, 0, Ecx, 16, Needs::LA57),
     (7, 0, Ecx, 22, Needs::RDPID),
     (7, 0, Ecx, 31, Needs::PKS),

@@ -10,3 +10,4 @@ pub mod instruction;
 pub mod msr;
 pub mod port;
 pub mod port_string;
+pub mod shadow_stack;

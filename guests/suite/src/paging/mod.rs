@@ -35,7 +35,15 @@ mod protection_keys;
 mod reserved_bits;
 mod shadow_rules;
 mod shadow_stack;
+mod shadow_stack_frames;
+mod shadow_stack_tokens;
 mod shared_tables;
 mod smap;
 mod smep;
+mod supervisor_shadow_stack;
+mod token_model;
 mod translation;
+
+use crate::segments::{columns, reporting};
+// The models name the runtime by this, so that tests on the host can put their own in its place.
+use rt as runtime;

@@ -1,7 +1,4 @@
 //! Pages of user shadow stacks: which entries make one, and what faults.
-//!
-//! No subject at hand offers shadow stacks: that a processor does is told by CPUID, which each case asks, and skips by
-//! name.
 
 use super::{
     model::Operation,
@@ -10,15 +7,11 @@ use super::{
 };
 use rt::{
     Outcome, case, check_eq, check_outcome,
-    cpu::{
-        control::With,
-        feature_bit::{FeatureBit, Register::Ecx},
-        msr,
-    },
+    cpu::{control::With, msr},
     mmio, names,
     paging::{self, Level, frame, map, write_entry},
     user::{State, enter, register},
-    vocabulary::Text,
+    vocabulary::{Needs, Text},
 };
 
 const IA32_U_CET: u32 = 0x6a0;
@@ -47,12 +40,8 @@ struct Enabled {
 }
 
 impl Enabled {
-    /// Says that the case skips, or what does not work, if there are none.
+    /// Says what does not work, if there are none.
     fn new() -> Option<Self> {
-        if !FeatureBit::new(7, 0, Ecx, 7).read() {
-            rt::skip!("CPUID does not tell of shadow stacks (leaf 7, ECX bit 7)");
-            return None;
-        }
         let cet = With::cr4(CET, 0);
         check_outcome!("setting CR4.CET", cet.as_ref().map(|_| ()).map_err(|e| *e), Outcome::COMPLETED);
         let control = msr::With::value(IA32_U_CET, SH_STK_EN);
@@ -117,19 +106,22 @@ fn check_leaves(parents_are_writable: bool) {
 
 /// CALL and RET at CPL 3 use a user page as shadow stack if and only if R/W is clear and D set in its entry, and R/W set
 /// above; otherwise they raise #PF with the bit SS. Data writes to it raise #PF without that bit.
-#[case(feature = PagingPermissions, spec = [sdm3a("Determination of Access Rights"), sdm3a("Page-Fault Exceptions")])]
+#[case(feature = PagingPermissions, spec = [sdm3a("Determination of Access Rights"), sdm3a("Page-Fault Exceptions")],
+       needs = Needs::SHADOW_STACK)]
 fn shadow_stack_pages_by_entry() {
     check_leaves(true);
 }
 
 /// With R/W clear in an entry above, no page is a shadow-stack page.
-#[case(feature = PagingPermissions, spec = [sdm3a("Determination of Access Rights"), sdm3a("Page-Fault Exceptions")])]
+#[case(feature = PagingPermissions, spec = [sdm3a("Determination of Access Rights"), sdm3a("Page-Fault Exceptions")],
+       needs = Needs::SHADOW_STACK)]
 fn shadow_stack_pages_under_read_only_entries() {
     check_leaves(false);
 }
 
 /// CALL puts its return address on the shadow stack; RET to an address that is not there raises #CP with error code 1.
-#[case(feature = PagingPermissions, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")])]
+#[case(feature = PagingPermissions, spec = [sdm2("CALL—Call Procedure"), sdm2("RET—Return From Procedure")],
+       needs = Needs::SHADOW_STACK)]
 fn returns_agree_with_the_shadow_stack() {
     /// The vector of #CP, and its error code for near returns.
     const CONTROL_PROTECTION: Outcome = Outcome::exception(21, 1);
