@@ -1,6 +1,6 @@
 //! From the start-up IPI to Rust: trampolines, and tables of the other processors.
 //!
-//! Source: SDM vol. 3A, "MP Initialization Protocol Algorithm for Multi-Processor Systems", "Initializing IA-32e Mode".
+//! Source: SDM vol. 3A, "MP Initialization Protocol Algorithm for MP Systems", "Initializing IA-32e Mode".
 
 #![expect(unsafe_code, reason = "entry code is assembly, and tables are memory that processors read")]
 // UNSAFETY: `global_asm!` that runs before any Rust code of a processor, and statics that it alone uses afterwards.

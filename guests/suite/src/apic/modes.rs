@@ -162,7 +162,7 @@ fn x2apic_mode_keeps_registers() {
 }
 
 /// The way back from x2APIC mode, by disabling the local APIC, keeps nothing but the ID.
-#[case(feature = ApicModes, spec = [sdm3a("x2APIC State Transitions"), sdm3a("x2APIC ID in x2APIC Mode")], needs = X2APIC,
+#[case(feature = ApicModes, spec = [sdm3a("x2APIC State Transitions"), sdm3a("x2APIC Transitions From x2APIC Mode")], needs = X2APIC,
        irqchip = LocalApic)]
 fn disabling_forgets_registers() {
     let Ok(apic) = LocalApic::in_mode(Mode::X2Apic) else { return check!("x2APIC mode", false) };

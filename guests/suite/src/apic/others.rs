@@ -85,7 +85,7 @@ fn ids_and_shorthands_of_four() {
 }
 
 /// In x2APIC mode too, where FFFFFFFFH means all processors.
-#[case(feature = ApicInterprocessor, spec = [sdm3a("ICR Operation in x2APIC Mode"), sdm3a("Physical Destination Mode in x2APIC Mode")],
+#[case(feature = ApicInterprocessor, spec = [sdm3a("ICR Operation in x2APIC Mode"), sdm3a("Determining IPI Destination in x2APIC Mode")],
        needs = X2APIC, vcpus = 4, irqchip = LocalApic, time = 5)]
 fn ids_and_shorthands_of_four_in_x2apic_mode() {
     with(Mode::X2Apic, |_, four| walk_ids(four, u32::MAX));

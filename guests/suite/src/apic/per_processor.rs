@@ -204,7 +204,7 @@ fn nothing_is_requested_behind_init() {
 }
 
 /// INIT does not change the mode of a local APIC: one in x2APIC mode starts in x2APIC mode, with its ID.
-#[case(feature = ApicModes, spec = [sdm3a("x2APIC State Transitions"), sdm3a("x2APIC After RESET or INIT")],
+#[case(feature = ApicModes, spec = [sdm3a("x2APIC State Transitions"), sdm3a("x2APIC After Reset")],
        needs = Needs::LOCAL_APIC.union(Needs::X2APIC), vcpus = 2, irqchip = LocalApic, time = 5)]
 fn init_in_x2apic_mode() {
     let Ok(_apic) = LocalApic::in_mode(Mode::X2Apic) else { return check!("x2APIC mode", false) };

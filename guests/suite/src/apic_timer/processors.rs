@@ -55,7 +55,7 @@ fn let_in(_: u64) -> u64 {
 
 /// One processor's timer runs in periodic mode and wakes it out of HLT, while the other's stands, and then runs in one-shot mode:
 /// each interrupts its own processor.
-#[case(feature = ApicTimerPeriodic, spec = [sdm3a("APIC Timer"), sdm3a("Local APIC Block Diagram")], needs = Needs::LOCAL_APIC, vcpus = 2,
+#[case(feature = ApicTimerPeriodic, spec = [sdm3a("APIC Timer"), sdm3a("The Local APIC Block Diagram")], needs = Needs::LOCAL_APIC, vcpus = 2,
        irqchip = LocalApic, time = 5)]
 fn timers_of_two_processors() {
     const NR: u32 = 4;

@@ -51,7 +51,7 @@ macro_rules! opcode_names {
 }
 
 /// Opcodes of other modes raise #UD in 64-bit mode at CPL 3, at their own RIP.
-#[case(feature = ExceptionVectors, spec = sdm2("One-byte Opcode Map"))]
+#[case(feature = ExceptionVectors, spec = sdm2("One, Two, and Three-Byte Opcode Maps"))]
 fn opcodes_of_other_modes_at_cpl_3() {
     for (row, bytes) in NOT_IN_64_BIT_MODE.into_iter().enumerate() {
         let at = place(&bytes);
@@ -62,7 +62,7 @@ fn opcodes_of_other_modes_at_cpl_3() {
 }
 
 /// Opcodes of other modes raise #UD in 64-bit mode at CPL 0, at their own RIP.
-#[case(feature = ExceptionVectors, spec = sdm2("One-byte Opcode Map"))]
+#[case(feature = ExceptionVectors, spec = sdm2("One, Two, and Three-Byte Opcode Maps"))]
 fn opcodes_of_other_modes_at_cpl_0() {
     for (row, bytes) in NOT_IN_64_BIT_MODE.into_iter().enumerate() {
         let at = place(&bytes);

@@ -113,14 +113,14 @@ fn block_nmi(mode: Mode) {
 }
 
 /// After an NMI no other is delivered until IRET to CPL 0; then the one that waits is.
-#[case(feature = ExceptionShadow, spec = [sdm3a("Handling Multiple NMIs"), apm2("#NMI—Non-Maskable-Interrupt Exception (Vector 2)")],
+#[case(feature = ExceptionShadow, spec = [sdm3a("Handling Multiple NMIs"), apm2("NMI—Non-Maskable-Interrupt Exception (Vector 2)")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn nmi_is_blocked_until_return_to_cpl_0() {
     block_nmi(Mode::Long0);
 }
 
 /// After an NMI no other is delivered until IRET to CPL 3; then the one that waits is.
-#[case(feature = ExceptionShadow, spec = [sdm3a("Handling Multiple NMIs"), apm2("#NMI—Non-Maskable-Interrupt Exception (Vector 2)")],
+#[case(feature = ExceptionShadow, spec = [sdm3a("Handling Multiple NMIs"), apm2("NMI—Non-Maskable-Interrupt Exception (Vector 2)")],
        needs = Needs::LOCAL_APIC, irqchip = LocalApic)]
 fn nmi_is_blocked_until_return_to_cpl_3() {
     block_nmi(Mode::Long3);

@@ -13,7 +13,7 @@ fn mask() -> u64 {
 }
 
 /// What is written to it while it stands is what it reads as: each bit, by 64 and by 32 bits.
-#[case(feature = HpetRegisters, spec = hpet("Main Counter Register"), needs = Needs::HPET, irqchip = Full)]
+#[case(feature = HpetRegisters, spec = hpet("Main Counter Value Register"), needs = Needs::HPET, irqchip = Full)]
 fn halted_counter_keeps_what_is_written() {
     hpet::reset(0);
     let mask = mask();
@@ -36,7 +36,7 @@ fn halted_counter_keeps_what_is_written() {
 
 /// It counts up from what was written while it is enabled, stands otherwise, and goes on from there.
 #[case(
-    feature = HpetRegisters, spec = [hpet("Main Counter Register"), hpet("General Configuration Register")],
+    feature = HpetRegisters, spec = [hpet("Main Counter Value Register"), hpet("General Configuration Register")],
     needs = Needs::HPET, irqchip = Full
 )]
 fn counter_counts_while_enabled() {
@@ -61,7 +61,7 @@ fn counter_counts_while_enabled() {
 }
 
 /// It never goes back, and its halves carry.
-#[case(feature = HpetRegisters, spec = hpet("Main Counter Register"), needs = Needs::HPET, irqchip = Full)]
+#[case(feature = HpetRegisters, spec = hpet("Main Counter Value Register"), needs = Needs::HPET, irqchip = Full)]
 fn counter_never_goes_back() {
     hpet::reset(0);
     if mask() != u64::MAX {
@@ -103,7 +103,7 @@ const MAX_TURNS: u32 = 8;
 /// Its ticks take the time that the capabilities tell, within 0.5 % of the time-stamp counter. However the host delays the
 /// readings, bounds of the rate are known; a turn that leaves them far apart is made again.
 #[case(
-    feature = HpetRegisters, spec = [hpet("Main Counter Register"), hpet("Timer Accuracy Rules")], needs = Needs::HPET,
+    feature = HpetRegisters, spec = [hpet("Main Counter Value Register"), hpet("Timer Accuracy Rules")], needs = Needs::HPET,
     irqchip = Full
 )]
 fn counter_has_the_rate_that_it_tells() {

@@ -96,7 +96,7 @@ fn large_page_flags() {
 
 /// INVLPG for one address of a 2 MiB page drops the translations of the whole page.
 #[case(feature = PagingInvalidation, spec = [sdm3a("Operations that Invalidate TLBs and Paging-Structure Caches"),
-       apm3("INVLPG Invalidate TLB Entry")])]
+       apm3("INVLPG")])]
 fn invlpg_drops_a_whole_large_page() {
     mmio::write_u64(frame(0), 0x1111);
     mmio::write_u64(frame(1), 0x2222);

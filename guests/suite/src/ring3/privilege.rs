@@ -237,7 +237,7 @@ user_code!(monitor: "mov rax, rdi", "xor ecx, ecx", "xor edx, edx", "monitor", "
 /// MONITOR raises #UD at CPL 3.
 ///
 /// AMD has a bit that allows it there (HWCR.MonMwaitUserEn), which is clear at reset.
-#[case(feature = Ring3Privilege, spec = [sdm2("MONITOR—Set Up Monitor Address"), apm3("MONITOR Setup Monitor Address")],
+#[case(feature = Ring3Privilege, spec = [sdm2("MONITOR—Set Up Monitor Address"), apm3("MONITOR")],
        needs = Needs::MONITOR)]
 fn monitor_at_cpl_3() {
     check_outcome!("MONITOR", user::call(monitor, rt::paging::frame(0)), Outcome::UD);

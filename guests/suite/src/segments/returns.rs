@@ -86,7 +86,7 @@ const fn code(dpl: u32, is_64_bit: bool) -> u64 {
 }
 
 /// IRETQ takes a null SS for 64-bit code below CPL 3; for CPL 3 it raises #GP(0).
-#[case(feature = InterruptReturn, spec = [sdm2("IRET/IRETD/IRETQ—Interrupt Return"), sdm3a("Returning from an Exception or Interrupt Handler"), apm2("Long-Mode Interrupt Control Transfers")])]
+#[case(feature = InterruptReturn, spec = [sdm2("IRET/IRETD/IRETQ—Interrupt Return"), sdm3a("Exception- or Interrupt-Handler Procedures"), apm2("Long-Mode Interrupt Control Transfers")])]
 fn null_stacks_of_interrupt_returns() {
     const NAMES: &[Text] =
         names!["CPL 0, 64-bit", "CPL 1, 64-bit", "CPL 2, 64-bit", "CPL 3, 64-bit", "CPL 3, compatibility"];

@@ -29,7 +29,7 @@ pub(crate) const PROCESSORS: &[Text] = names!["0", "1", "2", "3"];
 /// Each processor starts, and has the local APIC id that CPUID tells there.
 #[case(
     feature = SmpStart,
-    spec = [sdm3a("MP Initialization Protocol Algorithm for Multi-Processor Systems"), sdm3a("Local APIC ID")],
+    spec = [sdm3a("MP Initialization Protocol Algorithm for MP Systems"), sdm3a("Local APIC ID")],
     needs = Needs::LOCAL_APIC,
     vcpus = 4,
     irqchip = LocalApic,

@@ -72,7 +72,7 @@ fn state_after_start_up() {
     feature = SmpStart,
     spec = [
         sdm3a("Issuing Interprocessor Interrupts"),
-        sdm3a("MP Initialization Protocol Algorithm for Multi-Processor Systems"),
+        sdm3a("MP Initialization Protocol Algorithm for MP Systems"),
     ],
     needs = Needs::LOCAL_APIC,
     vcpus = 2,

@@ -122,7 +122,7 @@ fn try_masks(row: &Row, code: Code) {
 macro_rules! cases {
     ($table:ident $codes:ident $bw:literal: $($(#[$doc:meta])* $name:ident $row:literal;)+) => {$(
         $(#[$doc])*
-        #[case(feature = StateSse, spec = [sdm1("Opmask Registers"), sdm1("Instruction Execution and Masking")],
+        #[case(feature = StateSse, spec = [sdm1("Eight Opmask Register Support"), sdm1("Opmask Register to Predicate Vector Data Processing")],
                needs = Needs::AVX512F | Needs::XSAVE)]
         fn $name() {
             if $bw && !has_bytes_and_words() {
@@ -213,13 +213,13 @@ fn cross(code: Code, error_code: u32) {
 }
 
 /// A masked load accesses no element that the mask leaves out: a page that is absent behind them raises nothing.
-#[case(feature = StateSse, spec = sdm1("Opmask Registers"), needs = Needs::AVX512F | Needs::XSAVE)]
+#[case(feature = StateSse, spec = sdm1("Eight Opmask Register Support"), needs = Needs::AVX512F | Needs::XSAVE)]
 fn masked_load_suppresses_faults() {
     cross(load_at, 4);
 }
 
 /// A masked store accesses no element that the mask leaves out: a page that is absent behind them raises nothing.
-#[case(feature = StateSse, spec = sdm1("Opmask Registers"), needs = Needs::AVX512F | Needs::XSAVE)]
+#[case(feature = StateSse, spec = sdm1("Eight Opmask Register Support"), needs = Needs::AVX512F | Needs::XSAVE)]
 fn masked_store_suppresses_faults() {
     cross(store_at, 6);
 }

@@ -1,7 +1,7 @@
 //! What EVEX opmasks make of a result.
 //!
-//! Source: SDM vol. 1, "Opmask Registers", "Instruction Execution and Masking"; SDM vol. 2, "Exceptions of EVEX-Encoded
-//! Instructions". The tests of the suite compile this for the host.
+//! Source: SDM vol. 1, "Eight Opmask Register Support", "Opmask Register to Predicate Vector Data Processing"; SDM vol. 2,
+//! "Exceptions of EVEX-Encoded Instructions". The tests of the suite compile this for the host.
 
 /// A register of 512 bits, the lowest quadword first.
 pub(crate) type Vector = [u64; 8];

@@ -104,14 +104,14 @@ macro_rules! walk {
 }
 
 /// SSE keeps bits 511 to 128 of a ZMM register; VEX clears them from bit 128 or 256 on; an exit changes neither.
-#[case(feature = StateSse, spec = [sdm2("Vector Length Transition and Programming Considerations"), sdm1("SIMD Register Sets"),
+#[case(feature = StateSse, spec = [sdm2("Vector Length Transition and Programming Considerations"), sdm1("512-Bit Wide SIMD Register Support"),
        sdm2("VZEROUPPER—Zero Upper Bits of YMM and ZMM Registers")], needs = Needs::AVX512F | Needs::XSAVE)]
 fn upper_bits_of_zmm_registers() {
     walk!(FOUNDATION FOUNDATION_NAMES);
 }
 
 /// EVEX instructions of 128 and 256 bits clear what is above, also under a mask.
-#[case(feature = StateSse, spec = sdm1("SIMD Register Sets"), needs = Needs::AVX512F | Needs::XSAVE)]
+#[case(feature = StateSse, spec = sdm1("512-Bit Wide SIMD Register Support"), needs = Needs::AVX512F | Needs::XSAVE)]
 fn upper_bits_and_evex_lengths() {
     if read_leaf(7, 0).ebx >> 31 == 0 {
         skip!("no AVX-512VL");

@@ -1,7 +1,7 @@
 //! What an instruction leaves of the bits of a vector register above those that it writes.
 //!
-//! Sources: SDM vol. 1, "SIMD Register Sets"; SDM vol. 2, "Vector Length Transition and Programming Considerations", "VZEROUPPER—Zero
-//! Upper Bits of YMM and ZMM Registers". The tests of the suite compile this for the host.
+//! Sources: SDM vol. 1, "512-Bit Wide SIMD Register Support"; SDM vol. 2, "Vector Length Transition and Programming
+//! Considerations", "VZEROUPPER—Zero Upper Bits of YMM and ZMM Registers". The tests of the suite compile this for the host.
 
 /// Encodings, by what they write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

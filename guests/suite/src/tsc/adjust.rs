@@ -45,7 +45,7 @@ fn read() -> (u64, u64) {
 }
 
 /// A write to IA32_TSC_ADJUST adds the difference to the counter.
-#[case(feature = TscAdjust, spec = sdm3b("IA32_TSC_ADJUST MSR"), needs = Needs::TSC_ADJUST)]
+#[case(feature = TscAdjust, spec = sdm3b("IA32_TSC_ADJUST Register Support"), needs = Needs::TSC_ADJUST)]
 fn writes_of_tsc_adjust() {
     for (row, delta) in DELTAS.into_iter().enumerate() {
         let (write, before) = (Write::Adjust(delta), read());
@@ -56,7 +56,7 @@ fn writes_of_tsc_adjust() {
 }
 
 /// A write to the counter adds the difference to IA32_TSC_ADJUST.
-#[case(feature = TscAdjust, spec = sdm3b("IA32_TSC_ADJUST MSR"), needs = Needs::TSC_ADJUST)]
+#[case(feature = TscAdjust, spec = sdm3b("IA32_TSC_ADJUST Register Support"), needs = Needs::TSC_ADJUST)]
 fn writes_of_the_counter() {
     for (row, delta) in DELTAS.into_iter().enumerate() {
         let (write, before) = (Write::Counter(delta), read());

@@ -26,7 +26,7 @@ pub(crate) enum Write {
     Counter(u64),
 }
 
-/// Counter and IA32_TSC_ADJUST after a write, if no time passed (SDM vol. 3B, "IA32_TSC_ADJUST MSR").
+/// Counter and IA32_TSC_ADJUST after a write, if no time passed (SDM vol. 3B, "IA32_TSC_ADJUST Register Support").
 pub(crate) const fn after(counter: u64, adjust: u64, write: Write) -> (u64, u64) {
     match write {
         Write::Adjust(value) | Write::Counter(value) => (counter.wrapping_add(value), adjust.wrapping_add(value)),

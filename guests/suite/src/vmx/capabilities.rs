@@ -37,7 +37,7 @@ const NAMES: &[Text] = names![
 ];
 
 /// Each capability MSR exists if and only if what it tells of does; none can be written.
-#[case(feature = VmxCapabilities, spec = [sdm3d("VMX Capability Reporting Facility"), sdm4("IA-32 Architectural MSRs")],
+#[case(feature = VmxCapabilities, spec = [sdm3d("VMX Capability Reporting Facility"), sdm4("Architectural MSRs")],
        needs = Needs::INTEL | Needs::VMX)]
 fn msrs_exist_with_what_they_tell_of() {
     for (row, number) in NUMBERS.into_iter().enumerate() {

@@ -158,7 +158,7 @@ fn ept_walk_ends_at_the_first_entry_that_is_absent_or_wrong() {
 }
 
 /// A table of L2's own whose page is misconfigured: the address is that of the entry that the walk needs.
-#[case(feature = VmxEpt, spec = [sdm3c("EPT Misconfigurations"), sdm3c("Guest-physical address")],
+#[case(feature = VmxEpt, spec = [sdm3c("EPT Misconfigurations"), sdm3c("Basic VM-Exit Information")],
        needs = Needs::INTEL | Needs::VMX | Needs::VMX_EPT | Needs::VMX_INVEPT)]
 fn ept_misconfiguration_of_a_table_of_the_guest() {
     use rt::{layout, vmx::ept::Level};

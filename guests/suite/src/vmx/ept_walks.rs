@@ -145,7 +145,7 @@ fn ept_tables_of_the_guests_code() {
 }
 
 /// L2's page fault comes before a violation of the address that its page has, and after one of the table that tells so.
-#[case(feature = VmxEpt, spec = [sdm3c("EPT Violations"), sdm3c("Page Faults")],
+#[case(feature = VmxEpt, spec = [sdm3c("EPT Violations"), sdm3c("Prioritization of EPT Misconfigurations and EPT Violations")],
        needs = Needs::INTEL | Needs::VMX | Needs::VMX_EPT | Needs::VMX_INVEPT)]
 fn ept_page_faults_and_violations_in_order() {
     const PF: u64 = 1 << 31 | 1 << 11 | 3 << 8 | 14;
@@ -175,7 +175,7 @@ fn ept_page_faults_and_violations_in_order() {
 }
 
 /// Violations within a page tell every bit of the address.
-#[case(feature = VmxEpt, spec = [sdm3c("Guest-linear address"), sdm3c("Guest-physical address")],
+#[case(feature = VmxEpt, spec = sdm3c("Basic VM-Exit Information"),
        needs = Needs::INTEL | Needs::VMX | Needs::VMX_EPT | Needs::VMX_INVEPT)]
 fn ept_addresses_within_a_page() {
     with_ept(|guest, ept| {
@@ -195,7 +195,7 @@ fn ept_addresses_within_a_page() {
 }
 
 /// An access across two pages of which the second is forbidden: the address lies in that one, and nothing is written to the first.
-#[case(feature = VmxEpt, spec = [sdm3c("EPT Violations"), sdm3c("Guest-physical address")],
+#[case(feature = VmxEpt, spec = [sdm3c("EPT Violations"), sdm3c("Basic VM-Exit Information")],
        needs = Needs::INTEL | Needs::VMX | Needs::VMX_EPT | Needs::VMX_INVEPT)]
 fn ept_access_across_pages() {
     with_ept(|guest, ept| {

@@ -127,7 +127,7 @@ fn qualification_of_strings() {
 }
 
 /// Exits of INS and OUTS tell the linear address of the operand, in the address size of the instruction.
-#[case(feature = VmxPorts, spec = sdm3c("Guest-Linear Address"), needs = Needs::INTEL | Needs::VMX)]
+#[case(feature = VmxPorts, spec = sdm3c("Basic VM-Exit Information"), needs = Needs::INTEL | Needs::VMX)]
 fn linear_address_of_strings() {
     with_guest(end, |guest| {
         for (number, row) in ROWS.iter().enumerate() {
