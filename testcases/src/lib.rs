@@ -24,6 +24,7 @@ pub mod remote;
 pub mod select;
 pub mod session;
 pub mod single;
+pub mod states;
 pub mod subjects;
 pub mod symbols;
 pub mod trace;

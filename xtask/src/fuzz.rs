@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: differential tests.
 
 mod oracle;
+mod states;
 
 use crate::interrupt;
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValue};
@@ -8,7 +9,7 @@ use iced_decoder::Bitness;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use testcases::emulation::{kvm::Flavour, matrix, mmio::Options};
 
-/// Search for differences between a hypervisor and the processor
+/// Search for what a hypervisor does otherwise than the processor or the manual
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask fuzz mmio                              every form with a memory operand, 100 inputs each
@@ -18,6 +19,8 @@ use testcases::emulation::{kvm::Flavour, matrix, mmio::Options};
                                                      half an hour more, from where that one stopped
   cargo xtask fuzz mmio --on all --mode all          everything that KVM emulates here, side by side
   cargo xtask fuzz oracle --cases 1000000            the predictions that all this rests on
+  cargo xtask fuzz vmcs --subject bochs              states of a VMCS, legal and just outside, against the manual's rules
+  cargo xtask fuzz vmcb --subject qemu-tcg           the same of a VMCB
   cargo xtask run repro:1a2b3c4d5e6f7081 --trace     one finding again, looked at closely
 
 The last lines give findings, coverage by encoding and operand size, and `N cases/s`. The same seed gives the same findings.
@@ -31,6 +34,10 @@ pub(crate) struct Arguments {
 enum What {
     /// The same instruction on memory, by the processor, and on MMIO, by the hypervisor's emulator
     Mmio(Mmio),
+    /// Random states of a VMCS, legal or just outside, against the rules of the manual
+    Vmcs(states::Vmcs),
+    /// Random states of a VMCB, legal or just outside, against the rules of the manual
+    Vmcb(states::Vmcb),
     /// What the processor does, against what is predicted: no hypervisor has a part in it
     Oracle(oracle::Oracle),
 }
@@ -123,6 +130,8 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mmio = match &arguments.what {
         What::Mmio(mmio) => mmio,
         What::Oracle(oracle) => return oracle::main(oracle),
+        What::Vmcs(vmcs) => return states::vmcs(vmcs),
+        What::Vmcb(vmcb) => return states::vmcb(vmcb),
     };
     let cancel = interrupt::cancel_on_signal()?;
     let options = Options {

@@ -102,7 +102,7 @@ pub mod control {
 ///
 /// `vp.report=page` or `vp.report=com1` chooses the transport (COM1 is the default); `vp.at=<hexadecimal>` is the
 /// address of the case's record, which saves the search; `vp.case=<area>::<name>` names the case, and
-/// `vp.case=probe` asks for [`crate::message::Kind::Offers`] instead.
+/// `vp.case=probe` asks for [`crate::message::Kind::Offers`] instead, and [`crate::fuzz`] has programs that are no cases.
 pub mod command_line {
     /// Prefix of every word of ours.
     pub const PREFIX: &str = "vp.";

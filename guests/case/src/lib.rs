@@ -8,6 +8,7 @@
 #![no_std]
 
 pub mod feature;
+pub mod fuzz;
 pub mod image;
 pub mod message;
 pub mod needs;

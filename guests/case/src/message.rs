@@ -30,6 +30,8 @@ pub enum Kind {
     /// From here on the processor must shut down, by a triple fault: `[]`. The site's text says why. It is announced at once,
     /// and the run passes only if nothing follows it and the virtual machine ends in a shutdown.
     ShutdownDue = 9,
+    /// What a program that is no case found: see [`crate::fuzz::Tag`], which stands in the row and says what the values are.
+    Record = 10,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
         Self::Offers,
         Self::NoSuchCase,
         Self::ShutdownDue,
+        Self::Record,
     ];
 
     /// Number of values that a message of this kind carries.
@@ -53,7 +56,7 @@ impl Kind {
             Self::Note | Self::Done => 1,
             Self::Check => 2,
             Self::Panic => 3,
-            Self::Offers | Self::Exception => 5,
+            Self::Offers | Self::Exception | Self::Record => 5,
         }
     }
 

@@ -35,6 +35,7 @@ pub mod paging;
 pub mod pic;
 pub mod pit;
 pub mod pm_timer;
+pub mod program;
 pub mod report;
 pub mod rtc;
 pub mod signals;

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the start info and the records are memory that others wrote")]
 // UNSAFETY: reads of the start info at the address the loader gave, and of the section of records.
 
-use crate::{cpu::cpuid, report};
+use crate::{cpu::cpuid, program, report};
 use case::{CaseRecord, image::command_line};
 use core::{
     slice,
@@ -57,7 +57,13 @@ unsafe extern "C" fn runtime_start(start_info: u64) -> ! {
             (record.entry)();
             report::done()
         }
-        None => report::no_such_case(),
+        None => match program::find(name) {
+            Some(entry) => {
+                entry(&program::Request::read());
+                report::done()
+            }
+            None => report::no_such_case(),
+        },
     }
 }
 
@@ -128,7 +134,7 @@ fn value_of<'a>(word: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     if word.get(3) != key.get(3) || word.get(4) != key.get(4) { None } else { word.strip_prefix(key) }
 }
 
-fn hexadecimal(digits: &[u8]) -> u64 {
+pub(crate) fn hexadecimal(digits: &[u8]) -> u64 {
     let mut value = 0;
     for &digit in digits {
         let nibble = if digit <= b'9' { digit.wrapping_sub(b'0') } else { (digit | 0x20).wrapping_sub(b'a' - 10) };

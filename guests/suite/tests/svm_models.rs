@@ -3,6 +3,8 @@
 // Each test uses a part of what stands there.
 #![expect(dead_code, reason = "compiled for the cases of the guest")]
 
+#[path = "../src/cover.rs"]
+mod cover;
 #[path = "../src/svm/ending.rs"]
 mod ending;
 #[path = "../src/svm/exit_codes.rs"]
@@ -11,16 +13,21 @@ mod exit_codes;
 mod injection_model;
 #[path = "../src/svm/legality_model.rs"]
 mod legality_model;
+#[path = "../src/svm/legality_random.rs"]
+mod legality_random;
 #[path = "../src/svm/legality_rules.rs"]
 mod legality_rules;
 #[path = "../src/svm/nested_model.rs"]
 mod nested_model;
 #[path = "../src/svm/port_information.rs"]
 mod port_information;
+#[path = "../src/random.rs"]
+mod random;
 #[path = "../src/svm/virtual_interrupt_model.rs"]
 mod virtual_interrupt_model;
 
-use exit_codes::{Cover, EXIT_CODES};
+use cover::Cover;
+use exit_codes::EXIT_CODES;
 use injection_model::{Defect, EXCEPTION, EXCEPTIONS, INTERRUPT, SOFTWARE, is_legal};
 use legality_rules::{COMBINATIONS, RESERVED, last_map};
 use port_information::Access;
@@ -136,4 +143,41 @@ fn every_covered_exit_code_names_a_case() {
             assert!(sources.contains(&format!("fn {case}()")), "{code:#x} {name}: no case {case}");
         }
     }
+}
+
+#[test]
+fn random_states_change_each_field_once_and_are_legal_unless_a_step_is_not() {
+    use legality_model::{Change, Rule, illegal, legal};
+    use legality_random::{Class, Facts, Plan};
+    static SINGLES: [Rule; 2] = [illegal(0x58, 4, Change::To(0)), legal(0xa8, 8, Change::To(0))];
+    let facts = Facts { physical_bits: 40, nr_asids: 16, singles: &SINGLES };
+    let (mut nr_legal, mut touched) = (0, std::collections::BTreeSet::new());
+    for number in 0..4_000 {
+        let mut plan = Plan::new(&facts, 3, number);
+        assert_eq!(plan, Plan::new(&facts, 3, number));
+        let mut fields = Vec::new();
+        for step in plan.steps() {
+            let before = fields.len();
+            let mut is_legal = true;
+            step.each(&facts, |rule| {
+                is_legal = rule.is_legal;
+                fields.push(rule.field);
+                assert!(matches!(rule.width, 1 | 2 | 4 | 8));
+            });
+            assert_eq!(is_legal, step.is_legal, "{number}: {step:?}");
+            fields[before..].sort_unstable();
+            touched.insert(format!("{:?} {is_legal}", step.class));
+        }
+        // A combination may change its own field twice.
+        let distinct: std::collections::BTreeSet<_> = fields.iter().collect();
+        assert!(fields.len() - distinct.len() <= 2, "{number}: {fields:x?}");
+        nr_legal += u32::from(plan.is_legal());
+        let illegal: Vec<_> = plan.steps().enumerate().filter(|(_, step)| !step.is_legal).map(|(at, _)| at).collect();
+        assert!(illegal.len() <= 2 && illegal.is_empty() == plan.is_legal());
+        illegal.iter().rev().for_each(|&at| plan.remove(at));
+        assert!(plan.is_legal());
+    }
+    assert!((400..3_600).contains(&nr_legal), "{nr_legal}");
+    let count = (0..Class::count(&facts)).flat_map(|number| Class::of(&facts, number).has(&facts));
+    assert_eq!(touched.len(), count.filter(|has| *has).count());
 }

@@ -6,6 +6,8 @@ pub mod control;
 pub mod field;
 #[path = "../src/vmx/legality/mod.rs"]
 mod legality;
+#[path = "../src/random.rs"]
+mod random;
 #[path = "../../rt/src/vmx/reason.rs"]
 pub mod reason;
 
@@ -248,9 +250,36 @@ fn a_state_without_its_illegal_value_is_legal() {
         let illegal: Vec<_> = plan.steps().enumerate().filter(|(_, (_, legal))| !legal).map(|(at, _)| at).collect();
         assert_eq!(illegal.is_empty(), plan.due().is_none());
         let mut nr_changes = 0;
-        plan.each(&FACTS, |_, _| nr_changes += 1);
+        plan.each(&FACTS, |_, _, _| nr_changes += 1);
         assert_eq!(nr_changes, plan.steps().count());
         illegal.iter().rev().for_each(|&at| plan.remove(at));
         assert_eq!(plan.due(), None);
     }
+}
+
+#[test]
+fn states_of_any_mode_keep_to_the_mode_that_a_rule_starts_from() {
+    use legality::random::Plan;
+    let mut modes = BTreeSet::new();
+    for number in 0..3_000 {
+        let plan = Plan::in_any_mode(&FACTS, 11, number);
+        let steps: Vec<_> = plan.steps().collect();
+        let based: Vec<_> = steps.iter().filter(|(rule, _)| !rule.base.is_empty()).collect();
+        assert!(based.len() <= 1, "{number}");
+        if let Some((rule, _)) = based.first() {
+            assert!(!steps[0].0.base.is_empty(), "{number}: its mode is chosen first");
+            let of_guest = steps.iter().filter(|(rule, _)| matches!(rule.failure, Failure::Guest(_))).count();
+            assert!(of_guest <= 1, "{number}: what is checked of other guest state depends on the mode");
+            modes.insert(rule.base.as_ptr());
+        }
+        let fields: BTreeSet<_> = steps
+            .iter()
+            .flat_map(|(rule, _)| rule.base.iter().chain(rule.given).map(|given| given.field).chain([rule.field]))
+            .collect();
+        // One more is that of the preemption timer.
+        assert!(fields.len() < 48, "{number}: {} fields", fields.len());
+    }
+    assert!(modes.len() >= 5, "{} modes", modes.len());
+    let [legal, illegal, all] = Plan::count(&FACTS);
+    assert!(legal > 200 && illegal > 200 && legal <= all && illegal <= all, "{legal} {illegal} {all}");
 }

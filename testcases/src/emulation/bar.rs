@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
 
 /// A bar for so many inputs, or a mere counter for a run without end; nothing is shown unless on a terminal.
-pub(super) fn bar(nr_inputs: Option<u64>, is_shown: bool) -> ProgressBar {
+pub(crate) fn bar(nr_inputs: Option<u64>, is_shown: bool) -> ProgressBar {
     if !is_shown || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -1,6 +1,6 @@
 //! Instruction emulation, cross-checked: the same instruction on the processor and on a hypervisor's emulator.
 
-mod bar;
+pub(crate) mod bar;
 pub mod cases;
 pub mod compare;
 pub mod coverage;

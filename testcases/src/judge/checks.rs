@@ -86,6 +86,7 @@ impl Reported {
                 self.due.get_or_insert(Due { id, source: site.source(), is_past: false });
                 Ok(())
             }
+            Kind::Record => Err(ProtocolFault::UnaskedRecord { sequence }),
             Kind::Offers => Err(ProtocolFault::UnaskedOffers { sequence }),
             Kind::Done | Kind::Panic | Kind::Exception | Kind::NoSuchCase => {
                 if message.site != 0 {

@@ -10,7 +10,7 @@ mod ending;
 mod offers;
 mod protocol;
 mod reason;
-mod render;
+pub(crate) mod render;
 mod shutdown;
 #[cfg(test)]
 mod tests;
@@ -104,9 +104,26 @@ fn decide(case: &Case, run: &Run, reported: &mut Reported, catalog: &Catalog) ->
         Kind::NoSuchCase => {
             (Verdict::Error, Some(format!("the image does not know the case `{}`; rebuild the image", case.id)))
         }
-        kind @ (Kind::Check | Kind::Skip | Kind::Note | Kind::Offers | Kind::ShutdownDue) => {
+        kind @ (Kind::Check | Kind::Skip | Kind::Note | Kind::Offers | Kind::ShutdownDue | Kind::Record) => {
             (Verdict::Error, Some(format!("the harness took a message of the kind {kind:?} for the last one")))
         }
+    }
+}
+
+/// Verdict and reason of a program that did not come to its end; nothing for one that did. What it said is not looked at.
+pub(crate) fn loss(run: &Run, catalog: &Catalog) -> Option<(Verdict, String)> {
+    let reported = Reported::default();
+    if let Some(fault) = run.transcript.fault() {
+        return Some((Verdict::Error, reason::fault(fault, &run.ending)));
+    }
+    let Some(last) = run.transcript.last() else {
+        return Some(reason::without_verdict(&run.transcript, &run.ending, &reported));
+    };
+    match last.kind {
+        Kind::Done => None,
+        Kind::Exception => Some((Verdict::Crash, reason::exception(last, catalog, &reported))),
+        Kind::Panic => Some((Verdict::Error, reason::panic(last, catalog))),
+        _ => Some((Verdict::Error, "the image does not know the program; rebuild the image".to_owned())),
     }
 }
 

@@ -78,6 +78,12 @@ pub enum ProtocolFault {
         /// `file:line` of the second.
         source_line: String,
     },
+    /// A record of a program in the run of a case.
+    #[error("message {sequence} is a record of a program, but a case was asked for")]
+    UnaskedRecord {
+        /// The message's number.
+        sequence: u32,
+    },
     /// The answer to a probe in the run of a case.
     #[error("message {sequence} answers a probe, but a case was asked for")]
     UnaskedOffers {

@@ -3,7 +3,7 @@
 use case::{Style, message::outcome};
 
 /// A value of a check in its site's style.
-pub(super) fn value(style: Style, value: u64) -> String {
+pub(crate) fn value(style: Style, value: u64) -> String {
     match (style, value) {
         (Style::Decimal, value) => value.to_string(),
         (Style::Bool, 0) => "false".to_owned(),

@@ -34,6 +34,13 @@ pub enum Request {
         /// Time limit in milliseconds.
         limit_ms: u64,
     },
+    /// Run a program that is no case.
+    Other {
+        /// The words of the command line that choose it.
+        words: String,
+        /// Time limit in milliseconds.
+        limit_ms: u64,
+    },
     /// Run a case of the host.
     HostCase {
         /// Its id.

@@ -145,6 +145,7 @@ impl OurVmm {
         // Several virtual processors must be able to run at once: what they do to each other is what is tried.
         let _pinned = match program {
             Program::Probe(_) => Some(placement::pin(0)),
+            Program::Other(_) => None,
             Program::Case(case) if case.setup.nr_vcpus > 1 => None,
             Program::Case(case) => Some(placement::pin(placement::lane(case.plain_id()))),
         };
@@ -189,7 +190,7 @@ impl OurVmm {
 
     fn create(&self, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, vmm::VmError> {
         let setup = match program {
-            Program::Probe(_) => Setup::DEFAULT,
+            Program::Probe(_) | Program::Other(_) => Setup::DEFAULT,
             Program::Case(case) => case.setup,
         };
         let report_page = self.image.catalog.note().report_page;
@@ -288,6 +289,7 @@ fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmCo
         // It asks CPUID what the processor has, the local APIC among it.
         Program::Probe(_) => Needs::LOCAL_APIC,
         Program::Case(case) => case.needs,
+        Program::Other(_) => Needs::empty(),
     };
     let needs_apic = needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS);
     let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES);

@@ -72,13 +72,15 @@ pub enum Program<'a> {
     Probe(Option<InterruptSetup>),
     /// To run a case.
     Case(&'a Case),
+    /// To run a program that is no case, by the words of the command line that choose it.
+    Other(&'a str),
 }
 
 impl Program<'_> {
     /// How many virtual processors it runs on.
     pub fn nr_vcpus(self) -> u32 {
         match self {
-            Self::Probe(_) => 1,
+            Self::Probe(_) | Self::Other(_) => 1,
             Self::Case(case) => case.setup.nr_vcpus.into(),
         }
     }
@@ -93,6 +95,7 @@ impl Program<'_> {
         match self {
             Self::Probe(interrupts) => interrupts,
             Self::Case(case) => case.interrupts,
+            Self::Other(_) => None,
         }
     }
 }
@@ -322,6 +325,7 @@ pub fn open(name: &str, image: &Arc<Image>) -> Result<Box<dyn Subject>, SubjectE
 fn command_line(program: Program<'_>) -> String {
     match program {
         Program::Probe(_) => format!("{0}case={1}", word::PREFIX, word::PROBE),
+        Program::Other(words) => words.to_owned(),
         Program::Case(case) => format!("{0}at={1:x} {0}case={2}", word::PREFIX, case.record_address, case.plain_id()),
     }
 }

@@ -77,6 +77,11 @@ pub fn shutdown_due(site: &'static Site) {
     }
 }
 
+/// Reports what a program that is no case found, at the site of a check if there is one.
+pub fn record(tag: case::fuzz::Tag, site: Option<&'static Site>, values: [u64; 5]) {
+    send(Kind::Record, site.map_or(0, address_of), tag as u64, &values);
+}
+
 pub(crate) fn offers(bits: u128, vendor: [u32; 3]) {
     let [first, second, third] = vendor.map(u64::from);
     send(Kind::Offers, 0, NO_ROW, &[bits as u64, first, second, third, (bits >> 64) as u64]);

@@ -28,8 +28,8 @@ const CR4_PAE: u64 = 1 << 5;
 
 macro_rules! rules {
     ($($title:literal: $rule:expr;)*) => {
-        static RULES: &[Rule] = &[$($rule),*];
-        const NAMES: &[Text] = names![$($title),*];
+        pub(super) static RULES: &[Rule] = &[$($rule),*];
+        pub(super) const NAMES: &[Text] = names![$($title),*];
     };
 }
 
@@ -69,6 +69,7 @@ rules! {
 
 pub(super) fn change(guest: &Guest, rule: &Rule) {
     match rule.width {
+        1 => guest.write_u8(rule.field, rule.change.apply(guest.read_u8(rule.field).into()) as u8),
         2 => guest.write_u16(rule.field, rule.change.apply(guest.read_u16(rule.field).into()) as u16),
         4 => guest.write_u32(rule.field, rule.change.apply(guest.read_u32(rule.field).into()) as u32),
         _ => guest.write_u64(rule.field, rule.change.apply(guest.read_u64(rule.field))),

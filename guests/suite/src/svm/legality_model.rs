@@ -9,6 +9,8 @@ pub(crate) enum Change {
     Set(u64),
     /// Bits are cleared.
     Clear(u64),
+    /// Bits are changed.
+    Flip(u64),
     /// All is replaced.
     To(u64),
 }
@@ -19,6 +21,7 @@ impl Change {
         match self {
             Self::Set(bits) => value | bits,
             Self::Clear(bits) => value & !bits,
+            Self::Flip(bits) => value ^ bits,
             Self::To(other) => other,
         }
     }

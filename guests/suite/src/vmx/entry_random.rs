@@ -14,12 +14,13 @@ use rt::{
 user_code!(end: "vmcall");
 
 /// Tries to enter with a state.
-fn attempt(guest: &mut Guest, facts: &Facts, plan: &Plan) -> Seen {
+pub(super) fn attempt(guest: &mut Guest, facts: &Facts, plan: &Plan) -> Seen {
     let _ = guest.set(field::PREEMPTION_TIMER, 0);
     let areas = [field::EXIT_MSR_STORE, field::EXIT_MSR_LOAD, field::ENTRY_MSR_LOAD];
     let area = plan.steps().find(|(rule, _)| areas.contains(&rule.field));
     prepare(area.map_or(0, |(rule, _)| rule.field));
-    plan.each(facts, |rule, change| {
+    plan.each(facts, |rule, _, change| {
+        apply(guest, facts, rule.base);
         apply(guest, facts, rule.given);
         let value = change(guest.read(rule.field));
         let _ = guest.set(rule.field, value & field::mask(rule.field));
@@ -66,7 +67,7 @@ fn try_states(seed: u64, count: u64, wanted: fn(Option<Failure>) -> bool) {
             }
             if is_wrong(judged) {
                 note!("state", number);
-                shrink(guest, &facts, plan).each(&facts, |rule, change| {
+                shrink(guest, &facts, plan).each(&facts, |rule, _, change| {
                     let at = guest.read(rule.field);
                     note!("field", rule.field);
                     note!("its value without what the rule needs", change(at));

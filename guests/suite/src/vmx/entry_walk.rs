@@ -113,7 +113,8 @@ pub(super) const BITS: &[rt::vocabulary::Text] = rt::names![
 
 /// Makes a case of each rule.
 macro_rules! cases {
-    ($feature:ident; $($(#[$doc:meta])* $name:ident $rule:path $(, $need:ident)*;)+) => {$(
+    ($feature:ident; $($(#[$doc:meta])* $name:ident $rule:path $(, $need:ident)*;)+) => {
+    $(
         $(#[$doc])*
         #[case(feature = $feature, spec = [sdm3c($rule.section)], needs = Needs::INTEL | Needs::VMX $(| Needs::$need)*)]
         fn $name() {
@@ -127,6 +128,10 @@ macro_rules! cases {
                 (Place::Value(row), Column::Qualification) => check_eq!("exit qualification with", [NAMES; row], actual, expected),
             });
         }
-    )+};
+    )+
+
+    /// Its cases, each with the name of its rule.
+    pub(super) const CASES: &[(Text, &str)] = &[$((Text::new(concat!("vmx::", stringify!($name))), $rule.name)),+];
+    };
 }
 pub(super) use cases;

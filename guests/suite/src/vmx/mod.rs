@@ -9,6 +9,7 @@ mod control_registers;
 mod entry_controls;
 mod entry_data_segment_rights;
 mod entry_events;
+mod entry_fuzz;
 mod entry_host;
 mod entry_msrs;
 mod entry_random;

@@ -246,6 +246,7 @@ impl Subject for Linux {
         let request = match program {
             Program::Probe(setup) => Request::Probe { setup: setup.map(|setup| setup.name().to_owned()), limit_ms },
             Program::Case(case) => Request::Case { id: case.id.clone(), limit_ms },
+            Program::Other(words) => Request::Other { words: words.to_owned(), limit_ms },
         };
         let ending = match self.ask(&request, limit * WAIT_FACTOR + ANSWER_LIMIT, cancel) {
             Ok(Answer::Run(said)) => match said.into_run() {

@@ -108,6 +108,8 @@ pub(crate) enum Failure {
 /// A rule: whatever is legal of a field, and what is not.
 #[derive(Clone, Copy)]
 pub(crate) struct Rule {
+    /// Its name in its table.
+    pub(crate) name: &'static str,
     /// Title of the manual's section.
     pub(crate) section: &'static str,
     pub(crate) failure: Failure,
@@ -207,6 +209,7 @@ macro_rules! rules {
        $(illegal { $($illegal_name:literal: $illegal:expr),+ $(,)? })?;
     )+) => {
         $(pub(crate) const $name: Rule = Rule {
+            name: stringify!($name),
             section: $section,
             failure: $failure,
             field: field::$field,
@@ -229,6 +232,7 @@ use rules;
 impl Rule {
     /// Nothing.
     pub(crate) const EMPTY: Self = Self {
+        name: "",
         section: "",
         failure: Failure::Controls,
         field: 0,

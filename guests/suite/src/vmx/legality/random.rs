@@ -2,26 +2,11 @@
 
 use super::super::field::{self, segment};
 use super::{Allowed, Facts, Failure, Given, Place, Rule, TABLES};
+use crate::random::Random;
 
 const NR_STEPS: usize = 12;
 /// Fields that a state may change: what L2 can take back.
-const NR_FIELDS: usize = 32;
-
-/// Numbers by a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let value = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ value >> 31
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
+const NR_FIELDS: usize = 40;
 
 /// A value of a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +69,7 @@ fn group(encoding: u32) -> u32 {
 }
 
 fn fields(rule: &'static Rule) -> impl Iterator<Item = u32> {
-    rule.given.iter().map(|given| given.field).chain([rule.field])
+    rule.base.iter().chain(rule.given).map(|given| given.field).chain([rule.field])
 }
 
 /// Whether the processor has the controls that a rule gives.
@@ -103,7 +88,7 @@ fn is_offered(rule: &Rule, facts: &Facts) -> bool {
         Some(allowed) => (given.change)(facts, allowed.must) & !allowed.may & 0xffff_ffff == 0,
         None => true,
     };
-    (rule.holds)(facts) && rule.base.is_empty() && rule.given.iter().all(is_legal)
+    (rule.holds)(facts) && rule.base.iter().chain(rule.given).all(is_legal)
 }
 
 /// The number of a random value that is legal, or that is not.
@@ -126,9 +111,17 @@ fn pick(rule: &Rule, facts: &Facts, wants_legal: bool, random: &mut Random) -> O
 }
 
 impl Plan {
-    /// The state with this number.
+    /// The state with this number, of a guest in 64-bit mode.
     pub(crate) fn new(facts: &Facts, seed: u64, number: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ number);
+        Self::of(facts, Random::of(seed, number), |rule| rule.base.is_empty())
+    }
+
+    /// The state with this number, of a guest in any mode that some rule starts from.
+    pub(crate) fn in_any_mode(facts: &Facts, seed: u64, number: u64) -> Self {
+        Self::of(facts, Random::of(seed, number), |_| true)
+    }
+
+    fn of(facts: &Facts, mut random: Random, is_wanted: fn(&Rule) -> bool) -> Self {
         let mut plan = Self::default();
         let nr_illegal = [0, 1, 1, 1, 2][random.below(5)];
         let nr_wanted = 1 + nr_illegal + random.below(NR_STEPS - nr_illegal - 1);
@@ -138,9 +131,34 @@ impl Plan {
             }
             let table = random.below(TABLES.len());
             let step = Step { table, rule: random.below(TABLES[table].len()), ..Step::default() };
-            plan.take(step, facts, plan.nr_steps >= nr_illegal, &mut random);
+            if is_wanted(step.rule()) && plan.suits(step.rule()) {
+                plan.take(step, facts, plan.nr_steps >= nr_illegal, &mut random);
+            }
         }
         plan
+    }
+
+    /// How many rules have a legal value on a processor, how many an illegal one, and how many there are.
+    pub(crate) fn count(facts: &Facts) -> [u64; 3] {
+        let mut count = [0; 3];
+        for rule in TABLES.iter().copied().flatten() {
+            let mut has = [false; 2];
+            if is_offered(rule, facts) {
+                rule.each(facts, |_, _, is_legal| has[usize::from(!is_legal)] = true);
+            }
+            for (count, has) in count.iter_mut().zip([has[0], has[1], true]) {
+                *count += u64::from(has);
+            }
+        }
+        count
+    }
+
+    /// Whether a rule holds in the mode that the first one has chosen. What is checked of guest state depends on the mode, and
+    /// so a rule that does not start from another one holds in 64-bit mode alone.
+    fn suits(&self, rule: &Rule) -> bool {
+        let Some((first, _)) = self.steps().next() else { return true };
+        let is_of_guest = matches!(rule.failure, Failure::Guest(_) | Failure::Msr(_));
+        rule.base.is_empty() && (first.base.is_empty() || !is_of_guest)
     }
 
     /// Takes a value of a rule, if that has nothing to do with those that there are.
@@ -186,6 +204,11 @@ impl Plan {
         })
     }
 
+    /// Table and rule of a step, by number, and whether its value is legal.
+    pub(crate) fn rule(&self, at: usize) -> (usize, usize, bool) {
+        self.steps.get(at).map_or((0, 0, true), |step| (step.table, step.rule, step.is_legal))
+    }
+
     /// Leaves the step out.
     pub(crate) fn remove(&mut self, at: usize) {
         self.steps.copy_within(at + 1..self.nr_steps, at);
@@ -193,13 +216,13 @@ impl Plan {
         self.steps[self.nr_steps] = Step::default();
     }
 
-    /// Calls `body` with each rule and how its value comes about.
-    pub(crate) fn each(&self, facts: &Facts, mut body: impl FnMut(&'static Rule, &dyn Fn(u64) -> u64)) {
+    /// Calls `body` with each rule, which of its values, and how that comes about.
+    pub(crate) fn each(&self, facts: &Facts, mut body: impl FnMut(&'static Rule, Place, &dyn Fn(u64) -> u64)) {
         for step in &self.steps[..self.nr_steps] {
             let mut number = 0;
-            step.rule().each(facts, |_: Place, change, _| {
+            step.rule().each(facts, |place, change, _| {
                 if number == step.value {
-                    body(step.rule(), change);
+                    body(step.rule(), place, change);
                 }
                 number += 1;
             });
