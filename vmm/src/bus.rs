@@ -1,6 +1,6 @@
 //! Port and memory-mapped I/O: which device answers an access.
 
-use crate::{interrupts::Interrupts, memory::GuestMemory, stop::StopReason};
+use crate::{connection::Connection, memory::GuestMemory, stop::StopReason};
 use vm_device::bus::{self, Bus as RangeMap, BusRange, MmioAddress, PioAddress};
 
 /// A range of addresses that a device answers to.
@@ -51,8 +51,8 @@ pub trait Device: Send {
     /// What it answers to; asked once, when the VM is made.
     fn regions(&self) -> Vec<Region>;
 
-    /// Tells it of the interrupt controllers, once, when the VM is made.
-    fn connect(&mut self, _interrupts: &Interrupts) {}
+    /// Tells it of interrupt controllers and memory, once, when the VM is made.
+    fn connect(&mut self, _connection: &mut Connection) {}
 
     /// Fills `data`, which holds all ones, with what is read at `at`.
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow;

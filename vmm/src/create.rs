@@ -7,6 +7,7 @@ use crate::{
     boot::{self, Entry},
     bus::{Bus, BusError},
     config::{Chipset, Irqchip, VmConfig},
+    connection::Connection,
     control::Control,
     cpuid::{self, Machine},
     firmware,
@@ -136,7 +137,9 @@ impl Vm {
             interrupts.set_platform(&platform);
             platform
         });
-        config.devices.iter_mut().for_each(|device| device.connect(&interrupts));
+        let mut connection = Connection::new(fd.clone(), interrupts.clone(), memory.clone());
+        config.devices.iter_mut().for_each(|device| device.connect(&mut connection));
+        let watched = connection.into_watched();
         let told = tables(&config);
         let bus = Bus::new(config.devices, memory.size_bytes())?;
         let rsdp = match config.acpi {
@@ -151,7 +154,7 @@ impl Vm {
             interrupts.override_pit()?;
         }
         let unfinished = vcpus.iter().map(|_| Unfinished::default()).collect();
-        Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, control })
+        Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, watched, control })
     }
 }
 

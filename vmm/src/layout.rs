@@ -77,5 +77,29 @@ pub mod pc {
     pub const LOCAL_APIC: u32 = 0xfee0_0000;
 }
 
+/// Where PCI stands, if there is a host bridge. Nothing else uses these addresses.
+pub mod pci {
+    /// First port of the registers by which configuration space is accessed.
+    pub const CONFIG_ADDRESS: u16 = 0xcf8;
+    /// Configuration space of bus 0, mapped.
+    pub const MAPPED_CONFIG: u64 = 0xe000_0000;
+    /// Its size in bytes: one bus.
+    pub const MAPPED_CONFIG_SIZE: u64 = 1 << 20;
+    /// Where base address registers of memory below 4 GiB may point.
+    pub const MEMORY_WINDOW: u64 = 0xe100_0000;
+    /// Its size in bytes.
+    pub const MEMORY_WINDOW_SIZE: u64 = 0x1700_0000;
+    /// Where those of memory above may point: below the end of the smallest physical address space of a processor that has long mode.
+    pub const HIGH_WINDOW: u64 = 0x8_0000_0000;
+    /// Its size in bytes.
+    pub const HIGH_WINDOW_SIZE: u64 = 0x4_0000_0000;
+    /// Where those of ports may point.
+    pub const IO_WINDOW: u16 = 0xc000;
+    /// How many ports.
+    pub const IO_WINDOW_SIZE: u16 = 0x1000;
+    /// Interrupt line of INTA# in slot 0; the next pins and slots have the next three, in turn.
+    pub const FIRST_LINE: u32 = 16;
+}
+
 const _: () = assert!(START_INFO.is_multiple_of(PAGE_SIZE) && MEMORY_MIN <= LEGACY_HOLE);
 const _: () = assert!(KVM_TSS == IDENTITY_MAP + PAGE_SIZE);

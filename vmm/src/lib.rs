@@ -24,9 +24,11 @@
 //!
 //! **Architecture Invariant**: a device never blocks and never allocates in proportion to what a guest does.
 
+mod absent;
 mod boot;
 mod bus;
 mod config;
+mod connection;
 mod control;
 mod cpuid;
 mod create;
@@ -55,10 +57,12 @@ mod stop;
 mod tsc;
 mod vcpu;
 mod vm;
+mod watch;
 
 pub use boot::{Entry, LongModeState};
 pub use bus::{BusError, Device, Flow, Location, Region};
 pub use config::{Chipset, InterruptSetup, Irqchip, VmConfig};
+pub use connection::Connection;
 pub use control::VmHandle;
 pub use create::VmError;
 pub use fresh::{Fields, FreshVcpu};
@@ -70,6 +74,7 @@ pub use run::RunError;
 pub use state::CpuState;
 pub use stop::{StopReason, Stopped};
 pub use vm::Vm;
+pub use watch::Watch;
 
 /// What the documentation promises about threads.
 const _: () = {

@@ -101,6 +101,11 @@ impl GuestMemory {
         self.region().as_ptr() as u64
     }
 
+    /// The same memory as crates of rust-vmm know it.
+    pub(crate) fn shared(&self) -> virtio::Memory {
+        self.inner.clone()
+    }
+
     fn region(&self) -> &GuestRegionMmap<()> {
         // Made in `map` from exactly one region.
         self.inner.iter().next().expect("guest memory has one region")

@@ -39,6 +39,9 @@ pub enum RunError {
     /// The thread that devices with timers need could not be started.
     #[error("failed to start a thread for the timers")]
     Timers(#[source] io::Error),
+    /// What devices wait for could not be watched.
+    #[error("failed to watch the file descriptors of devices")]
+    Devices(#[source] io::Error),
     /// A device or the observer panicked.
     #[error("a device or the observer panicked on the thread of vCPU {vcpu}")]
     Panicked {
@@ -72,7 +75,7 @@ impl Vm {
     /// # Errors
     /// Only if the host fails, see [`RunError`]; whatever the guest does is a [`StopReason`].
     pub fn run(&mut self, observer: &mut dyn ExitObserver) -> Result<Stopped, RunError> {
-        let Self { vcpus, unfinished, memory, bus, control, platform, .. } = self;
+        let Self { vcpus, unfinished, memory, bus, control, platform, watched, .. } = self;
         let platform = platform.as_deref();
         control.start();
         let outside = Mutex::new(Outside { bus, observer });
@@ -81,8 +84,10 @@ impl Vm {
             shared.stop(0, reason);
             control.end();
         };
-        let nr_exits =
-            platform::awake(platform, failed, || run_all(&shared, vcpus, unfinished)).map_err(RunError::Timers)??;
+        let nr_exits = watched
+            .during(failed, || platform::awake(platform, failed, || run_all(&shared, vcpus, unfinished)))
+            .map_err(RunError::Devices)?
+            .map_err(RunError::Timers)??;
         let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (vcpu, reason) = first_stop.unwrap_or((0, StopReason::Requested));
         let fd = &vcpus[usize::from(vcpu)];

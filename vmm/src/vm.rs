@@ -9,6 +9,7 @@ use crate::{
     state::CpuState,
     statistics,
     vcpu::Unfinished,
+    watch::Watched,
 };
 use kvm_ioctls::{VcpuFd, VmFd};
 use std::{fmt, io, sync::Arc};
@@ -24,6 +25,7 @@ pub struct Vm {
     pub(crate) memory: GuestMemory,
     pub(crate) bus: Bus,
     pub(crate) platform: Option<Arc<Platform>>,
+    pub(crate) watched: Watched,
     pub(crate) control: Arc<Control>,
 }
 

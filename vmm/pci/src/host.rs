@@ -45,8 +45,12 @@ pub enum PlaceError {
 struct Bridge(Config);
 
 impl Function for Bridge {
-    fn config(&self) -> &Config {
-        &self.0
+    fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)> {
+        self.0.find(address, size, is_io)
+    }
+
+    fn read_config(&mut self, offset: u16, data: &mut [u8]) {
+        self.0.read(offset, data);
     }
 
     fn write_config(&mut self, offset: u16, data: &[u8]) {
@@ -199,7 +203,7 @@ impl Host {
 
     fn find(&mut self, address: u64, size: usize, is_io: bool) -> Option<(&mut Box<dyn Function>, usize, u64)> {
         self.functions.iter_mut().flatten().find_map(|function| {
-            let (bar, offset) = function.config().find(address, size, is_io)?;
+            let (bar, offset) = function.find(address, size, is_io)?;
             Some((function, bar, offset))
         })
     }

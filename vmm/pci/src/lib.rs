@@ -17,13 +17,11 @@ pub use msix::{Message, MsiX, TABLE_ENTRY_BYTES};
 
 /// A function of a device on the bus.
 pub trait Function: Send {
-    /// Its configuration space.
-    fn config(&self) -> &Config;
+    /// Which base address register maps an address, and what offset it has there; see [`Config::find`].
+    fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)>;
 
     /// Fills `data`, of 1, 2 or 4 bytes that lie in one doubleword, from `offset` of configuration space.
-    fn read_config(&mut self, offset: u16, data: &mut [u8]) {
-        self.config().read(offset, data);
-    }
+    fn read_config(&mut self, offset: u16, data: &mut [u8]);
 
     /// Writes `data`, of 1, 2 or 4 bytes that lie in one doubleword, at `offset` of configuration space.
     fn write_config(&mut self, offset: u16, data: &[u8]);

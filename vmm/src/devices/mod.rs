@@ -5,16 +5,20 @@
 mod debug_exit;
 mod doorbell;
 mod i8042;
+mod pci;
 mod serial;
 mod signals;
 mod test_device;
+mod virtio_mmio;
 
 pub use debug_exit::DebugExit;
 pub use doorbell::Doorbell;
 pub use i8042::I8042;
+pub use pci::{PciBus, PciHost};
 pub use serial::{CollectedOutput, Serial};
 pub use signals::Signals;
 pub use test_device::{LOG_CAPACITY, TestDevice, TestDeviceAddresses};
+pub use virtio_mmio::VirtioMmio;
 
 /// The value of up to four bytes in little-endian order; the rest is ignored.
 fn value_of(data: &[u8]) -> u32 {

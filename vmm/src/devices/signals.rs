@@ -22,13 +22,16 @@
 //! | 4 | lets this processor run on the host's processor of that number alone |
 //! | 5 | lets it run on all of them |
 //! | 6 | raises and lowers pin LINT1 of this processor's local APIC |
+//! | 7 | takes the page of memory at this address away, until 5 ms after it is touched |
 
 #![expect(unsafe_code, reason = "the raw clock and a thread's processors have no safe wrapper among our dependencies")]
 // UNSAFETY: one clock_gettime with a structure on the stack, and calls about the calling thread's processors likewise.
 
 use super::value_of;
 use crate::{
+    absent::Absent,
     bus::{Device, Flow, Location, Region},
+    connection::Connection,
     interrupts::{InterruptError, Interrupts, Irqfd, MsiMessage},
     memory::GuestMemory,
     stop::StopReason,
@@ -41,6 +44,8 @@ const NR_PORTS: u16 = 16;
 const COMMANDS: usize = 1;
 /// The longest pause in microseconds.
 const PAUSE_MAX: u32 = 50_000;
+/// How long an access waits for a page that was taken away.
+const ABSENT: Duration = Duration::from_millis(5);
 /// Size of each of its registers in bytes.
 const REGISTER_SIZE: usize = 4;
 /// Interrupt lines that there are: one for each pin of an I/O APIC.
@@ -62,6 +67,7 @@ mod command {
     pub(super) const MOVE_TO: u32 = 4;
     pub(super) const MOVE_ANYWHERE: u32 = 5;
     pub(super) const PULSE_LINT1: u32 = 6;
+    pub(super) const TAKE_PAGE_AWAY: u32 = 7;
 }
 
 /// Bits of the line register.
@@ -90,6 +96,8 @@ pub struct Signals {
     argument: u32,
     /// Of the last command: 0, or an error of the host.
     result: u32,
+    /// The page that was taken away last.
+    absent: Option<Absent>,
 }
 
 impl Signals {
@@ -107,10 +115,11 @@ impl Signals {
             is_high_next: false,
             argument: 0,
             result: 0,
+            absent: None,
         }
     }
 
-    fn execute(&mut self, command: u32) -> Flow {
+    fn execute(&mut self, command: u32, memory: &GuestMemory) -> Flow {
         self.result = 0;
         let result = match command {
             command::PAUSE => {
@@ -129,6 +138,11 @@ impl Signals {
             },
             command::MOVE_TO => run_on(Some(self.argument)),
             command::MOVE_ANYWHERE => run_on(None),
+            command::TAKE_PAGE_AWAY => {
+                // The one before comes back first: it may be the same.
+                self.absent = None;
+                Absent::new(memory, self.argument.into(), ABSENT).map(|absent| self.absent = Some(absent))
+            }
             _ => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         };
         if let Err(error) = result {
@@ -182,8 +196,8 @@ impl Device for Signals {
         vec![Region::Ports { first: self.first_port, count: NR_PORTS }, commands]
     }
 
-    fn connect(&mut self, interrupts: &Interrupts) {
-        self.interrupts = Some(interrupts.clone());
+    fn connect(&mut self, connection: &mut Connection) {
+        self.interrupts = Some(connection.interrupts().clone());
     }
 
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
@@ -203,7 +217,7 @@ impl Device for Signals {
         Flow::Continue
     }
 
-    fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+    fn write(&mut self, at: Location, data: &[u8], memory: &GuestMemory) -> Flow {
         if data.len() != REGISTER_SIZE {
             return Flow::Continue;
         }
@@ -211,7 +225,7 @@ impl Device for Signals {
         if at.region == COMMANDS {
             match at.offset {
                 register::ADDRESS => self.argument = value,
-                register::DATA => return self.execute(value),
+                register::DATA => return self.execute(value, memory),
                 _ => {}
             }
             return Flow::Continue;
@@ -317,6 +331,7 @@ mod tests {
         assert_eq!(execute(1, command::SET_CLOCK_FORWARD), (Flow::Continue, libc::ENODEV));
         assert_eq!(execute(u32::MAX, command::MOVE_TO), (Flow::Continue, libc::EINVAL));
         assert_eq!(execute(0, command::MOVE_ANYWHERE), (Flow::Continue, 0));
+        assert_eq!(execute(1, command::TAKE_PAGE_AWAY), (Flow::Continue, libc::EINVAL));
         assert_eq!(execute(0, 77), (Flow::Continue, libc::EINVAL));
     }
 

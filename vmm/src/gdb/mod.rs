@@ -66,7 +66,7 @@ impl Vm {
         C: ConnectionExt<Error = io::Error> + AsRawFd,
     {
         let nr_vcpus = self.vcpus.len();
-        let Self { vcpus, unfinished, memory, bus, control, platform, .. } = self;
+        let Self { vcpus, unfinished, memory, bus, control, platform, watched, .. } = self;
         let platform = platform.as_deref();
         let ([vcpu], [unfinished]) = (&mut vcpus[..], &mut unfinished[..]) else {
             return Err(DebugError::ManyVcpus { nr_vcpus });
@@ -76,7 +76,10 @@ impl Vm {
         let mut debuggee =
             Debuggee::new(Runner::new(0, vcpu, unfinished, memory, control, platform), outside, memory, control);
         let session = || GdbStub::new(connection).run_blocking::<EventLoop<'_, '_, C>>(&mut debuggee).map_err(failure);
-        let end = platform::awake(platform, |_| control.end(), session).map_err(RunError::Timers)?;
+        let end = watched
+            .during(|_| control.end(), || platform::awake(platform, |_| control.end(), session))
+            .map_err(RunError::Devices)?
+            .map_err(RunError::Timers)?;
         debuggee.remove_all().map_err(DebugError::Kvm)?;
         let (ended, nr_exits) = debuggee.into_end();
         let reason = match (end, ended) {

@@ -11,4 +11,5 @@ mod platform;
 mod processors;
 mod reusable;
 mod stops;
+mod virtio;
 mod waits;

@@ -165,8 +165,8 @@ impl VirtioFunction {
 }
 
 impl Function for VirtioFunction {
-    fn config(&self) -> &Config {
-        &self.config
+    fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)> {
+        self.config.find(address, size, is_io)
     }
 
     fn read_config(&mut self, offset: u16, data: &mut [u8]) {

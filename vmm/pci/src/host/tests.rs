@@ -16,8 +16,12 @@ impl Teller {
 }
 
 impl Function for Teller {
-    fn config(&self) -> &Config {
-        &self.0
+    fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)> {
+        self.0.find(address, size, is_io)
+    }
+
+    fn read_config(&mut self, offset: u16, data: &mut [u8]) {
+        self.0.read(offset, data);
     }
 
     fn write_config(&mut self, offset: u16, data: &[u8]) {

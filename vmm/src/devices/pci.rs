@@ -1,0 +1,174 @@
+//! A PCI host bridge with its bus, and virtio devices on it.
+
+mod function;
+
+use crate::{
+    bus::{Device, Flow, Location, Region},
+    connection::Connection,
+    layout::pci as layout,
+    memory::GuestMemory,
+    stop::StopReason,
+};
+use ::pci::{Function, Host, Identity, PlaceError, Slot};
+use function::{Failures, Pins, VirtioSlot};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use virtio::{VirtioDevice, pci::VirtioFunction};
+
+/// What the bridge says it is: the host bridge of QEMU's generic PCI Express machines, which needs no driver of its own.
+const BRIDGE: Identity = Identity {
+    vendor: 0x1b36,
+    device: 0x0008,
+    revision: 0,
+    class: 0,
+    subsystem_vendor: 0x1af4,
+    subsystem: 0x1100,
+    interrupt_pin: 0,
+};
+
+/// Indices of the regions.
+mod region {
+    pub(super) const PORTS: usize = 0;
+    pub(super) const CONFIG: usize = 1;
+    pub(super) const IO: usize = 2;
+}
+
+/// The bus, by any thread; a clone is another reference.
+#[derive(Clone)]
+pub struct PciBus {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    host: Mutex<Host>,
+    pins: Arc<Pins>,
+    failures: Arc<Failures>,
+}
+
+impl PciBus {
+    fn host(&self) -> MutexGuard<'_, Host> {
+        // Models do not panic; if one did, the run ends by that.
+        self.shared.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a function into a slot, or into the first free one.
+    ///
+    /// # Errors
+    /// If it is taken, or if all are.
+    pub fn plug(&self, slot: Option<Slot>, function: Box<dyn Function>) -> Result<Slot, PlaceError> {
+        self.host().plug(slot, function)
+    }
+
+    /// Takes a function out of its slot.
+    ///
+    /// # Errors
+    /// If none is there, and for the bridge.
+    pub fn unplug(&self, slot: Slot) -> Result<(), PlaceError> {
+        let function = self.host().unplug(slot)?;
+        drop(function);
+        self.shared.pins.release(slot);
+        Ok(())
+    }
+
+    fn plug_virtio(
+        &self,
+        slot: Option<Slot>,
+        device: Box<dyn VirtioDevice>,
+        connection: &mut Connection,
+    ) -> Result<Slot, PlaceError> {
+        let wake_ups = device.wake_ups();
+        let function = VirtioFunction::new(device, connection.memory().shared());
+        let interrupts = connection.interrupts().clone();
+        let slot_of = VirtioSlot::new(function, interrupts, self.shared.pins.clone(), self.shared.failures.clone());
+        let slot = self.plug(slot, Box::new(slot_of.clone()))?;
+        slot_of.set_slot(slot);
+        for descriptor in wake_ups {
+            connection.watch(descriptor, Arc::new(slot_of.clone()));
+        }
+        Ok(slot)
+    }
+}
+
+/// A host bridge at the ports and addresses of [`crate::layout::pci`], with bus 0.
+pub struct PciHost {
+    /// Devices that take their slots when the VM is made.
+    devices: Vec<(Option<Slot>, Box<dyn VirtioDevice>)>,
+    bus: Option<PciBus>,
+}
+
+impl PciHost {
+    /// One with an empty bus.
+    #[expect(clippy::new_without_default, reason = "a bus without devices is nothing that is meant by default")]
+    pub fn new() -> Self {
+        Self { devices: Vec::new(), bus: None }
+    }
+
+    /// Adds a virtio device, in a slot of its own choice or in the first free one. What finds no place is left out.
+    #[must_use]
+    pub fn with(mut self, slot: Option<Slot>, device: Box<dyn VirtioDevice>) -> Self {
+        self.devices.push((slot, device));
+        self
+    }
+
+    /// Does something with the bus, and ends the run if an interrupt that followed could not be sent.
+    fn access(&self, access: impl FnOnce(&mut Host)) -> Flow {
+        let Some(bus) = &self.bus else { return Flow::Continue };
+        access(&mut bus.host());
+        match bus.shared.failures.take() {
+            Some(reason) => Flow::Stop(StopReason::DeviceStopped(reason)),
+            None => Flow::Continue,
+        }
+    }
+}
+
+impl Device for PciHost {
+    fn regions(&self) -> Vec<Region> {
+        vec![
+            Region::Ports { first: layout::CONFIG_ADDRESS, count: 8 },
+            Region::Memory { first: layout::MAPPED_CONFIG, size_bytes: layout::MAPPED_CONFIG_SIZE },
+            Region::Ports { first: layout::IO_WINDOW, count: layout::IO_WINDOW_SIZE },
+            Region::Memory { first: layout::MEMORY_WINDOW, size_bytes: layout::MEMORY_WINDOW_SIZE },
+            Region::Memory { first: layout::HIGH_WINDOW, size_bytes: layout::HIGH_WINDOW_SIZE },
+        ]
+    }
+
+    fn connect(&mut self, connection: &mut Connection) {
+        let pins = Arc::new(Pins::new(connection.interrupts().clone()));
+        let shared = Shared { host: Mutex::new(Host::new(BRIDGE)), pins, failures: Arc::default() };
+        let bus = PciBus { shared: Arc::new(shared) };
+        for (slot, device) in self.devices.drain(..) {
+            // The documentation of `with` says what becomes of it.
+            let _ = bus.plug_virtio(slot, device, connection);
+        }
+        self.bus = Some(bus);
+    }
+
+    fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
+        self.access(|host| match at.region {
+            region::PORTS => host.read_port(at.offset, data),
+            region::CONFIG => host.read_mapped_config(at.offset, data),
+            index => {
+                host.read(address(index, at.offset), index == region::IO, data);
+            }
+        })
+    }
+
+    fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+        self.access(|host| match at.region {
+            region::PORTS => host.write_port(at.offset, data),
+            region::CONFIG => host.write_mapped_config(at.offset, data),
+            index => {
+                host.write(address(index, at.offset), index == region::IO, data);
+            }
+        })
+    }
+}
+
+/// The address of an offset in one of the windows.
+fn address(region: usize, offset: u64) -> u64 {
+    let base = match region {
+        region::IO => layout::IO_WINDOW.into(),
+        3 => layout::MEMORY_WINDOW,
+        _ => layout::HIGH_WINDOW,
+    };
+    base + offset
+}

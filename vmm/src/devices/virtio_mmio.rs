@@ -1,0 +1,99 @@
+//! A virtio device behind memory-mapped registers.
+
+use crate::{
+    bus::{Device, Flow, Location, Region},
+    connection::Connection,
+    interrupts::{ControllerLine, InterruptLine},
+    memory::GuestMemory,
+    stop::StopReason,
+    watch::Watch,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use virtio::{VirtioDevice, mmio};
+
+/// A virtio device with its registers, and an interrupt line.
+pub struct VirtioMmio {
+    address: u64,
+    line: u32,
+    device: Option<Box<dyn VirtioDevice>>,
+    connected: Option<Arc<Connected>>,
+}
+
+struct Connected {
+    state: Mutex<State>,
+    line: ControllerLine,
+}
+
+struct State {
+    mmio: mmio::Mmio,
+    is_asserted: bool,
+}
+
+impl VirtioMmio {
+    /// `device` with its registers at `address`, a page of guest physical addresses without memory, and with interrupt line
+    /// `line`, which should be level-triggered. Without an I/O APIC the first interrupt ends the run.
+    pub fn new(address: u64, line: u32, device: Box<dyn VirtioDevice>) -> Self {
+        Self { address, line, device: Some(device), connected: None }
+    }
+}
+
+impl Connected {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Models do not panic; if one did, the run ends by that.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the device, and sets the line as follows from it.
+    fn access(&self, access: impl FnOnce(&mut mmio::Mmio)) -> Result<(), StopReason> {
+        let mut state = self.state();
+        access(&mut state.mmio);
+        let asserted = state.mmio.is_asserted();
+        if asserted != state.is_asserted {
+            state.is_asserted = asserted;
+            // Under the lock, so that levels come in their order.
+            self.line.set(asserted).map_err(|error| StopReason::DeviceStopped(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Connected {
+    fn ready(&self) -> Result<(), StopReason> {
+        self.access(mmio::Mmio::wake)
+    }
+}
+
+impl Device for VirtioMmio {
+    fn regions(&self) -> Vec<Region> {
+        vec![Region::Memory { first: self.address, size_bytes: mmio::SIZE_BYTES }]
+    }
+
+    fn connect(&mut self, connection: &mut Connection) {
+        let Some(device) = self.device.take() else { return };
+        let wake_ups = device.wake_ups();
+        let state = State { mmio: mmio::Mmio::new(device, connection.memory().shared()), is_asserted: false };
+        let line = connection.interrupts().line(self.line);
+        let connected = Arc::new(Connected { state: Mutex::new(state), line });
+        for descriptor in wake_ups {
+            connection.watch(descriptor, connected.clone());
+        }
+        self.connected = Some(connected);
+    }
+
+    fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
+        self.access(|mmio| mmio.read(at.offset, data))
+    }
+
+    fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+        self.access(|mmio| mmio.write(at.offset, data))
+    }
+}
+
+impl VirtioMmio {
+    fn access(&self, access: impl FnOnce(&mut mmio::Mmio)) -> Flow {
+        match self.connected.as_ref().map(|connected| connected.access(access)) {
+            Some(Err(reason)) => Flow::Stop(reason),
+            Some(Ok(())) | None => Flow::Continue,
+        }
+    }
+}
