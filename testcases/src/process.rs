@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "process groups and death signals are set by system calls")]
 // UNSAFETY: `prctl` and `setpgid` between fork and exec, `kill` of a group that is ours, `poll` of a pipe that is ours.
 
+mod starter;
+
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -63,7 +65,7 @@ impl Control {
 }
 
 impl Process {
-    /// Starts a command with both outputs piped, no input, and the control socket if there is one.
+    /// Starts a command with both outputs piped, no input, and the control socket if there is one; an empty command is left.
     ///
     /// # Errors
     /// Those of starting a process, [`io::ErrorKind::NotFound`] if the program is missing.
@@ -96,7 +98,7 @@ impl Process {
                 Ok(())
             });
         }
-        let mut child = command.spawn()?;
+        let mut child = starter::spawn(command)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // The child's end of the socket is closed here with the rest of `control`, so that its death is seen.
         Ok(Self { child, stdout, stderr, control: control.map(|control| control.ours) })
@@ -277,6 +279,13 @@ mod tests {
             assert!(Instant::now() < deadline, "the grandchild {pid} lives on");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn a_child_outlives_the_thread_that_asked_for_it() {
+        let mut process = std::thread::spawn(|| shell("exec sleep 1000")).join().unwrap();
+        let soon = Instant::now() + Duration::from_millis(50);
+        assert!(process.wait(soon).unwrap().is_none());
     }
 
     #[test]
