@@ -69,6 +69,9 @@ pub const SYSENTER_ESP: u64 = 0x630;
 pub const SYSENTER_EIP: u64 = 0x638;
 pub const CR2: u64 = 0x640;
 pub const G_PAT: u64 = 0x668;
+pub const DEBUGCTL: u64 = 0x670;
+pub const LAST_BRANCH_FROM: u64 = 0x678;
+pub const LAST_BRANCH_TO: u64 = 0x680;
 
 /// Bits of [`VIRTUAL_INTERRUPT`].
 pub mod virtual_interrupt {

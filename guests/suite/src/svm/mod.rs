@@ -1,15 +1,22 @@
 //! SVM: the guest as a hypervisor of its own.
 
 mod address_spaces;
+mod canonical;
 mod control_registers;
+mod decode_assists;
+mod delivery_by_vector;
 mod delivery_faults;
+mod enabling;
 mod ending;
 mod exceptions;
 #[expect(dead_code, reason = "read where exit codes are listed, on the host")]
 mod exit_codes;
 mod exits;
+mod guest_and_nested;
+mod init;
 mod injection;
 mod injection_model;
+mod last_branches;
 mod legality;
 mod legality_fuzz;
 mod legality_model;
@@ -21,17 +28,22 @@ mod load_save;
 mod map_boundaries;
 mod maps;
 mod model;
+mod more_codes;
 mod more_exits;
 mod nested_access;
 mod nested_model;
 mod nested_permissions;
+mod nested_translations;
 mod nested_walks;
 mod offered;
 mod physical_interrupts;
 mod port_information;
 mod port_strings;
+mod priorities;
 mod privileged;
 mod state;
+mod system_management;
+mod task_switches;
 mod untouched;
 mod virtual_gif;
 mod virtual_interrupt_model;
