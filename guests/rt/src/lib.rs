@@ -39,6 +39,7 @@ pub mod program;
 pub mod report;
 pub mod rtc;
 pub mod signals;
+pub mod smm;
 pub mod smp;
 pub mod svm;
 pub mod tables;
