@@ -9,7 +9,7 @@ use rt::{
     hpet::{self, STATUS, Timer, timer},
     interrupts::{self, End, GENEROUS_MICROS, Listening},
     local_apic::LocalApic,
-    note, skip,
+    skip,
     vocabulary::Needs,
 };
 
@@ -129,6 +129,8 @@ fn nothing_comes_while_disabled() {
     hpet::stop();
 }
 
+/// How many rounds there are until one has an interrupt in time.
+const NR_ROUNDS: u32 = 16;
 const PERIOD_MICROS: u64 = 1_500;
 const NR_PERIODS: usize = 16;
 
@@ -164,8 +166,8 @@ fn periodic_interrupts_come_at_their_rate() {
     }
 }
 
-/// Of many interrupts of a periodic timer none comes too soon, by 0.5 % of the time-stamp counter. A host may delay and join them as
-/// it likes, so that the last being late is noted and no failure.
+/// Of many interrupts of a periodic timer none comes too soon, by 0.5 % of the time-stamp counter, and in one of some rounds one of
+/// the later ones is in time by as much. A host may delay and join them as it likes, but not in every round.
 #[case(feature = HpetRouting, spec = [hpet("Periodic Mode"), hpet("Timer Accuracy Rules")], needs = NEEDS, irqchip = Full)]
 fn periodic_interrupts_have_the_period() {
     const PERIOD_MICROS: u64 = 5_000;
@@ -181,26 +183,31 @@ fn periodic_interrupts_have_the_period() {
         return;
     };
     let _input = Input::connect(&apic, pin, VECTOR, false);
-    interrupts::clear();
-    hpet::reset(0);
-    which.configure(u64::from(pin) << timer::ROUTE_SHIFT | timer::ENABLE | timer::PERIODIC | timer::SET_VALUE);
-    which.compare(hpet::ticks(PERIOD_MICROS));
-    which.compare(hpet::ticks(PERIOD_MICROS));
-    let after = clock::now();
-    hpet::start(0);
-    let train = Train { period: clock::ticks(PERIOD_MICROS), after, before: clock::now() };
-    // Nothing else interrupts: without the timer this would not end, as the case's time does.
-    let came = interrupts::halt_until(2_000_000, || interrupts::total() as usize >= NR);
-    hpet::stop();
-    let _ = interrupts::wait_for_more();
-    check!("they come", came);
-    let (mut is_early, mut is_last_in_time) = (false, false);
-    for (number, taken) in (1..).zip((0..NR).filter_map(interrupts::taken)) {
-        is_early |= train.is_early(number, taken.tsc);
-        is_last_in_time = train.is_in_time(number, taken.tsc);
+    let (mut came, mut is_early, mut is_in_time) = (true, false, false);
+    for _ in 0..NR_ROUNDS {
+        interrupts::clear();
+        hpet::reset(0);
+        which.configure(u64::from(pin) << timer::ROUTE_SHIFT | timer::ENABLE | timer::PERIODIC | timer::SET_VALUE);
+        which.compare(hpet::ticks(PERIOD_MICROS));
+        which.compare(hpet::ticks(PERIOD_MICROS));
+        let after = clock::now();
+        hpet::start(0);
+        let train = Train { period: clock::ticks(PERIOD_MICROS), after, before: clock::now() };
+        // Nothing else interrupts: without the timer this would not end, as the case's time does.
+        came &= interrupts::halt_until(2_000_000, || interrupts::total() as usize >= NR);
+        hpet::stop();
+        let _ = interrupts::wait_for_more();
+        for (number, taken) in (1..).zip((0..NR).filter_map(interrupts::taken)) {
+            is_early |= train.is_early(number, taken.tsc);
+            is_in_time |= number > NR as u64 / 2 && train.is_in_time(number, taken.tsc);
+        }
+        if is_in_time || !came {
+            break;
+        }
     }
+    check!("they come", came);
     check!("none too soon", !is_early);
-    note!("the last in time", u64::from(is_last_in_time));
+    check!("one in time", is_in_time);
 }
 
 /// Where it is offered, a timer sends the message of its FSB route instead of using an input.

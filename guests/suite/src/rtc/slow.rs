@@ -1,5 +1,4 @@
-//! Rates of which a period takes longer than anybody polls for: halted in between. The slowest, of half a second, would take a
-//! second.
+//! Rates of which a period takes longer than anybody polls for: halted in between.
 
 use super::{model, wait::Halting};
 use rt::{
@@ -12,7 +11,7 @@ use rt::{
 
 /// How many flags more are waited for until one was in time: a host may be late.
 const NR_MORE: u64 = 6;
-const LOST_MICROS: u64 = 3_000_000;
+const LOST_MICROS: u64 = 5_000_000;
 
 /// Flags do not come more often than the periods of a rate, and one of them comes in time.
 ///
@@ -72,4 +71,6 @@ rates! {
     rate_of_8_hertz 13 1;
     /// The same of 250 ms.
     rate_of_4_hertz 14 1;
+    /// The same of half a second, the slowest.
+    rate_of_2_hertz 15 1;
 }
