@@ -1,7 +1,10 @@
 //! What every device has, whatever its transport: status, negotiation of features, queues, and its generation of
 //! configuration (§ 2 "Basic Facilities of a Virtio Device" and § 3.1 "Device Initialization").
 
-use crate::{Features, Io, Memory, Ring, RingError, VirtioDevice, ring::Areas};
+use crate::{Features, Io, Memory, Ring, RingError, VirtioDevice, device::Outcome, ring::Areas};
+
+/// How often a device is called at most until it is sure to be notified of the next buffer.
+const ROUNDS_MAX: u32 = 64;
 
 bitflags::bitflags! {
     /// The device status field (§ 2.1).
@@ -139,7 +142,8 @@ impl Common {
             for queue in 0..self.queues.len() {
                 self.make_ring(queue);
             }
-            self.call(|device, io| device.start(io));
+            let waiting = self.call(|device, io| device.start(io));
+            self.listen(waiting);
         }
     }
 
@@ -202,6 +206,7 @@ impl Common {
         if let Some(registers) = self.queues.get_mut(queue) {
             *registers = QueueRegisters { was_reset: true, ..QueueRegisters::new(registers.size_max) };
             self.rings[queue] = None;
+            self.device.reset_queue(queue);
         }
     }
 
@@ -225,20 +230,39 @@ impl Common {
         if queue >= self.queues.len() {
             return;
         }
-        // What comes while notifications are off is seen when they are on again.
-        for _ in 0..2 {
-            self.call(|device, io| device.notified(queue, io));
-            match self.rings[queue].as_mut().map(|ring| ring.set_notifications(&self.memory, true)) {
-                Some(Ok(true)) => {}
-                Some(Err(error)) => return self.break_down(error),
-                Some(Ok(false)) | None => return,
-            }
-        }
+        // Whatever the device did about it before, such as to leave buffers that it has no room for, it hears of later ones.
+        let waiting = self.call(|device, io| device.notified(queue, io)) | 1 << queue;
+        self.listen(waiting);
     }
 
     /// The device's other side has something.
     pub fn wake(&mut self) {
-        self.call(|device, io| device.woken(io));
+        let waiting = self.call(|device, io| device.woken(io));
+        self.listen(waiting);
+    }
+
+    /// Tells the driver that the device waits for more buffers in these queues. Those that came before it was told, it does not
+    /// notify of.
+    fn listen(&mut self, mut waiting: u64) {
+        // With each round the driver has a moment in which a buffer can come unnoticed; that many times in a row happens to
+        // drivers that mean it.
+        for _ in 0..ROUNDS_MAX {
+            let (listened, mut missed) = (waiting, 0);
+            waiting = 0;
+            for queue in (0..self.rings.len()).filter(|queue| listened >> queue & 1 != 0) {
+                match self.rings[queue].as_mut().map(|ring| ring.set_notifications(&self.memory, true)) {
+                    Some(Ok(true)) => missed |= 1 << queue,
+                    Some(Err(error)) => return self.break_down(error),
+                    Some(Ok(false)) | None => {}
+                }
+            }
+            for queue in (0..self.rings.len()).filter(|queue| missed >> queue & 1 != 0) {
+                waiting |= self.call(|device, io| device.notified(queue, io));
+            }
+            if waiting == 0 {
+                return;
+            }
+        }
     }
 
     /// Reads the configuration of the device's kind.
@@ -252,20 +276,24 @@ impl Common {
         self.with_io(|device, io| device.write_config(offset, data, io));
     }
 
-    /// Calls the device, if it may use buffers.
-    fn call(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> Result<(), RingError>) {
+    /// Calls the device, if it may use buffers; gives the queues that it waits for more buffers in.
+    fn call(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> Result<(), RingError>) -> u64 {
         if !self.status.contains(Status::DRIVER_OK) || self.status.contains(Status::NEEDS_RESET) {
-            return;
+            return 0;
         }
-        if let Err(error) = self.with_io(call) {
-            self.break_down(error);
+        match self.with_io(call) {
+            (Ok(()), waiting) => waiting,
+            (Err(error), _) => {
+                self.break_down(error);
+                0
+            }
         }
     }
 
-    fn with_io<T>(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> T) -> T {
-        let (mut used, mut config_changed) = (0, false);
-        let mut io = Io::new(&self.memory, &mut self.rings, &mut used, &mut config_changed);
-        let result = call(&mut *self.device, &mut io);
+    fn with_io<T>(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> T) -> (T, u64) {
+        let mut outcome = Outcome::default();
+        let result = call(&mut *self.device, &mut Io::new(&self.memory, &mut self.rings, &mut outcome));
+        let Outcome { used, waits, config_changed } = outcome;
         if config_changed {
             self.generation = self.generation.wrapping_add(1);
             self.interrupts.config = true;
@@ -280,7 +308,7 @@ impl Common {
                 Some(Ok(false)) | None => {}
             }
         }
-        result
+        (result, waits)
     }
 
     /// § 2.1.2: the device has met an error that it cannot recover from.

@@ -59,6 +59,9 @@ pub trait VirtioDevice: Send {
     /// Forgets everything that the driver told it.
     fn reset(&mut self) {}
 
+    /// Forgets the buffers of `queue` that it holds: the driver takes the queue out of use.
+    fn reset_queue(&mut self, _queue: usize) {}
+
     /// The driver set DRIVER_OK: buffers may be used.
     ///
     /// # Errors
@@ -92,18 +95,23 @@ pub struct Io<'a> {
     /// Guest memory.
     pub memory: &'a Memory,
     rings: &'a mut [Option<Ring>],
-    used: &'a mut u64,
-    config_changed: &'a mut bool,
+    outcome: &'a mut Outcome,
+}
+
+/// What a call of a device leaves to be done; queues are a bit each.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Buffers were given back.
+    pub(crate) used: u64,
+    /// It wants to hear of more buffers: it took all that there were, or as many as are taken at once.
+    pub(crate) waits: u64,
+    /// The configuration changed.
+    pub(crate) config_changed: bool,
 }
 
 impl<'a> Io<'a> {
-    pub(crate) fn new(
-        memory: &'a Memory,
-        rings: &'a mut [Option<Ring>],
-        used: &'a mut u64,
-        config_changed: &'a mut bool,
-    ) -> Self {
-        Self { memory, rings, used, config_changed }
+    pub(crate) fn new(memory: &'a Memory, rings: &'a mut [Option<Ring>], outcome: &'a mut Outcome) -> Self {
+        Self { memory, rings, outcome }
     }
 
     /// Whether the driver set `queue` up.
@@ -121,7 +129,13 @@ impl<'a> Io<'a> {
     /// What the driver did wrong.
     pub fn pop(&mut self, queue: usize) -> Result<Option<Chain>, RingError> {
         match self.rings.get_mut(queue) {
-            Some(Some(ring)) => ring.pop(self.memory),
+            Some(Some(ring)) => {
+                let chain = ring.pop(self.memory)?;
+                if chain.is_none() {
+                    self.outcome.waits |= 1 << queue;
+                }
+                Ok(chain)
+            }
             _ => Ok(None),
         }
     }
@@ -133,7 +147,7 @@ impl<'a> Io<'a> {
     pub fn complete(&mut self, queue: usize, chain: &Chain, written_bytes: u32) -> Result<(), RingError> {
         match self.rings.get_mut(queue) {
             Some(Some(ring)) => {
-                *self.used |= 1 << queue;
+                self.outcome.used |= 1 << queue;
                 ring.complete(self.memory, chain, written_bytes)
             }
             _ => Ok(()),
@@ -149,18 +163,23 @@ impl<'a> Io<'a> {
         queue: usize,
         mut handle: impl FnMut(&Chain, &Memory) -> Result<u32, RingError>,
     ) -> Result<(), RingError> {
-        // A driver on another vCPU could add buffers for ever: no more than a queue holds are handled at once, and the
-        // notification that the driver sends when it is told again that it is wanted brings the rest.
+        // A driver on another vCPU could add buffers for ever: no more than a queue holds are handled at once.
         for _ in 0..crate::ring::QUEUE_SIZE_MAX {
-            let Some(chain) = self.pop(queue)? else { break };
+            let Some(chain) = self.pop(queue)? else { return Ok(()) };
             let written = handle(&chain, self.memory)?;
             self.complete(queue, &chain, written)?;
         }
+        self.call_again(queue);
         Ok(())
+    }
+
+    /// Calls the device again for `queue`, as if it were notified: it stops now only in order not to take too long.
+    pub fn call_again(&mut self, queue: usize) {
+        self.outcome.waits |= 1 << queue;
     }
 
     /// Its configuration is another now: the driver is told.
     pub fn change_config(&mut self) {
-        *self.config_changed = true;
+        self.outcome.config_changed = true;
     }
 }

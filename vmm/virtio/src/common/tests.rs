@@ -134,3 +134,41 @@ fn an_impossible_queue_asks_for_a_reset() {
     common.set_status(ALL);
     assert!(matches!(common.broken(), Some(RingError::Area { area: "used ring", address: 2 })));
 }
+
+/// A device that uses buffers when its other side wakes it.
+struct Source;
+
+impl VirtioDevice for Source {
+    fn kind(&self) -> crate::DeviceKind {
+        crate::DeviceKind::Entropy
+    }
+
+    fn queue_sizes(&self) -> &[u16] {
+        &[16]
+    }
+
+    fn notified(&mut self, _: usize, _: &mut Io<'_>) -> Result<(), RingError> {
+        Ok(())
+    }
+
+    fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
+        io.each(0, |_, _| Ok(0))
+    }
+}
+
+#[test]
+fn a_device_that_used_all_buffers_when_woken_hears_of_the_next() {
+    for packed in [false, true] {
+        let layout = Layout { packed, indirect: false, event_index: true };
+        let (mut common, mut driver) = Driver::started(Box::new(Source), layout, 0);
+        let event_at = if packed { areas(0).device } else { areas(0).device + 4 + 8 * u64::from(QUEUE_SIZE) };
+        let event = |driver: &Driver| driver.memory.read_obj::<u16>(GuestAddress(event_at)).unwrap() & 0x7fff;
+        for _ in 0..3 {
+            driver.submit(0, &[], &[4]);
+        }
+        common.notify(0);
+        assert_eq!(event(&driver), 0, "none was used");
+        common.wake();
+        assert_eq!(event(&driver), 3, "packed: {packed}");
+    }
+}
