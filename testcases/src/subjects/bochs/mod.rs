@@ -43,8 +43,9 @@ const PROGRAM: &str = "bochs";
 const REMEDY: &str = "`apt-get install bochs bochs-term`, or give its path with `--subject ID=PATH`";
 /// What is kept of its answer in bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 10;
-/// Time limit of a case, by the clock: it interprets, beside whatever else the host does.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Time limit of a case, by the clock: it interprets, beside whatever else the host does. The longest case takes 8 seconds where
+/// each processor of the host has four others to run.
+const LIMIT: Duration = Duration::from_secs(60);
 /// The model with all of VMX that Bochs knows.
 const INTEL: &str = "tigerlake";
 /// The model with all of SVM that Bochs knows.
