@@ -1,14 +1,16 @@
 //! Which exits and which rules of entries of nested virtualization a run has tried: exits by the tables of the suite, rules by the cases
 //! of the features about legality, judged with the run's verdicts.
 
-use crate::model::{Check, Report, Verdict};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{
+    cover::Cover,
+    model::{Report, Verdict},
+};
+use std::collections::BTreeSet;
 
 // What the suite says of exits compiles for the host; it stands beside the cases that provoke them.
 #[path = "../../guests/suite/src/svm/exit_codes.rs"]
 mod svm;
-#[path = "../../guests/rt/src/vmx/reason.rs"]
-#[expect(dead_code, unreachable_pub, reason = "it is the runtime's, and only the list is read here")]
+#[path = "../../guests/suite/src/vmx/exit_reasons.rs"]
 mod vmx;
 
 /// Features whose cases are each a rule of what an entry refuses.
@@ -102,65 +104,32 @@ fn judge(report: &Report, id: &str) -> (Standing, Vec<String>) {
     (standing, subjects)
 }
 
-fn exit(report: &Report, area: &str, number: u64, name: &str, case: Result<&str, &str>) -> Line {
-    // A number of all ones is -1, as the manual writes it.
-    let number = if number == u64::MAX { "-1".to_owned() } else { format!("{number:X}H") };
+fn exit(report: &Report, area: &str, number: String, name: &str, cover: Cover) -> Line {
     let name = name.to_owned();
-    match case {
-        Ok(case) => {
+    match cover {
+        Cover::Covered(case) => {
             let by = format!("{area}::{case}");
             let (standing, subjects) = judge(report, &by);
             Line { number, name, by, standing, subjects }
         }
-        Err(why) => Line { number, name, by: why.to_owned(), standing: Standing::NotCovered, subjects: Vec::new() },
+        Cover::NotCovered(why) => {
+            Line { number, name, by: why.to_owned(), standing: Standing::NotCovered, subjects: Vec::new() }
+        }
     }
 }
 
 fn svm_exits(report: &Report) -> Group {
     let lines = svm::EXIT_CODES.iter().map(|&(number, name, cover)| {
-        let case = match cover {
-            svm::Cover::Covered(case) => Ok(case),
-            svm::Cover::NotCovered(why) => Err(why),
-        };
-        exit(report, "svm", number, name, case)
+        // A number of all ones is -1, as the manual writes it.
+        let number = if number == u64::MAX { "-1".to_owned() } else { format!("{number:X}H") };
+        exit(report, "svm", number, name, cover)
     });
     Group { title: "SVM: exit codes", lines: lines.collect() }
 }
 
-/// The exit reason that a check of VMX is about, if it is about one.
-fn reason_of(check: &Check) -> Option<u64> {
-    let digits = check.expected.strip_prefix("0x").filter(|_| check.id.starts_with("exit reason"))?;
-    // What fails behind the checks of an entry has bit 31 set.
-    u64::from_str_radix(digits, 16).ok().map(|reason| reason & !(1 << 31))
-}
-
-/// Exit reasons by the checks that expect them, whatever was seen: no table says which case is to provoke which.
 fn vmx_exits(report: &Report) -> Group {
-    let mut found: BTreeMap<u64, (String, Vec<String>)> = BTreeMap::new();
-    for subject in &report.subjects {
-        let cases = subject.cases.iter().filter(|case| area(&case.id) == "vmx");
-        for (case, reason) in
-            cases.flat_map(|case| case.checks.iter().filter_map(move |check| Some((case, reason_of(check)?))))
-        {
-            let (_, subjects) = found.entry(reason).or_insert_with(|| (case.plain_id().to_owned(), Vec::new()));
-            if subjects.last() != Some(&subject.id) {
-                subjects.push(subject.id.clone());
-            }
-        }
-    }
-    let lines = vmx::ALL.iter().map(|&(number, name)| {
-        let (number_text, name) = (number.to_string(), name.replace('_', " "));
-        match found.remove(&number.into()) {
-            Some((by, subjects)) => Line { number: number_text, name, by, standing: Standing::Covered, subjects },
-            None => Line {
-                number: number_text,
-                name,
-                by: "no check of this run expects it".to_owned(),
-                standing: Standing::NotCovered,
-                subjects: Vec::new(),
-            },
-        }
-    });
+    let lines =
+        vmx::EXIT_REASONS.iter().map(|&(number, name, cover)| exit(report, "vmx", number.to_string(), name, cover));
     Group { title: "VMX: exit reasons", lines: lines.collect() }
 }
 
@@ -262,20 +231,17 @@ mod tests {
     }
 
     #[test]
-    fn exit_reasons_are_covered_by_the_checks_that_expect_them() {
+    fn exit_reasons_are_covered_by_the_cases_of_their_list() {
         let mut report = report([None, None]);
-        let mut case = example::case("vmx::entry_fails", "VmxExits", Verdict::Fail);
-        case.checks = vec![
-            example::check("exit reason [3]", Verdict::Fail, "0x80000021", "0x12"),
-            example::check("exit reason, absent", Verdict::Pass, "0xa", "0xa"),
-            example::check("qualification", Verdict::Pass, "0xb", "0xb"),
-        ];
+        let mut case = example::case("vmx::triple_fault_exits", "VmxExceptions", Verdict::Fail);
+        case.checks = vec![example::check("exit reason [3]", Verdict::Fail, "0x2", "0x12")];
         report.subjects[1].cases.push(case);
         let groups = groups(&report);
         let lines = &groups.iter().find(|group| group.title == "VMX: exit reasons").unwrap().lines;
         let covered: Vec<_> = lines.iter().filter(|line| line.standing == Standing::Covered).collect();
-        assert_eq!(covered.iter().map(|line| line.name.as_str()).collect::<Vec<_>>(), ["CPUID", "INVALID GUEST STATE"]);
-        assert!(covered.iter().all(|line| line.subjects == [report.subjects[1].id.clone()]));
+        assert_eq!(covered.iter().map(|line| line.name.as_str()).collect::<Vec<_>>(), ["triple fault"]);
+        assert!(covered.iter().all(|line| line.number == "2" && line.subjects == [report.subjects[1].id.clone()]));
+        assert!(lines.iter().any(|line| line.standing == Standing::NotCovered && line.by == "no subject sends SMIs"));
     }
 
     #[test]

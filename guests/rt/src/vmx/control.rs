@@ -68,6 +68,8 @@ pub mod secondary {
     pub const SUB_PAGE: u32 = 1 << 23;
     pub const TSC_SCALING: u32 = 1 << 25;
     pub const USER_WAIT: u32 = 1 << 26;
+    pub const PCONFIG: u32 = 1 << 27;
+    pub const BUS_LOCK: u32 = 1 << 30;
 }
 
 /// Primary VM-exit controls.

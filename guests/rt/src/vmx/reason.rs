@@ -5,9 +5,6 @@
 macro_rules! numbers {
     ($($name:ident = $number:literal;)*) => {
         $(#[doc = concat!("Number ", $number, ".")] pub const $name: u32 = $number;)*
-
-        /// All of them, with their names.
-        pub const ALL: &[(u32, &str)] = &[$(($number, stringify!($name))),*];
     };
 }
 
@@ -82,6 +79,7 @@ numbers! {
     UMWAIT = 67;
     TPAUSE = 68;
     LOADIWKEY = 69;
+    BUS_LOCK = 74;
 }
 
 /// VM-instruction errors.

@@ -2,14 +2,7 @@
 //!
 //! Source: APM vol. 2, appendix C, "SVM Intercept Exit Codes".
 
-/// Whether a case provokes an exit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cover {
-    /// This case of the area does.
-    Covered(&'static str),
-    /// None does, for this reason.
-    NotCovered(&'static str),
-}
+use crate::cover::Cover;
 use Cover::{Covered, NotCovered};
 
 /// Exit codes with their names.

@@ -2,30 +2,23 @@
 //!
 //! Source: SDM vol. 3D, appendix C, "VMX Basic Exit Reasons".
 
-/// Whether a case provokes an exit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cover {
-    /// This case of the area does.
-    Covered(&'static str),
-    /// None does, for this reason.
-    NotCovered(&'static str),
-}
+use crate::cover::Cover;
 use Cover::{Covered, NotCovered};
 
 /// Basic exit reasons with their names.
 pub(crate) const EXIT_REASONS: &[(u32, &str, Cover)] = &[
     (0, "exception or NMI", Covered("each_exception_exits")),
-    (1, "external interrupt", NotCovered("no case yet")),
+    (1, "external interrupt", Covered("interrupts_exit_acknowledged")),
     (2, "triple fault", Covered("triple_fault_exits")),
-    (3, "INIT signal", NotCovered("no case yet")),
-    (4, "start-up IPI", NotCovered("no case yet")),
+    (3, "INIT signal", Covered("init_exits_from_l2")),
+    (4, "start-up IPI", Covered("start_up_exits_with_its_vector")),
     (5, "I/O system-management interrupt", NotCovered("no subject sends SMIs")),
     (6, "other SMI", NotCovered("no subject sends SMIs")),
     (7, "interrupt window", Covered("interrupt_window")),
     (8, "NMI window", Covered("nmi_window")),
-    (9, "task switch", NotCovered("no case yet")),
+    (9, "task switch", Covered("task_switches_of_instructions")),
     (10, "CPUID", Covered("unconditional_exits")),
-    (11, "GETSEC", NotCovered("no subject offers SMX")),
+    (11, "GETSEC", Covered("getsec_exits")),
     (12, "HLT", Covered("conditional_exits")),
     (13, "INVD", Covered("unconditional_exits")),
     (14, "INVLPG", Covered("linear_address_of_invlpg")),
@@ -56,7 +49,7 @@ pub(crate) const EXIT_REASONS: &[(u32, &str, Cover)] = &[
     (41, "failed entry: machine check", NotCovered("no subject raises it")),
     (43, "TPR below threshold", Covered("tpr_threshold")),
     (44, "APIC access", Covered("every_register_of_the_page_exits")),
-    (45, "virtualized EOI", NotCovered("no subject offers it")),
+    (45, "virtualized EOI", Covered("exits_of_ends_of_interrupts")),
     (46, "access to GDTR or IDTR", Covered("operand_of_lgdt")),
     (47, "access to LDTR or TR", Covered("registers_of_ldtr_and_tr")),
     (48, "EPT violation", Covered("ept_violation_of_a_delivery")),
@@ -67,24 +60,24 @@ pub(crate) const EXIT_REASONS: &[(u32, &str, Cover)] = &[
     (53, "INVVPID", Covered("operand_of_an_invvpid_that_exits")),
     (54, "WBINVD", Covered("conditional_exits")),
     (55, "XSETBV", Covered("unconditional_exits")),
-    (56, "APIC write", NotCovered("no subject offers it")),
+    (56, "APIC write", Covered("registers_that_are_written")),
     (57, "RDRAND", Covered("registers_of_rdrand")),
     (58, "INVPCID", Covered("operand_of_invpcid")),
     (59, "VMFUNC", Covered("eptp_switching_exits")),
-    (60, "ENCLS", NotCovered("no subject offers SGX")),
+    (60, "ENCLS", Covered("encls_exits")),
     (61, "RDSEED", Covered("registers_of_rdseed")),
     (62, "page-modification log full", Covered("ept_log_that_is_full")),
     (63, "XSAVES", Covered("operand_of_xsaves")),
     (64, "XRSTORS", Covered("operand_of_xrstors")),
-    (65, "PCONFIG", NotCovered("no subject offers it")),
-    (66, "SPP-related event", NotCovered("no subject offers it")),
-    (67, "UMWAIT", NotCovered("no subject offers it")),
-    (68, "TPAUSE", NotCovered("no subject offers it")),
+    (65, "PCONFIG", Covered("pconfig_exits")),
+    (66, "SPP-related event", Covered("exits_of_the_sub_page_table")),
+    (67, "UMWAIT", Covered("umwait_exits")),
+    (68, "TPAUSE", Covered("tpause_exits")),
     (69, "LOADIWKEY", NotCovered("no subject offers it")),
     (70, "ENCLV", NotCovered("no subject offers SGX")),
     (72, "ENQCMD PASID translation failure", NotCovered("no subject offers it")),
     (73, "ENQCMDS PASID translation failure", NotCovered("no subject offers it")),
-    (74, "bus lock", NotCovered("no subject offers it")),
+    (74, "bus lock", Covered("bus_lock_exits")),
     (75, "notify window", NotCovered("no subject offers it")),
     (76, "SEAMCALL", NotCovered("no subject offers it")),
     (77, "TDCALL", NotCovered("no subject offers it")),

@@ -1,6 +1,13 @@
 //! VMX: the guest as a hypervisor of its own.
 
 mod apic_accesses;
+mod apic_commands;
+mod apic_interrupts;
+mod apic_model;
+mod apic_msrs;
+mod apic_page;
+mod apic_posted;
+mod apic_registers;
 mod apic_task_priority;
 mod bitmaps;
 mod capabilities;
@@ -22,6 +29,7 @@ mod entry_state;
 mod entry_walk;
 mod ept_access;
 mod ept_events;
+mod ept_exceptions;
 mod ept_flags;
 mod ept_invalidation;
 mod ept_log;
@@ -31,6 +39,7 @@ mod ept_modes;
 mod ept_permissions;
 mod ept_pointers;
 mod ept_walks;
+mod events_frames;
 mod events_gates;
 mod events_injection;
 mod events_model;
@@ -54,12 +63,21 @@ mod failures;
 mod field_model;
 mod fields;
 mod functions;
+mod init_and_start_up;
 mod instructions;
+mod interrupt_exits;
+mod later_instructions;
 mod legality;
 mod life_cycle;
 mod msr_lists;
+mod pause_loops;
+mod pdptes;
 mod preemption;
+mod privilege_modes;
+mod protected_mode;
 mod shadowing;
+mod sub_pages;
+mod task_switches;
 
 use rt::{
     Outcome, check_outcome,
