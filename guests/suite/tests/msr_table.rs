@@ -105,6 +105,10 @@ fn every_kind_of_contradiction_is_found() {
     assert_eq!(contradiction(&[GOOD]), None);
     for (rows, expected) in [
         (vec![GOOD, Row { name: "AGAIN", ..GOOD }], Contradiction::Number(at)),
+        (vec![Row { number: 0x2000, ..GOOD }], Contradiction::Unknown(0x2000)),
+        (vec![Row { number: 0xbfff_ffff, ..GOOD }], Contradiction::Unknown(0xbfff_ffff)),
+        (vec![Row { number: 0xc000_2000, ..GOOD }], Contradiction::Unknown(0xc000_2000)),
+        (vec![Row { number: 0xc001_2000, ..GOOD }], Contradiction::Unknown(0xc001_2000)),
         (vec![Row { fields: OVERLAP, ..GOOD }], Contradiction::Overlap(at)),
         (vec![Row { fields: BACKWARDS, ..GOOD }], Contradiction::Overlap(at)),
         (vec![Row { fields: GAP, ..GOOD }], Contradiction::Gap(at)),

@@ -2,6 +2,7 @@
 
 use super::{
     alignment_model::{Enabled, NR_OFFSETS, Seen, columns},
+    alignment_rows::{NAMES, ROWS_16, ROWS_32},
     mode::Mode,
     program::{Machine, Start},
 };
@@ -12,78 +13,10 @@ use rt::{
         ARENA, layout,
         tables::{self, TSS_LIMIT, access, selector, tss_32},
     },
-    names,
-    vocabulary::Text,
 };
 
 /// AC.
 const ALIGNMENT_CHECK: u64 = 1 << 18;
-
-const NAMES: &[Text] = names![
-    "load of 1",
-    "load of 2",
-    "load of 4",
-    "store of 2",
-    "store of 4",
-    "ADD to 4",
-    "XCHG with 4",
-    "LOCK XADD with 4",
-    "MOVSD",
-    "CMPSW",
-    "STOSD",
-    "MOVZX of 2",
-    "TEST of 4",
-    "BT of 4",
-    "IMUL of 4",
-    "PUSH from memory",
-    "POP to memory"
-];
-
-/// An instruction at [DI] or [EDI], and the size of what it accesses there.
-type Row = (&'static [u8], u64);
-
-/// For 32-bit code.
-const ROWS_32: [Row; 17] = [
-    (&[0x8a, 0x07], 1),
-    (&[0x66, 0x8b, 0x07], 2),
-    (&[0x8b, 0x07], 4),
-    (&[0x66, 0x89, 0x07], 2),
-    (&[0x89, 0x07], 4),
-    (&[0x01, 0x07], 4),
-    (&[0x87, 0x07], 4),
-    (&[0xf0, 0x0f, 0xc1, 0x07], 4),
-    // The other operand of these stays aligned.
-    (&[0xa5], 4),
-    (&[0x66, 0xa7], 2),
-    (&[0xab], 4),
-    (&[0x0f, 0xb7, 0x07], 2),
-    (&[0xf7, 0x07, 1, 0, 0, 0], 4),
-    (&[0x0f, 0xba, 0x27, 1], 4),
-    (&[0x0f, 0xaf, 0x07], 4),
-    (&[0xff, 0x37], 4),
-    (&[0x8f, 0x07], 4),
-];
-
-/// The same for 16-bit code, whose PUSH and POP have 16 bits.
-const ROWS_16: [Row; 17] = [
-    (&[0x8a, 0x07], 1),
-    (&[0x8b, 0x07], 2),
-    (&[0x66, 0x8b, 0x07], 4),
-    (&[0x89, 0x07], 2),
-    (&[0x66, 0x89, 0x07], 4),
-    (&[0x66, 0x01, 0x07], 4),
-    (&[0x66, 0x87, 0x07], 4),
-    (&[0x66, 0xf0, 0x0f, 0xc1, 0x07], 4),
-    (&[0x66, 0xa5], 4),
-    (&[0xa7], 2),
-    (&[0x66, 0xab], 4),
-    (&[0x66, 0x0f, 0xb7, 0x07], 2),
-    (&[0x66, 0xf7, 0x07, 1, 0, 0, 0], 4),
-    (&[0x66, 0x0f, 0xba, 0x27, 1], 4),
-    (&[0x66, 0x0f, 0xaf, 0x07], 4),
-    (&[0xff, 0x37], 2),
-    (&[0x8f, 0x07], 2),
-];
 
 fn walk(mode: Mode, mask: bool, flag: bool) {
     let machine = Machine::new(mode).with_cr0(if mask { cr0::AM } else { 0 });

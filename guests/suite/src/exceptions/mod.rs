@@ -4,6 +4,7 @@ mod alignment;
 mod alignment_by_mode;
 mod alignment_in_long_mode;
 mod alignment_model;
+mod alignment_rows;
 mod breakpoint_model;
 mod breakpoints;
 mod control_registers;

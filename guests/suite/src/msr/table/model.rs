@@ -238,6 +238,8 @@ pub(crate) fn takes_type(types: Types, value: u8, vendor: Vendor) -> Option<bool
 pub(crate) enum Contradiction {
     /// Two rows have this number.
     Number(u32),
+    /// No processor has an MSR of this number.
+    Unknown(u32),
     /// Two fields of the MSR hold one bit.
     Overlap(u32),
     /// No field of the MSR holds some bit.
@@ -284,7 +286,16 @@ const fn mask(field: Field) -> u64 {
     (u64::MAX >> (63 - (field.high - field.low))) << field.low
 }
 
+/// Whether MSRs lie there: the ranges that maps of intercepted MSRs cover (SDM vol. 3C, "MSR-Bitmap Address"; APM vol. 2,
+/// "MSR Intercepts").
+const fn is_in_range(number: u32) -> bool {
+    matches!(number, 0..=0x1fff | 0xc000_0000..=0xc000_1fff | 0xc001_0000..=0xc001_1fff)
+}
+
 const fn row_contradiction(row: &Row) -> Option<Contradiction> {
+    if !is_in_range(row.number) {
+        return Some(Contradiction::Unknown(row.number));
+    }
     if !is_known(row.exists) {
         return Some(Contradiction::Condition(row.number));
     }
