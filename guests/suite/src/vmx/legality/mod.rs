@@ -199,12 +199,19 @@ pub(crate) fn judge(failure: Option<Failure>, seen: Seen) -> [Judged; 3] {
     }
 }
 
-/// Makes rules of a table, and a list of all of them.
+/// Access rights with another type.
+const fn with_type(rights: u64, kind: u64) -> u64 {
+    rights & !0xf | kind
+}
+
+/// Makes rules of a table, and a list of all of them. `types` are those that access rights may have, and those that they must
+/// not.
 macro_rules! rules {
     ($($name:ident: $failure:expr, $section:expr, $field:ident, $base:expr;
        $(when($holds:expr))?
        $(given { $($given:ident: $given_change:expr),+ $(,)? })?
        $(bits($legal_bits:expr, $illegal_bits:expr))?
+       $(types { $($type:literal)+; $($other_type:literal)+ })?
        $(legal { $($legal_name:literal: $legal:expr),+ $(,)? })?
        $(illegal { $($illegal_name:literal: $illegal:expr),+ $(,)? })?;
     )+) => {
@@ -217,9 +224,14 @@ macro_rules! rules {
             given: &[$($(Given { field: field::$given, change: $given_change }),+)?],
             $(holds: $holds,)?
             $(legal_bits: $legal_bits, illegal_bits: $illegal_bits,)?
-            names: &[$($(Text::new($legal_name),)+)? $($(Text::new($illegal_name),)+)?],
-            legal: &[$($($legal),+)?],
-            illegal: &[$($($illegal),+)?],
+            names: &[
+                $($(Text::new(concat!("type ", $type)),)+)?
+                $($(Text::new($legal_name),)+)?
+                $($(Text::new(concat!("type ", $other_type)),)+)?
+                $($(Text::new($illegal_name),)+)?
+            ],
+            legal: &[$($(|_, rights| super::with_type(rights, $type),)+)? $($($legal),+)?],
+            illegal: &[$($(|_, rights| super::with_type(rights, $other_type),)+)? $($($illegal),+)?],
             ..Rule::EMPTY
         };)+
 

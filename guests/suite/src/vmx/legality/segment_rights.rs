@@ -7,26 +7,7 @@ use case::Text;
 rules! {
     CS_TYPE: Failure::Guest(0), SECTION, GUEST_CS_RIGHTS, LONG;
         given { GUEST_CS_LIMIT: |_, _| 0xffff_ffff, GUEST_CS_RIGHTS: |_, _| 0xa09b }
-        legal {
-            "type 9": |_, v| v & !0xf | 9,
-            "type 11": |_, v| v & !0xf | 11,
-            "type 13": |_, v| v & !0xf | 13,
-            "type 15": |_, v| v & !0xf | 15,
-        }
-        illegal {
-            "type 0": |_, v| v & !0xf,
-            "type 1": |_, v| v & !0xf | 1,
-            "type 2": |_, v| v & !0xf | 2,
-            "type 4": |_, v| v & !0xf | 4,
-            "type 5": |_, v| v & !0xf | 5,
-            "type 6": |_, v| v & !0xf | 6,
-            "type 7": |_, v| v & !0xf | 7,
-            "type 8": |_, v| v & !0xf | 8,
-            "type 10": |_, v| v & !0xf | 10,
-            "type 12": |_, v| v & !0xf | 12,
-            "type 14": |_, v| v & !0xf | 14,
-            "type 3": |_, v| v & !0xf | 3,
-        };
+        types { 9 11 13 15; 0 1 2 4 5 6 7 8 10 12 14 3 };
     CS_RESERVED: Failure::Guest(0), SECTION, GUEST_CS_RIGHTS, LONG;
         given { GUEST_CS_LIMIT: |_, _| 0xffff_ffff, GUEST_CS_RIGHTS: |_, _| 0xa09b }
         bits(|_| 1 << 12, |_| 0xfffe_0f00);
@@ -48,26 +29,7 @@ rules! {
         };
     SS_TYPE: Failure::Guest(0), SECTION, GUEST_SS_RIGHTS, LONG;
         given { GUEST_SS_LIMIT: |_, _| 0xffff_ffff, GUEST_SS_RIGHTS: |_, _| 0xc093 }
-        legal {
-            "type 3": |_, v| v & !0xf | 3,
-            "type 7": |_, v| v & !0xf | 7,
-        }
-        illegal {
-            "type 0": |_, v| v & !0xf,
-            "type 1": |_, v| v & !0xf | 1,
-            "type 2": |_, v| v & !0xf | 2,
-            "type 4": |_, v| v & !0xf | 4,
-            "type 5": |_, v| v & !0xf | 5,
-            "type 6": |_, v| v & !0xf | 6,
-            "type 8": |_, v| v & !0xf | 8,
-            "type 9": |_, v| v & !0xf | 9,
-            "type 10": |_, v| v & !0xf | 10,
-            "type 11": |_, v| v & !0xf | 11,
-            "type 12": |_, v| v & !0xf | 12,
-            "type 13": |_, v| v & !0xf | 13,
-            "type 14": |_, v| v & !0xf | 14,
-            "type 15": |_, v| v & !0xf | 15,
-        };
+        types { 3 7; 0 1 2 4 5 6 8 9 10 11 12 13 14 15 };
     SS_RESERVED: Failure::Guest(0), SECTION, GUEST_SS_RIGHTS, LONG;
         given { GUEST_SS_LIMIT: |_, _| 0xffff_ffff, GUEST_SS_RIGHTS: |_, _| 0xc093 }
         bits(|_| 1 << 12, |_| 0xfffe_0f00);
@@ -151,26 +113,7 @@ rules! {
             "DPL 2": |_, v| v | 2 << 5,
         };
     TR_TYPE: Failure::Guest(0), SECTION, GUEST_TR_RIGHTS, LONG;
-        legal {
-            "type 11": |_, v| v,
-        }
-        illegal {
-            "type 0": |_, v| v & !0xf,
-            "type 1": |_, v| v & !0xf | 1,
-            "type 2": |_, v| v & !0xf | 2,
-            "type 3": |_, v| v & !0xf | 3,
-            "type 4": |_, v| v & !0xf | 4,
-            "type 5": |_, v| v & !0xf | 5,
-            "type 6": |_, v| v & !0xf | 6,
-            "type 7": |_, v| v & !0xf | 7,
-            "type 8": |_, v| v & !0xf | 8,
-            "type 9": |_, v| v & !0xf | 9,
-            "type 10": |_, v| v & !0xf | 10,
-            "type 12": |_, v| v & !0xf | 12,
-            "type 13": |_, v| v & !0xf | 13,
-            "type 14": |_, v| v & !0xf | 14,
-            "type 15": |_, v| v & !0xf | 15,
-        };
+        types { 11; 0 1 2 3 4 5 6 7 8 9 10 12 13 14 15 };
     TR_RESERVED: Failure::Guest(0), SECTION, GUEST_TR_RIGHTS, LONG;
         bits(|_| 0x7060, |_| 0xfffe_0f00);
     TR_S_P_AND_UNUSABLE: Failure::Guest(0), SECTION, GUEST_TR_RIGHTS, LONG;
@@ -181,26 +124,7 @@ rules! {
         };
     LDTR_TYPE: Failure::Guest(0), SECTION, GUEST_LDTR_RIGHTS, LONG;
         given { GUEST_LDTR_RIGHTS: |_, _| 0x82, GUEST_LDTR_LIMIT: |_, _| 0xffff }
-        legal {
-            "type 2": |_, v| v,
-        }
-        illegal {
-            "type 0": |_, v| v & !0xf,
-            "type 1": |_, v| v & !0xf | 1,
-            "type 3": |_, v| v & !0xf | 3,
-            "type 4": |_, v| v & !0xf | 4,
-            "type 5": |_, v| v & !0xf | 5,
-            "type 6": |_, v| v & !0xf | 6,
-            "type 7": |_, v| v & !0xf | 7,
-            "type 8": |_, v| v & !0xf | 8,
-            "type 9": |_, v| v & !0xf | 9,
-            "type 10": |_, v| v & !0xf | 10,
-            "type 11": |_, v| v & !0xf | 11,
-            "type 12": |_, v| v & !0xf | 12,
-            "type 13": |_, v| v & !0xf | 13,
-            "type 14": |_, v| v & !0xf | 14,
-            "type 15": |_, v| v & !0xf | 15,
-        };
+        types { 2; 0 1 3 4 5 6 7 8 9 10 11 12 13 14 15 };
     LDTR_RESERVED: Failure::Guest(0), SECTION, GUEST_LDTR_RIGHTS, LONG;
         given { GUEST_LDTR_RIGHTS: |_, _| 0x82, GUEST_LDTR_LIMIT: |_, _| 0xffff }
         bits(|_| 0x7060, |_| 0xfffe_0f00);
