@@ -10,10 +10,10 @@ use rt::{
 };
 
 /// Numbers of hypercalls.
-mod number {
-    pub(super) const KICK_CPU: u64 = 5;
-    pub(super) const SEND_IPI: u64 = 10;
-    pub(super) const SCHED_YIELD: u64 = 11;
+pub(super) mod number {
+    pub(in super::super) const KICK_CPU: u64 = 5;
+    pub(in super::super) const SEND_IPI: u64 = 10;
+    pub(in super::super) const SCHED_YIELD: u64 = 11;
 }
 
 const VECTOR: u8 = 0x51;

@@ -5,6 +5,7 @@ mod async_page_faults;
 mod end_of_interrupt;
 mod interprocessor;
 mod load;
+mod others;
 mod steal;
 mod structure;
 mod tlb_flush;
