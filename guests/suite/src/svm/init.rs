@@ -18,8 +18,8 @@ use rt::{
     vocabulary::Needs,
 };
 
-// It tells that it runs, and halts for ever: only an exit ends it.
-user_code!(halt: "mov qword ptr [rdi], 1", "2:", "hlt", "jmp 2b");
+// It tells that it runs, and goes on for ever: only an exit ends it.
+user_code!(spin: "mov qword ptr [rdi], 1", "2:", "pause", "jmp 2b");
 
 /// What L2 writes as soon as it runs.
 static RUNS: AtomicU64 = AtomicU64::new(0);
@@ -33,9 +33,8 @@ const NO_EXIT: u64 = 0x5555_5555_5555_5555;
 /// Runs L2 on the other processor. Where INIT exits, the processor comes no further than STGI, behind which it is taken.
 fn run(_: u64) -> u64 {
     let Ok(_enabled) = Enabled::new() else { return NOT_RUN };
-    let mut guest = Guest::new(halt);
+    let mut guest = Guest::new(spin);
     guest.intercept(INTERCEPTS_1, intercept_1::INIT);
-    guest.let_through(INTERCEPTS_1, intercept_1::HLT);
     guest.registers.rdi = RUNS.as_ptr() as u64;
     guest.write_u64(field::EXIT_CODE, NO_EXIT);
     VMCB.store(guest.vmcb(), Ordering::Release);
@@ -64,7 +63,7 @@ fn intercepted_init() {
     check!("L2 ends", Deadline::after(STEP_MICROS).wait(|| code() != NO_EXIT));
     check_eq!("exit code", code(), exit::INIT);
     let rip = mmio::read_u64(VMCB.load(Ordering::Acquire) + field::RIP);
-    check!("RIP in its loop", rip.wrapping_sub(super::start_of(halt)) < 16);
+    check!("RIP in its loop", rip.wrapping_sub(super::start_of(spin)) < 16);
     // The processor is reset, and never tells that its function is over.
     check!("it goes on behind the exit", !Deadline::after(20_000).wait(|| running.is_over()));
     drop(processors);
