@@ -56,6 +56,13 @@ impl QueueRegisters {
     }
 }
 
+/// Queues, a bit each, that a device waits for more buffers in, and for which it is to be called again.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    waits: u64,
+    again: u64,
+}
+
 /// A device with everything that does not depend on its transport.
 pub struct Common {
     device: Box<dyn VirtioDevice>,
@@ -231,7 +238,8 @@ impl Common {
             return;
         }
         // Whatever the device did about it before, such as to leave buffers that it has no room for, it hears of later ones.
-        let waiting = self.call(|device, io| device.notified(queue, io)) | 1 << queue;
+        let mut waiting = self.call(|device, io| device.notified(queue, io));
+        waiting.waits |= 1 << queue;
         self.listen(waiting);
     }
 
@@ -241,26 +249,26 @@ impl Common {
         self.listen(waiting);
     }
 
-    /// Tells the driver that the device waits for more buffers in these queues. Those that came before it was told, it does not
-    /// notify of.
-    fn listen(&mut self, mut waiting: u64) {
+    /// Tells the driver that the device waits for more buffers. Those that came before it was told, it does not notify of.
+    fn listen(&mut self, mut waiting: Waiting) {
         // With each round the driver has a moment in which a buffer can come unnoticed; that many times in a row happens to
         // drivers that mean it.
         for _ in 0..ROUNDS_MAX {
-            let (listened, mut missed) = (waiting, 0);
-            waiting = 0;
-            for queue in (0..self.rings.len()).filter(|queue| listened >> queue & 1 != 0) {
+            let mut missed = waiting.again;
+            for queue in (0..self.rings.len()).filter(|queue| waiting.waits >> queue & 1 != 0) {
                 match self.rings[queue].as_mut().map(|ring| ring.set_notifications(&self.memory, true)) {
                     Some(Ok(true)) => missed |= 1 << queue,
                     Some(Err(error)) => return self.break_down(error),
                     Some(Ok(false)) | None => {}
                 }
             }
-            for queue in (0..self.rings.len()).filter(|queue| missed >> queue & 1 != 0) {
-                waiting |= self.call(|device, io| device.notified(queue, io));
-            }
-            if waiting == 0 {
+            if missed == 0 {
                 return;
+            }
+            waiting = Waiting::default();
+            for queue in (0..self.rings.len()).filter(|queue| missed >> queue & 1 != 0) {
+                let Waiting { waits, again } = self.call(|device, io| device.notified(queue, io));
+                waiting = Waiting { waits: waiting.waits | waits, again: waiting.again | again };
             }
         }
     }
@@ -276,24 +284,24 @@ impl Common {
         self.with_io(|device, io| device.write_config(offset, data, io));
     }
 
-    /// Calls the device, if it may use buffers; gives the queues that it waits for more buffers in.
-    fn call(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> Result<(), RingError>) -> u64 {
+    /// Calls the device, if it may use buffers.
+    fn call(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> Result<(), RingError>) -> Waiting {
         if !self.status.contains(Status::DRIVER_OK) || self.status.contains(Status::NEEDS_RESET) {
-            return 0;
+            return Waiting::default();
         }
         match self.with_io(call) {
             (Ok(()), waiting) => waiting,
             (Err(error), _) => {
                 self.break_down(error);
-                0
+                Waiting::default()
             }
         }
     }
 
-    fn with_io<T>(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> T) -> (T, u64) {
+    fn with_io<T>(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> T) -> (T, Waiting) {
         let mut outcome = Outcome::default();
         let result = call(&mut *self.device, &mut Io::new(&self.memory, &mut self.rings, &mut outcome));
-        let Outcome { used, waits, config_changed } = outcome;
+        let Outcome { used, waits, again, config_changed } = outcome;
         if config_changed {
             self.generation = self.generation.wrapping_add(1);
             self.interrupts.config = true;
@@ -308,7 +316,7 @@ impl Common {
                 Some(Ok(false)) | None => {}
             }
         }
-        (result, waits)
+        (result, Waiting { waits, again })
     }
 
     /// § 2.1.2: the device has met an error that it cannot recover from.

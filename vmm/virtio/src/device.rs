@@ -103,8 +103,10 @@ pub struct Io<'a> {
 pub(crate) struct Outcome {
     /// Buffers were given back.
     pub(crate) used: u64,
-    /// It wants to hear of more buffers: it took all that there were, or as many as are taken at once.
+    /// It took all buffers that there were, and wants to hear of more.
     pub(crate) waits: u64,
+    /// It is to be called again.
+    pub(crate) again: u64,
     /// The configuration changed.
     pub(crate) config_changed: bool,
 }
@@ -175,7 +177,7 @@ impl<'a> Io<'a> {
 
     /// Calls the device again for `queue`, as if it were notified: it stops now only in order not to take too long.
     pub fn call_again(&mut self, queue: usize) {
-        self.outcome.waits |= 1 << queue;
+        self.outcome.again |= 1 << queue;
     }
 
     /// Its configuration is another now: the driver is told.

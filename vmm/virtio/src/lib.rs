@@ -11,6 +11,7 @@ pub mod device;
 pub mod devices;
 pub mod mmio;
 pub mod pci;
+mod readiness;
 pub mod ring;
 #[cfg(test)]
 mod testing;

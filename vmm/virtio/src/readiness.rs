@@ -1,0 +1,78 @@
+//! Descriptors of a device's other side, which come and go, behind one that its transport waits for.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, RawFd},
+};
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+
+/// Events that are taken at once.
+const NR_EVENTS: usize = 16;
+/// How often they are taken at most: what comes later wakes the device again.
+const ROUNDS_MAX: usize = 16;
+
+/// Descriptors by key. They are told by edges: readable where they were not, or writable where they were not.
+pub(crate) struct Readiness(Epoll);
+
+impl Readiness {
+    /// Without any descriptor.
+    pub(crate) fn new() -> io::Result<Self> {
+        Epoll::new().map(Self)
+    }
+
+    /// Waits for a descriptor, too. One that is always ready, such as a file's, is not waited for.
+    pub(crate) fn add(&self, descriptor: RawFd, key: u64) -> io::Result<()> {
+        let events = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED;
+        match self.0.ctl(ControlOperation::Add, descriptor, EpollEvent::new(events, key)) {
+            // An input can be its own output.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EEXIST)) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Takes what became ready since this was last asked. It must be asked whenever the device is woken, for the descriptor to
+    /// become ready again.
+    pub(crate) fn take(&self, mut tell: impl FnMut(u64)) {
+        let mut events = [EpollEvent::default(); NR_EVENTS];
+        for _ in 0..ROUNDS_MAX {
+            // It fails by a signal alone, which does not come between when it does not wait.
+            let nr = self.0.wait(0, &mut events).unwrap_or(0);
+            events[..nr].iter().for_each(|event| tell(event.data()));
+            if nr < NR_EVENTS {
+                return;
+            }
+        }
+    }
+}
+
+impl AsRawFd for Readiness {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Write, os::unix::net::UnixStream};
+
+    #[test]
+    fn edges_are_told_once() {
+        let readiness = Readiness::new().unwrap();
+        let (here, mut there) = UnixStream::pair().unwrap();
+        readiness.add(here.as_raw_fd(), 7).unwrap();
+        readiness.add(here.as_raw_fd(), 8).unwrap();
+        let taken = || {
+            let mut keys = vec![];
+            readiness.take(|key| keys.push(key));
+            keys
+        };
+        assert_eq!(taken(), [7], "it is writable");
+        assert_eq!(taken(), [0; 0]);
+        there.write_all(b"x").unwrap();
+        assert_eq!((taken(), taken()), (vec![7], vec![]));
+        readiness.add(tempfile::tempfile().unwrap().as_raw_fd(), 9).unwrap();
+        drop(there);
+        assert_eq!(taken(), [7]);
+    }
+}
