@@ -122,7 +122,7 @@ fn try_masks(row: &Row, code: Code) {
 macro_rules! cases {
     ($table:ident $codes:ident $bw:literal: $($(#[$doc:meta])* $name:ident $row:literal;)+) => {$(
         $(#[$doc])*
-        #[case(feature = StateSse, spec = [sdm1("Eight Opmask Register Support"), sdm1("Opmask Register to Predicate Vector Data Processing")],
+        #[case(feature = StateSse, spec = [sdm1("Eight Opmask Register Support"), sdm1("OPMASK Register to Predicate Vector Data Processing")],
                needs = Needs::AVX512F | Needs::XSAVE)]
         fn $name() {
             if $bw && !has_bytes_and_words() {

@@ -1,6 +1,6 @@
 //! What EVEX opmasks make of a result.
 //!
-//! Source: SDM vol. 1, "Eight Opmask Register Support", "Opmask Register to Predicate Vector Data Processing"; SDM vol. 2,
+//! Source: SDM vol. 1, "Eight Opmask Register Support", "OPMASK Register to Predicate Vector Data Processing"; SDM vol. 2,
 //! "Exceptions of EVEX-Encoded Instructions". The tests of the suite compile this for the host.
 
 /// A register of 512 bits, the lowest quadword first.
