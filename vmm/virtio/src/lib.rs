@@ -9,6 +9,7 @@
 pub mod common;
 pub mod device;
 pub mod devices;
+pub mod disk;
 pub mod mmio;
 pub mod pci;
 mod readiness;

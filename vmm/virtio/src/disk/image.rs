@@ -1,0 +1,78 @@
+//! qcow2 images.
+
+use super::{Disk, SECTOR_BYTES};
+use imago::{
+    DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, PermissiveImplicitOpenGate, StorageOpenOptions,
+    file::File as ImageFile, qcow2::Qcow2,
+};
+use std::{fs::File, io, path::Path};
+
+/// What qcow2 images begin with.
+pub(super) const MAGIC: [u8; 4] = *b"QFI\xfb";
+
+/// A disk in a qcow2 image.
+pub struct Qcow2Disk {
+    image: FormatAccess<ImageFile>,
+    is_read_only: bool,
+}
+
+impl Qcow2Disk {
+    /// The whole sectors of the disk in the image `file`, which must be open for writing unless the disk is read-only. `path` is
+    /// what names of other files in it are relative to; without `may_open_others` it must not name any.
+    ///
+    /// # Errors
+    /// If it is no such image, a broken one, or one that needs other files.
+    pub fn new(file: File, path: &Path, is_read_only: bool, may_open_others: bool) -> io::Result<Self> {
+        let options = StorageOpenOptions::new().write(!is_read_only).filename(path);
+        let builder = Qcow2::<ImageFile>::builder(ImageFile::from_open_file(file, options)?).write(!is_read_only);
+        // An image of unknown origin could name any file that this process may read.
+        let image = match may_open_others {
+            true => builder.open(PermissiveImplicitOpenGate::default()),
+            false => builder.open(DenyImplicitOpenGate::default()),
+        };
+        Ok(Self { image: FormatAccess::new(image?), is_read_only })
+    }
+
+    /// Size of the disk as the image says it, which need not be a multiple of a sector.
+    pub fn image_bytes(&self) -> u64 {
+        self.image.size()
+    }
+}
+
+impl Disk for Qcow2Disk {
+    fn size_bytes(&self) -> u64 {
+        self.image_bytes() - self.image_bytes() % SECTOR_BYTES
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    fn read_at(&mut self, offset: u64, data: &mut [u8]) -> io::Result<()> {
+        self.image.read(data, offset)
+    }
+
+    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.image.write(data, offset)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // What is kept of tables in this process, then what is kept by the host.
+        self.image.flush()?;
+        self.image.sync()
+    }
+
+    fn write_zeroes(&mut self, offset: u64, size_bytes: u64, may_unmap: bool) -> io::Result<()> {
+        match may_unmap {
+            true => self.image.discard_to_zero(offset, size_bytes),
+            false => self.image.write_zeroes(offset, size_bytes),
+        }
+    }
+
+    fn discard(&mut self, offset: u64, size_bytes: u64) -> io::Result<()> {
+        match self.image.discard_to_any(offset, size_bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            result => result,
+        }
+    }
+}
