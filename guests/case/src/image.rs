@@ -165,7 +165,7 @@ pub mod board {
     /// 1 pauses the processor that asks for as many microseconds as the argument tells; 2 tells KVM that this processor was
     /// paused (KVM_KVMCLOCK_CTRL); 3 sets KVM's clock forward by as many microseconds (KVM_SET_CLOCK); 4 moves the thread of this
     /// processor to the host's processor of this number, and 5 lets it run on all of them again; 6 raises and lowers pin LINT1 of this processor's local
-    /// APIC.
+    /// APIC; 7 takes the page of memory at the address away, until some milliseconds after it is touched.
     pub const CONTROL_COMMAND: u16 = CONTROL_ARGUMENT + 4;
     /// A page that no device claims.
     pub const UNCLAIMED_MMIO: u64 = 0xd800_0000;

@@ -119,6 +119,8 @@ pub enum Command {
     MoveAnywhere,
     /// Raises and lowers pin LINT1 of this processor's local APIC.
     PulseLint1,
+    /// Takes the page of memory at this address away: it comes back some milliseconds after it is touched.
+    TakePageAway(u32),
 }
 
 /// Has the host do it; it is done when this returns. False if the host's kernel refused.
@@ -130,6 +132,7 @@ pub fn command(command: Command) -> bool {
         Command::MoveTo(processor) => (4, processor),
         Command::MoveAnywhere => (5, 0),
         Command::PulseLint1 => (6, 0),
+        Command::TakePageAway(address) => (7, address),
     };
     port::write_u32(CONTROL_ARGUMENT, argument);
     port::write_u32(CONTROL_COMMAND, number);

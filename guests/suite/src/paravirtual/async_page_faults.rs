@@ -11,13 +11,13 @@ use rt::{
 };
 
 /// KVM_ASYNC_PF_EN: the address of 64 bytes, a multiple of 64, and bits.
-const ASYNC_PF_EN: u32 = 0x4b56_4d02;
+pub(super) const ASYNC_PF_EN: u32 = 0x4b56_4d02;
 /// KVM_ASYNC_PF_INT: the vector by which it is told that a page is there.
-const ASYNC_PF_INT: u32 = 0x4b56_4d06;
-const ENABLE: u64 = 1 << 0;
-const BY_INTERRUPT: u64 = 1 << 3;
-const SIZE: u64 = 64;
-const VECTOR: u8 = 0x52;
+pub(super) const ASYNC_PF_INT: u32 = 0x4b56_4d06;
+pub(super) const ENABLE: u64 = 1 << 0;
+pub(super) const BY_INTERRUPT: u64 = 1 << 3;
+pub(super) const SIZE: u64 = 64;
+pub(super) const VECTOR: u8 = 0x52;
 
 /// Reserved bits of both registers are refused: bits 5 and 4 of the one, all above the vector of the other.
 #[case(feature = AsyncPageFaults, spec = kvm("KVM-specific MSRs"), needs = Needs::KVM_ASYNC_PF, irqchip = LocalApic)]
@@ -53,7 +53,7 @@ fn registers_read_back() {
 }
 
 /// The token by which KVM wakes all that wait, and so whoever enables the faults: nothing was said to be missing to it.
-const ALL: u32 = u32::MAX;
+pub(super) const ALL: u32 = u32::MAX;
 
 /// While every page is present, no fault is told and none is told to be over, but for the token that wakes all.
 #[case(feature = AsyncPageFaults, spec = kvm("KVM-specific MSRs"), needs = Needs::KVM_ASYNC_PF, irqchip = LocalApic)]
