@@ -84,17 +84,20 @@ impl Group {
     }
 }
 
-/// The verdicts of a case over all subjects.
+/// The verdicts of a case over all subjects and interrupt set-ups.
 fn judge(report: &Report, id: &str) -> (Standing, Vec<String>) {
     let ran = || {
         report
             .subjects
             .iter()
-            .filter_map(|subject| Some((&subject.id, subject.cases.iter().find(|case| case.plain_id() == id)?)))
+            .flat_map(|subject| subject.cases.iter().map(|case| (&subject.id, case)))
+            .filter(|(_, case)| case.plain_id() == id)
     };
     let is_judged = |verdict| matches!(verdict, Verdict::Pass | Verdict::Fail);
     let on = ran().filter(|(_, case)| is_judged(case.verdict) && !case.checks.is_empty());
-    let subjects: Vec<_> = on.map(|(subject, _)| subject.clone()).collect();
+    let mut subjects: Vec<_> = on.map(|(subject, _)| subject.clone()).collect();
+    // Set-ups of one subject stand side by side.
+    subjects.dedup();
     let standing = match () {
         () if !subjects.is_empty() => Standing::Covered,
         () if ran().next().is_none() => Standing::NotRun,
@@ -208,6 +211,18 @@ mod tests {
         assert_eq!(standing([Some(Skip), None]), Standing::NotOffered);
         assert_eq!(standing([Some(Crash), Some(Hang)]), Standing::Broken);
         assert_eq!(standing([None, None]), Standing::NotRun);
+    }
+
+    #[test]
+    fn one_set_up_of_a_subject_is_enough() {
+        let mut report = report([None, None]);
+        for (set_up, verdict) in [("kernel", Verdict::Skip), ("split", Verdict::Pass), ("user", Verdict::Fail)] {
+            let mut case = example::case(&format!("{CASE}@{set_up}"), "SvmExits", verdict);
+            case.setup = Some(set_up.to_owned());
+            case.checks = vec![example::check("exit code", Verdict::Pass, "0x7d", "0x7d")];
+            report.subjects[0].cases.push(case);
+        }
+        assert_eq!(judge(&report, CASE), (Standing::Covered, vec![report.subjects[0].id.clone()]));
     }
 
     #[test]

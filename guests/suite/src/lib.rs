@@ -9,7 +9,6 @@ mod apic;
 mod apic_timer;
 mod boot;
 mod clocks;
-#[expect(dead_code, reason = "read where exits are listed, on the host")]
 mod cover;
 mod cpuid;
 mod exceptions;
