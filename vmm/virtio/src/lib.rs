@@ -10,6 +10,8 @@ pub mod common;
 pub mod device;
 pub mod devices;
 pub mod disk;
+#[cfg(any(test, feature = "hostile"))]
+pub mod hostile;
 pub mod mmio;
 pub mod pci;
 mod readiness;

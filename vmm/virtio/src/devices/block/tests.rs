@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Common,
     disk::stub::StubDisk,
+    hostile,
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -256,5 +257,12 @@ proptest! {
             prop_assert!(bytes.last().is_none_or(|status| *status < 3));
         }
         prop_assert_eq!(common.broken(), None);
+    }
+
+    #[test]
+    fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
+        (0_u32..15, 0..NR_SECTORS + 2).prop_map(|(kind, sector)| header(kind, sector)),
+    )) {
+        hostile::survive(|| Box::new(Block::new(Box::new(StubDisk::new(NR_SECTORS, false)), "disk", 2)), &steps);
     }
 }
