@@ -3,8 +3,15 @@
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
-use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vmm_sys_util::{
+    epoll::{ControlOperation, Epoll, EpollEvent, EventSet},
+    eventfd::EventFd,
+};
 
 /// Events that are taken at once.
 const NR_EVENTS: usize = 16;
@@ -48,6 +55,38 @@ impl Readiness {
 impl AsRawFd for Readiness {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+/// A number that another thread sets; the device is woken then.
+#[derive(Clone)]
+pub(crate) struct Setting(Arc<(AtomicU32, EventFd)>);
+
+impl Setting {
+    pub(crate) fn new(value: u32) -> io::Result<Self> {
+        let event = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
+        Ok(Self(Arc::new((AtomicU32::new(value), event))))
+    }
+
+    pub(crate) fn set(&self, value: u32) {
+        self.0.0.store(value, Ordering::Release);
+        // It fails only when so many changes were not yet told that one more makes no difference.
+        let _ = self.0.1.write(1);
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        self.0.0.load(Ordering::Acquire)
+    }
+
+    /// Whether it was set since this was last asked.
+    pub(crate) fn was_set(&self) -> bool {
+        self.0.1.read().is_ok()
+    }
+}
+
+impl AsRawFd for Setting {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.1.as_raw_fd()
     }
 }
 

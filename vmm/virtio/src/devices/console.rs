@@ -9,18 +9,16 @@ mod tests;
 pub use channel::Channel;
 pub use port::Port;
 
-use crate::{DeviceKind, Io, RingError, VirtioDevice, readiness::Readiness};
+use crate::{
+    DeviceKind, Io, RingError, VirtioDevice,
+    readiness::{Readiness, Setting},
+};
 use control::{Event, MESSAGE_BYTES, Message};
 use port::PortState;
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
 };
-use vmm_sys_util::eventfd::EventFd;
 
 /// VIRTIO_CONSOLE_F_SIZE: columns and rows are valid.
 const SIZE: u64 = 1 << 0;
@@ -54,19 +52,17 @@ pub struct Console {
 
 /// The size of a console in characters, which another thread can change.
 #[derive(Clone)]
-pub struct ConsoleSize(Arc<(AtomicU32, EventFd)>);
+pub struct ConsoleSize(Setting);
 
 impl ConsoleSize {
     /// Changes it; the driver is told. Zeros say that it is not known.
     pub fn set(&self, columns: u16, rows: u16) {
-        self.0.0.store(u32::from(rows) << 16 | u32::from(columns), Ordering::Release);
-        // It fails only when so many changes were not yet told that one more makes no difference.
-        let _ = self.0.1.write(1);
+        self.0.set(u32::from(rows) << 16 | u32::from(columns));
     }
 
     /// Columns and rows, as the configuration and a message tell them.
     fn to_bytes(&self) -> [u8; 4] {
-        self.0.0.load(Ordering::Acquire).to_le_bytes()
+        self.0.get().to_le_bytes()
     }
 }
 
@@ -95,8 +91,8 @@ impl Console {
             return Err(ConsoleError::Ports { nr_ports });
         }
         let readiness = Readiness::new().map_err(ConsoleError::Wait)?;
-        let event = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC).map_err(ConsoleError::Wait)?;
-        readiness.add(event.as_raw_fd(), RESIZED).map_err(ConsoleError::Wait)?;
+        let size = Setting::new(0).map_err(ConsoleError::Wait)?;
+        readiness.add(size.as_raw_fd(), RESIZED).map_err(ConsoleError::Wait)?;
         for (port, key) in ports.iter().zip(0..) {
             for descriptor in port.channel.descriptors() {
                 readiness.add(descriptor, key).map_err(ConsoleError::Wait)?;
@@ -106,7 +102,7 @@ impl Console {
             ports: ports.into_iter().map(PortState::new).collect(),
             queue_sizes: vec![QUEUE_SIZE_MAX; 2 * nr_ports + 2],
             readiness,
-            size: ConsoleSize(Arc::new((AtomicU32::new(0), event))),
+            size: ConsoleSize(size),
             multiport: false,
         })
     }
@@ -278,7 +274,7 @@ impl VirtioDevice for Console {
             RESIZED => resized = true,
             port => ready |= 1 << port,
         });
-        if resized && self.size.0.1.read().is_ok() {
+        if resized && self.size.0.was_set() {
             // § 5.3.6.2: with more ports a message tells it, and the configuration in any case.
             io.change_config();
             self.ports.iter_mut().filter(|port| port.is_ready && port.is_console).for_each(|port| {
