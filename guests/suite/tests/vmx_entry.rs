@@ -4,6 +4,7 @@
 pub mod control;
 #[path = "../../rt/src/vmx/field.rs"]
 pub mod field;
+#[expect(dead_code, reason = "the cases use the rest")]
 #[path = "../src/vmx/legality/mod.rs"]
 mod legality;
 #[path = "../src/random.rs"]
