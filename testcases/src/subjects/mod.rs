@@ -248,12 +248,12 @@ pub const KINDS: &[Kind] = &[
         board: qemu::BOARD,
         open: qemu::open_kvm,
     },
-    Kind { id: "qemu-tcg", title: "QEMU's own translator", like: None, board: qemu::BOARD, open: qemu::open_tcg },
+    Kind { id: "qemu-tcg", title: "QEMU's own translator", like: None, board: qemu::TCG_BOARD, open: qemu::open_tcg },
     Kind {
         id: "qemu-tcg-intel",
         title: "QEMU's own translator as a processor of Intel's",
         like: Some("qemu-tcg"),
-        board: qemu::BOARD,
+        board: qemu::TCG_BOARD,
         open: qemu::open_tcg_intel,
     },
     Kind {

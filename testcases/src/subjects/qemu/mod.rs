@@ -36,6 +36,8 @@ use talk::Talk;
 
 /// What the board offers.
 pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES);
+/// The same of the translator, which has system-management mode; a KVM may have none.
+pub(super) const TCG_BOARD: Needs = BOARD.union(Needs::SMI);
 /// What the loader does here: it gives the power-management function of the ICH9 its ports, at 608H less 8, and switches them
 /// on (ICH9, "PMBASE—ACPI Base Address", "ACPI_CNTL—ACPI Control"). QEMU does not reset a machine, so that nothing comes back.
 const LOADER: rom::Machine =
@@ -50,6 +52,8 @@ const MAX_STDERR_BYTES: usize = 4096;
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug)]
 struct Accelerator {
+    /// What the board offers.
+    board: Needs,
     /// Arguments of QEMU.
     arguments: &'static [&'static str],
     /// The interrupt set-ups that a program can be run in.
@@ -64,6 +68,7 @@ struct Accelerator {
 
 /// With `-cpu max`, QEMU's translator offers all it has. There is no kernel part: every device is QEMU's.
 const TCG: Accelerator = Accelerator {
+    board: TCG_BOARD,
     arguments: &["-accel", "tcg", "-cpu", "max"],
     set_ups: &[InterruptSetup::User],
     machine: |_| &["q35"],
@@ -75,6 +80,7 @@ const TCG: Accelerator = Accelerator {
 const TCG_INTEL: Accelerator = Accelerator { arguments: &["-accel", "tcg", "-cpu", "max,vendor=GenuineIntel"], ..TCG };
 /// The firmware may be interpreted instruction by instruction, which takes seconds.
 const KVM: Accelerator = Accelerator {
+    board: BOARD,
     arguments: &["-accel", "kvm", "-cpu", "host,arch-capabilities=off"],
     set_ups: InterruptSetup::ALL,
     machine: |interrupts| match interrupts {
@@ -217,7 +223,7 @@ impl Subject for Qemu {
     }
 
     fn board(&self) -> Needs {
-        BOARD
+        self.accelerator.board
     }
 
     fn set_ups(&self) -> &'static [InterruptSetup] {
