@@ -38,13 +38,16 @@ impl Readiness {
     }
 
     /// Takes what became ready since this was last asked. It must be asked whenever the device is woken, for the descriptor to
-    /// become ready again.
-    pub(crate) fn take(&self, mut tell: impl FnMut(u64)) {
+    /// become ready again. Told are a key, and whether the other end is gone for good.
+    pub(crate) fn take(&self, mut tell: impl FnMut(u64, bool)) {
         let mut events = [EpollEvent::default(); NR_EVENTS];
         for _ in 0..ROUNDS_MAX {
             // It fails by a signal alone, which does not come between when it does not wait.
             let nr = self.0.wait(0, &mut events).unwrap_or(0);
-            events[..nr].iter().for_each(|event| tell(event.data()));
+            for event in &events[..nr] {
+                let is_gone = event.event_set().intersects(EventSet::HANG_UP | EventSet::ERROR);
+                tell(event.data(), is_gone);
+            }
             if nr < NR_EVENTS {
                 return;
             }
@@ -103,15 +106,15 @@ mod tests {
         readiness.add(here.as_raw_fd(), 8).unwrap();
         let taken = || {
             let mut keys = vec![];
-            readiness.take(|key| keys.push(key));
+            readiness.take(|key, is_gone| keys.push((key, is_gone)));
             keys
         };
-        assert_eq!(taken(), [7], "it is writable");
-        assert_eq!(taken(), [0; 0]);
+        assert_eq!(taken(), [(7, false)], "it is writable");
+        assert_eq!(taken(), []);
         there.write_all(b"x").unwrap();
-        assert_eq!((taken(), taken()), (vec![7], vec![]));
+        assert_eq!((taken(), taken()), (vec![(7, false)], vec![]));
         readiness.add(tempfile::tempfile().unwrap().as_raw_fd(), 9).unwrap();
         drop(there);
-        assert_eq!(taken(), [7]);
+        assert_eq!(taken(), [(7, true)]);
     }
 }

@@ -270,7 +270,7 @@ impl VirtioDevice for Console {
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         let (mut ready, mut resized) = (0_u64, false);
-        self.readiness.take(|key| match key {
+        self.readiness.take(|key, _| match key {
             RESIZED => resized = true,
             port => ready |= 1 << port,
         });

@@ -4,7 +4,7 @@ mod block;
 mod console;
 mod entropy;
 mod network;
-mod scsi;
+mod socket;
 
 pub use block::{Block, BlockFeatures};
 pub use console::{Channel, Console, ConsoleError, ConsoleSize, PORTS_MAX, Port};
@@ -12,4 +12,4 @@ pub use entropy::Entropy;
 pub use network::{
     FrameFile, FrameSocket, HostStack, Link, LinkState, MacAddress, Network, NetworkError, NetworkOptions,
 };
-pub use scsi::{Scsi, ScsiBus, ScsiError, ScsiFeatures, TARGETS_MAX};
+pub use socket::{Socket, SocketError, SocketReset};

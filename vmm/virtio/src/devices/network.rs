@@ -307,7 +307,7 @@ impl VirtioDevice for Network {
     }
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
-        self.readiness.take(|_| ());
+        self.readiness.take(|_, _| ());
         if self.state.0.was_set() {
             io.change_config();
         }
