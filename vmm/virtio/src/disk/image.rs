@@ -1,14 +1,25 @@
 //! qcow2 images.
 
 use super::{Disk, SECTOR_BYTES};
-use imago::{
-    DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, PermissiveImplicitOpenGate, StorageOpenOptions,
-    file::File as ImageFile, qcow2::Qcow2,
-};
+use imago::{DenyImplicitOpenGate, FormatAccess, StorageOpenOptions, file::File as ImageFile, qcow2::Qcow2};
 use std::{fs::File, io, path::Path};
 
 /// What qcow2 images begin with.
 pub(super) const MAGIC: [u8; 4] = *b"QFI\xfb";
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It is broken, of a kind that is not known, or a file that it needs cannot be opened.
+    #[error("the image cannot be read")]
+    Read(#[from] io::Error),
+    /// It needs another file, and may not open others.
+    #[error("the image needs the file {name:?}, and may not open other files")]
+    NeedsOther {
+        /// The file as the image names it.
+        name: String,
+    },
+}
 
 /// A disk in a qcow2 image.
 pub struct Qcow2Disk {
@@ -22,15 +33,20 @@ impl Qcow2Disk {
     ///
     /// # Errors
     /// If it is no such image, a broken one, or one that needs other files.
-    pub fn new(file: File, path: &Path, is_read_only: bool, may_open_others: bool) -> io::Result<Self> {
+    pub fn new(file: File, path: &Path, is_read_only: bool, may_open_others: bool) -> Result<Self, ImageError> {
         let options = StorageOpenOptions::new().write(!is_read_only).filename(path);
-        let builder = Qcow2::<ImageFile>::builder(ImageFile::from_open_file(file, options)?).write(!is_read_only);
-        // An image of unknown origin could name any file that this process may read.
-        let image = match may_open_others {
-            true => builder.open(PermissiveImplicitOpenGate::default()),
-            false => builder.open(DenyImplicitOpenGate::default()),
-        };
-        Ok(Self { image: FormatAccess::new(image?), is_read_only })
+        let storage = ImageFile::from_open_file(file, options)?;
+        let mut image = Qcow2::<ImageFile>::open_image(storage, !is_read_only)?;
+        if may_open_others {
+            image.open_implicit_dependencies()?;
+        } else {
+            // An image of unknown origin could name any file that this process may read.
+            if let Some(name) = image.implicit_backing_file().or(image.implicit_external_data_file()) {
+                return Err(ImageError::NeedsOther { name: name.clone() });
+            }
+            image.open_implicit_dependencies_gated(DenyImplicitOpenGate::default())?;
+        }
+        Ok(Self { image: FormatAccess::new(image), is_read_only })
     }
 
     /// Size of the disk as the image says it, which need not be a multiple of a sector.

@@ -13,7 +13,7 @@ pub(crate) mod stub;
 mod tests;
 mod transfer;
 
-pub use image::Qcow2Disk;
+pub use image::{ImageError, Qcow2Disk};
 pub use memory::MemoryDisk;
 pub use open::{DiskError, DiskOptions, Format, OpenDisk, open};
 pub use raw::RawDisk;

@@ -1,6 +1,6 @@
 //! Opening a disk that a person names.
 
-use super::{Disk, Qcow2Disk, RawDisk, SECTOR_BYTES, image, lock::lock};
+use super::{Disk, ImageError, Qcow2Disk, RawDisk, SECTOR_BYTES, image, lock::lock};
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -50,7 +50,7 @@ pub enum DiskError {
         path: PathBuf,
     },
     /// This process may not open it.
-    #[error("{} may not be {}", .path.display(), if *.writing { "written; a disk that is only read is opened by read-only" } else { "read" })]
+    #[error("{} may not be {}", .path.display(), if *.writing { "written; a disk that is read-only need not be" } else { "read" })]
     Permission {
         /// The file.
         path: PathBuf,
@@ -89,7 +89,7 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: ImageError,
     },
     /// Something else went wrong.
     #[error("{} cannot be opened", .path.display())]

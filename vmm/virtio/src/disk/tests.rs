@@ -151,7 +151,7 @@ fn a_disk_that_may_not_be_written_says_so() {
     if OpenOptions::new().write(true).open(&path).is_err() {
         assert_eq!(
             error(&path, DiskOptions::default()),
-            "FILE may not be written; a disk that is only read is opened by read-only"
+            "FILE may not be written; a disk that is read-only need not be"
         );
     }
     assert!(open(&path, with(Format::Raw, true)).is_ok());
@@ -162,7 +162,8 @@ fn other_files_are_opened_only_when_that_is_allowed() {
     let folder = folder();
     std::fs::write(raw(&folder, SIZE), [5; SIZE as usize]).unwrap();
     let path = qcow2(&folder, SIZE, Some("disk.img"));
-    assert_eq!(error(&path, with(Format::Qcow2, false)), "FILE cannot be used as a qcow2 image");
+    let Err(DiskError::Image { source, .. }) = open(&path, with(Format::Qcow2, false)) else { panic!("it is refused") };
+    assert_eq!(source.to_string(), "the image needs the file \"disk.img\", and may not open other files");
     let options = DiskOptions { backing: true, ..with(Format::Qcow2, false) };
     let mut disk = open(&path, options).unwrap().disk;
     disk.write_at(512, &[6; 512]).unwrap();

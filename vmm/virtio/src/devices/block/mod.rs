@@ -119,7 +119,7 @@ impl VirtioDevice for Block {
 
     fn write_config(&mut self, offset: usize, data: &[u8], _: &mut Io<'_>) {
         // § 5.2.5.1: without the feature drivers must not write it.
-        let may_write = self.accepted.contains(BlockFeatures::CONFIG_WCE | BlockFeatures::FLUSH);
+        let may_write = self.accepted.contains(BlockFeatures::CONFIG_WCE);
         if let ([value @ (0 | 1)], true) = (data, may_write && offset == config::WRITEBACK) {
             // What was written before is stable from then on, too; if it cannot be, the field reads as before.
             self.is_write_back = *value == 1 || (self.is_write_back && self.disk.flush().is_err());

@@ -57,12 +57,13 @@ impl Block {
                 None => (0, Status::IoError),
             },
             kind::OUT => (0, self.write(sector, given, chain, memory)),
-            // § 5.2.3: requests that were not negotiated are none.
-            kind::FLUSH if has(BlockFeatures::FLUSH) => (0, self.disk.flush().into()),
+            // Whether negotiated or not: § 5.2.6.3 has drivers send it in any case.
+            kind::FLUSH => (0, self.disk.flush().into()),
             kind::GET_ID => {
                 let size = room.min(self.id.len() as u64) as usize;
                 (chain.write(memory, 0, &self.id[..size]) as u64, Status::Ok)
             }
+            // § 5.2.3: requests that were not negotiated are none.
             kind::DISCARD if has(BlockFeatures::DISCARD) => (0, self.change(false, given, chain, memory)),
             kind::WRITE_ZEROES if has(BlockFeatures::WRITE_ZEROES) => (0, self.change(true, given, chain, memory)),
             _ => (0, Status::Unsupported),

@@ -169,9 +169,15 @@ fn writes_are_stable_when_they_have_to_be() {
     let disk = StubDisk::new(NR_SECTORS, false);
     let (mut common, mut driver) = started(&disk, PLAIN, BlockFeatures::CONFIG_WCE);
     assert_eq!(config(&common, 32, 1), 0);
-    common.write_config(32, &[1]);
     assert_eq!((write(&mut common, &mut driver), disk.state().nr_flushes), (0, 1));
-    assert_eq!(status(&mut common, &mut driver, &[&header(4, 0)]), 2, "not negotiated");
+    assert_eq!((status(&mut common, &mut driver, &[&header(4, 0)]), disk.state().nr_flushes), (0, 2));
+    common.write_config(32, &[1]);
+    assert_eq!((write(&mut common, &mut driver), disk.state().nr_flushes, config(&common, 32, 1)), (0, 2, 1));
+    // Without a way to say so, the field is not one.
+    let disk = StubDisk::new(NR_SECTORS, false);
+    let (mut common, mut driver) = started(&disk, PLAIN, BlockFeatures::empty());
+    common.write_config(32, &[1]);
+    assert_eq!((write(&mut common, &mut driver), disk.state().nr_flushes, config(&common, 32, 1)), (0, 1, 0));
 }
 
 #[test]

@@ -63,13 +63,14 @@ pub(super) struct Buffers<'a> {
 }
 
 impl Buffers<'_> {
-    /// Gives `data`, of which the command wants `allocated` bytes, and how many there were.
+    /// Gives `data`, as much of them as the command's allocation length allows, and how many bytes that were. § 5.6.6.1: it is an
+    /// overrun if a command allows more than there is room for, however much of it would be used.
     pub(super) fn answer(&self, data: &[u8], allocated: u64) -> Result<u64, Failure> {
-        let size = allocated.min(data.len() as u64);
         let (at, room) = self.room;
-        if size > room {
+        if allocated > room {
             return Err(Failure::Overrun);
         }
+        let size = allocated.min(data.len() as u64);
         Ok(self.chain.write(self.memory, at, &data[..size as usize]) as u64)
     }
 }

@@ -63,7 +63,7 @@ fn buffers_that_are_too_small_overrun() {
     for command in transfers(true, 0, 2) {
         assert_eq!(host.give(&command, &[1; 1023]), Answer::failed(1, 1023));
     }
-    assert_eq!(host.ask(&[0x12, 0, 0, 0, 36, 0], 35), Answer::failed(1, 35));
+    assert_eq!(host.ask(&[0x12, 0, 0, 0, 37, 0], 36), Answer::failed(1, 36));
     assert_eq!(host.ask(&transfers(false, 0, 1)[0], 512).data, [0; 512]);
 }
 
@@ -88,7 +88,7 @@ fn a_disk_that_is_read_only_says_so() {
         assert_eq!(host.give(&command, &[1; 512]), Answer::check((7, 0x27, 0), 512));
     }
     assert_eq!(host.ask(&transfers(false, 0, 1)[0], 512).data, [0; 512]);
-    assert_eq!(host.ask(&[0x1a, 8, 8, 0, 255, 0], 64).data[..4], [23, 0, 0x90, 0]);
+    assert_eq!(host.ask(&[0x1a, 8, 8, 0, 64, 0], 64).data[..4], [23, 0, 0x90, 0]);
 }
 
 #[test]
@@ -146,11 +146,11 @@ fn modes_are_told() {
     let caching = [&[8, 18, 4][..], &[0; 17]].concat();
     let control = [&[10, 10][..], &[0; 10]].concat();
     let short = [&[31, 0, 0x10, 8][..], &blocks, &caching].concat();
-    assert_eq!(host.ask(&[0x1a, 0, 8, 0, 255, 0], 64), Answer::good(32, &short));
+    assert_eq!(host.ask(&[0x1a, 0, 8, 0, 64, 0], 64), Answer::good(32, &short));
     let long = [&[0, 38, 0, 0x10, 0, 0, 0, 0][..], &caching, &control].concat();
-    assert_eq!(host.ask(&[0x5a, 8, 0x3f, 0, 0, 0, 0, 0, 255, 0], 40), Answer::good(0, &long));
+    assert_eq!(host.ask(&[0x5a, 8, 0x3f, 0, 0, 0, 0, 0, 40, 0], 40), Answer::good(0, &long));
     // What can be changed of it: nothing.
-    assert_eq!(host.ask(&[0x1a, 8, 0x48, 0, 255, 0], 64).data[4..], [&[8, 18][..], &[0; 18]].concat());
+    assert_eq!(host.ask(&[0x1a, 8, 0x48, 0, 64, 0], 64).data[4..], [&[8, 18][..], &[0; 18]].concat());
     assert_eq!(host.ask(&[0x1a, 8, 0xc8, 0, 255, 0], 64).sense, Some((5, 0x39, 0)));
     for (page, subpage) in [(1, 0), (8, 1), (0x3f, 1)] {
         assert_eq!(host.ask(&[0x1a, 8, page, subpage, 255, 0], 64).sense, Some((5, 0x24, 0)));
