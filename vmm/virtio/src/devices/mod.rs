@@ -1,15 +1,19 @@
 //! The kinds of devices.
 
+mod balloon;
 mod block;
 mod console;
 mod entropy;
 mod network;
+mod scsi;
 mod socket;
 
+pub use balloon::{Balloon, BalloonControl, Discard, PAGE_BYTES};
 pub use block::{Block, BlockFeatures};
 pub use console::{Channel, Console, ConsoleError, ConsoleSize, PORTS_MAX, Port};
 pub use entropy::Entropy;
 pub use network::{
     FrameFile, FrameSocket, HostStack, Link, LinkState, MacAddress, Network, NetworkError, NetworkOptions,
 };
+pub use scsi::{Scsi, ScsiBus, ScsiError, ScsiFeatures, TARGETS_MAX};
 pub use socket::{Socket, SocketError, SocketReset};
