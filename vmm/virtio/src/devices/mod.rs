@@ -4,6 +4,7 @@ mod balloon;
 mod block;
 mod console;
 mod entropy;
+mod gpu;
 mod network;
 mod scsi;
 mod socket;
@@ -12,6 +13,7 @@ pub use balloon::{Balloon, BalloonControl, Discard, PAGE_BYTES};
 pub use block::{Block, BlockFeatures};
 pub use console::{Channel, Console, ConsoleError, ConsoleSize, PORTS_MAX, Port};
 pub use entropy::Entropy;
+pub use gpu::{Display, FrameBuffer, Gpu, Rectangle, ScreenSize};
 pub use network::{
     FrameFile, FrameSocket, HostStack, Link, LinkState, MacAddress, Network, NetworkError, NetworkOptions,
 };
