@@ -54,6 +54,7 @@ mod start_info;
 mod state;
 mod statistics;
 mod stop;
+pub mod tap;
 mod tsc;
 mod vcpu;
 mod vm;
