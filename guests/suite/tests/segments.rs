@@ -11,7 +11,7 @@ use model::{
     is_within, lar, lldt, load_data, load_stack, lsl, ltr, prevented, return_stack, return_to, returned_flags,
     survives_return, takes_null_stack, verr, verw,
 };
-use rows::{NR_DESCRIPTORS, NR_ROWS, descriptor, extent, name, row_descriptor, row_selector};
+use rows::{NR_DESCRIPTORS, NR_ROWS, descriptor, extent, limit, name, row_descriptor, row_selector};
 
 type Rule = fn(Selector, Descriptor, u8) -> u32;
 
@@ -176,6 +176,10 @@ fn rows_are_all_different_and_named_after_what_they_are() {
     assert_eq!(descriptors.len(), NR_DESCRIPTORS);
     assert_eq!(extent(segment(9, 0)), (0x28, false));
     assert_eq!(extent(segment(WRITABLE, 0)), (0xf_ffff, true));
+    assert_eq!(limit(segment(9, 0)), 0x28);
+    assert_eq!(limit(segment(WRITABLE, 0)), u32::MAX);
+    assert_eq!(limit(segment(0x16, 0)), 0xfff, "expand-down: all above the first page");
+    assert_eq!(limit(segment(0x1a, 0)), u32::MAX, "code does not expand down");
 }
 
 #[test]

@@ -240,6 +240,14 @@ fn every_column_of_the_x87_environment_counts() {
             let deprecates = Processor { deprecates_selectors: true, ..PLAIN };
             let judged = format.has_selectors() && row.last.is_some();
             assert_eq!(!environment_passes(row, format, deprecates, &right), judged, "selectors must be 0");
+            if matches!(format, Format::Real16 | Format::Real32) && row.last.is_some() {
+                let offsets =
+                    Environment { instruction: right.instruction & 0xffff, data: right.data & 0xffff, ..right };
+                assert!(environment_passes(row, format, deprecates, &offsets), "{}: the base is left open", row.name);
+                assert!(!environment_passes(row, format, PLAIN, &offsets), "{}: the base counts", row.name);
+                let wrong = Environment { instruction: offsets.instruction ^ 1, ..offsets };
+                assert!(!environment_passes(row, format, deprecates, &wrong), "{}: the offset counts", row.name);
+            }
             let exceptions = Processor { data_on_exceptions: true, ..PLAIN };
             let wrong = Environment { data: right.data ^ 2, ..right };
             assert_eq!(!environment_passes(row, format, exceptions, &wrong), row.faults || row.last.is_none());

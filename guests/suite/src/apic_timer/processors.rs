@@ -15,6 +15,7 @@ use rt::{
 };
 
 const VECTOR: u8 = 0x65;
+const DIVISOR_1: u32 = 0b1011;
 static TAKEN: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 
 fn count(_: &mut TrapFrame) {
@@ -28,10 +29,23 @@ fn taken(index: usize) -> u32 {
     TAKEN[index].load(Ordering::Acquire)
 }
 
+/// Counts in a millisecond at the divisor 1, or so: a million at a billion in a second, as most timers have, and never more.
+fn millisecond() -> u32 {
+    const FIRST: u32 = u32::MAX;
+    let registers = Registers::new();
+    registers.write(Register::LVT_TIMER, lvt::MASKED);
+    registers.write(Register::DIVIDE, DIVISOR_1);
+    registers.write(Register::INITIAL_COUNT, FIRST);
+    clock::Deadline::after(1_000).wait(|| false);
+    let counted = FIRST - registers.read(Register::CURRENT_COUNT);
+    registers.write(Register::INITIAL_COUNT, 0);
+    counted.clamp(100, 1_000_000)
+}
+
 /// Starts this processor's timer with bits of its entry in the high half, and an initial count.
 fn start_timer(argument: u64) -> u64 {
     let registers = Registers::new();
-    registers.write(Register::DIVIDE, 0b1011);
+    registers.write(Register::DIVIDE, DIVISOR_1);
     registers.write(Register::LVT_TIMER, (argument >> 32) as u32 | u32::from(VECTOR));
     registers.write(Register::INITIAL_COUNT, argument as u32);
     1
@@ -64,14 +78,14 @@ fn timers_of_two_processors() {
     check!("a processor starts", started.is_ok());
     let Ok(processors) = started else { return };
     let _handling = trap::handle(VECTOR, count);
-    // Some milliseconds at a billion counts in a second, as most timers have, and never none at all.
-    let periodic = u64::from(lvt::PERIODIC) << 32 | 1_000_000;
+    let count = millisecond();
+    let periodic = u64::from(lvt::PERIODIC) << 32 | u64::from(count);
     check_eq!("the other's runs", processors.run_on(1, start_timer, periodic).unwrap_or(0), 1);
     let came = interrupts::wait_until(GENEROUS_MICROS * 4, || taken(1) >= NR);
     check!("it interrupts the other", came);
     check_count!("and not the first", taken(0), 0);
     check_eq!("whose own stands", apic.read(Register::CURRENT_COUNT), 0);
-    let _ = start_timer(100_000);
+    let _ = start_timer(u64::from(count / 10));
     check!("the first's interrupts the first", interrupts::wait_until(GENEROUS_MICROS, || taken(0) != 0));
     check_eq!("stopped", processors.run_on(1, stop_timer, 0).unwrap_or(0), 1);
     // One that had expired before is in IRR, and is taken when the other lets it in: it has when it did so.

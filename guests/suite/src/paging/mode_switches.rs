@@ -12,6 +12,7 @@ use rt::{
     },
     machine_code, mmio, names,
     paging::{ALL_RIGHTS, frame, table},
+    tables::page_bit::P,
     vocabulary::{Needs, Text},
 };
 
@@ -232,14 +233,19 @@ fn five_levels_and_legacy() {
     ]);
 }
 
+/// Where the PDPT stands in its frame, behind the entries of a page directory that are used.
+pub(super) const POINTERS: u64 = 0x800;
+
 /// CR4.PAE may change while paging is enabled outside of long mode: the same CR3 then refers to tables of the other kind.
 #[case(feature = PagingModeSwitches, spec = [sdm3a("Paging Modes and Control Bits"), sdm3a("PAE Paging")])]
 fn pae_changes_while_paging_is_on() {
     const ROWS: &[Text] = names!["32-bit first", "PAE first"];
     let arena = Arena::new();
-    // One frame is page directory and PDPT: its first entry, without R/W and U/S that a PDPTE must not have, refers to a
-    // frame that is a page table of 32-bit entries from 16 on, and a page directory whose first entry is of 64 bits.
-    table::write(frame(0), 0, frame(1) | 1);
+    // One frame is page directory and, from POINTERS on, PDPT, whose entries have no bits R/W, U/S and A. CR3 leads to both: 32-bit
+    // paging ignores bits 11:5. Both refer to a frame that is a page table of 32-bit entries from 16 on, and a page directory
+    // whose first entry is of 64 bits.
+    table::write(frame(0), 0, frame(1) | ALL_RIGHTS);
+    table::write(frame(0) + POINTERS, 0, frame(1) | P);
     table::write(frame(1), 0, frame(2) | ALL_RIGHTS);
     for page in 0x10..0x20 {
         let own = page << 12 | ALL_RIGHTS;
@@ -252,9 +258,8 @@ fn pae_changes_while_paging_is_on() {
     mmio::write_u32(frame(13), 0x6464);
     for row in 0..2 {
         let mut program = Program::PROTECTED_32.with(&[(EBX, ARENA + NUMBER)]);
-        program.cr3 = frame(0) as u32;
-        // The directory entry is read-only, so the runtime's handlers need a clear CR0.WP.
-        program.cr0 = program.cr0 & !(cr0::WP as u32) | cr0::PG as u32;
+        program.cr3 = (frame(0) + POINTERS) as u32;
+        program.cr0 |= cr0::PG as u32;
         program.cr4 = if row == 1 { cr4::PAE as u32 } else { 0 };
         let arrival = arena.run(&program, &TOGGLE_PAE);
         let (own, other) = if row == 1 { (0x6464_u32, 0x3232_u32) } else { (0x3232, 0x6464) };

@@ -4,6 +4,7 @@
 
 use super::{
     legacy_pointers::{ADDRESS, Machine, NEW, OLD, POINTERS_PAGE},
+    mode_switches::POINTERS,
     pointer_rules::{Register, SMEP, WRITES, Write, expected_number, expected_outcome},
 };
 use rt::{
@@ -107,7 +108,9 @@ fn setting_pae_loads_pointers() {
     let arena = Arena::new();
     // One frame is page directory and PDPT; see the case of changes of CR4.PAE among the switches of modes.
     let root = frame(0);
-    table::write(root, 0, frame(1) | P);
+    let pointers = root + POINTERS;
+    table::write(root, 0, frame(1) | ALL_RIGHTS);
+    table::write(pointers, 0, frame(1) | P);
     table::write(frame(1), 0, frame(2) | ALL_RIGHTS);
     for page in (0x10..0x20).chain([u64::from(POINTERS_PAGE)]) {
         let target = if page == u64::from(POINTERS_PAGE) { root } else { page << 12 };
@@ -121,14 +124,14 @@ fn setting_pae_loads_pointers() {
     }
     for (row, (first, second)) in [(4, 7), (7, 4)].into_iter().enumerate() {
         const ROWS: &[Text] = names!["to the new number", "to the old number"];
-        table::write(root, 1, frame(first) | P);
+        table::write(pointers, 1, frame(first) | P);
         let mut program = Program::PROTECTED_32.with(&[
             (EBX, ADDRESS),
             (ECX, (frame(second) | P) as u32),
-            (EDI, POINTERS_PAGE << 12 | 8),
+            (EDI, POINTERS_PAGE << 12 | POINTERS as u32 | 8),
         ]);
-        program.cr3 = root as u32;
-        program.cr0 = program.cr0 & !(cr0::WP as u32) | cr0::PG as u32;
+        program.cr3 = pointers as u32;
+        program.cr0 |= cr0::PG as u32;
         program.cr4 = cr4::PAE as u32;
         let arrival = arena.run(&program, &CHANGE_PAE);
         let number = |directory| if directory == 4 { OLD } else { NEW };

@@ -94,20 +94,23 @@ fn request_follows_the_enables() {
     }
 }
 
-/// All bytes of memory keep their values, each its own; bit 7 of the index is not part of it.
+/// The byte that most PCs have the century in, which a clock may write (ACPI, "Fixed ACPI Description Table (FADT)", CENTURY).
+const CENTURY: u8 = 0x32;
+
+/// All bytes of memory but the century keep their values, each its own; bit 7 of the index is not part of it.
 #[case(
     feature = RtcRegisters, spec = [rtc("Static CMOS RAM"), ich9("NMI_EN—NMI Enable (and Real Time Clock Index)")],
     needs = Needs::RTC, irqchip = Full
 )]
 fn memory_keeps_its_bytes() {
-    // Without updates, which may carry into a byte of memory that holds the century.
     rtc::hold(b::HOURS_24);
+    let memory = || rtc::MEMORY.filter(|&index| index != CENTURY);
     let byte = |index: u8, turn: u8| index.wrapping_mul(0x35) ^ [0, 0xff][usize::from(turn)];
     for turn in 0..2 {
-        for index in rtc::MEMORY {
+        for index in memory() {
             rtc::write(if turn == 0 { index | rtc::NO_NMI } else { index }, byte(index, turn));
         }
-        for index in rtc::MEMORY {
+        for index in memory() {
             let at = if turn == 1 { index | rtc::NO_NMI } else { index };
             check_eq!("byte", [&[]; u64::from(turn) << 8 | u64::from(index)], rtc::read(at), byte(index, turn));
         }

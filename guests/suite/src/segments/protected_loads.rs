@@ -2,7 +2,7 @@
 
 use super::{
     model::{lar, load_data, load_stack, lsl, verr, verw},
-    rows::{NR_ROWS, extent},
+    rows::{NR_ROWS, extent, limit},
     walk::{self, NAMES, Span, expected, outcomes, values},
 };
 use rt::case;
@@ -120,11 +120,7 @@ const LAR_0: &[u32; NR_ROWS] = expected!(8, |selector, d| if lar(selector, d, 0,
 } else {
     0
 });
-const LSL_0: &[u32; NR_ROWS] = expected!(8, |selector, d| match (lsl(selector, d, 0, false), extent(d)) {
-    (true, (_, true)) => u32::MAX,
-    (true, (limit, false)) => limit,
-    (false, _) => 0,
-});
+const LSL_0: &[u32; NR_ROWS] = expected!(8, |selector, d| if lsl(selector, d, 0, false) { limit(d) } else { 0 });
 const VERR_0: &[u32; NR_ROWS] = expected!(8, |selector, d| verr(selector, d, 0) as u32);
 const VERW_0: &[u32; NR_ROWS] = expected!(8, |selector, d| verw(selector, d, 0) as u32);
 
@@ -161,11 +157,7 @@ const LAR_3: &[u32; NR_ROWS] = expected!(8, |selector, d| if lar(selector, d, 3,
 } else {
     0
 });
-const LSL_3: &[u32; NR_ROWS] = expected!(8, |selector, d| match (lsl(selector, d, 3, false), extent(d)) {
-    (true, (_, true)) => u32::MAX,
-    (true, (limit, false)) => limit,
-    (false, _) => 0,
-});
+const LSL_3: &[u32; NR_ROWS] = expected!(8, |selector, d| if lsl(selector, d, 3, false) { limit(d) } else { 0 });
 const VERR_3: &[u32; NR_ROWS] = expected!(8, |selector, d| verr(selector, d, 3) as u32);
 const VERW_3: &[u32; NR_ROWS] = expected!(8, |selector, d| verw(selector, d, 3) as u32);
 

@@ -12,10 +12,22 @@ pub(crate) const fn descriptor(number: usize) -> Descriptor {
     Descriptor { kind: (number >> 2 & 0x1f) as u8, dpl: (number & 3) as u8, present: number & 0x80 == 0 }
 }
 
-/// Limit in 20 bits, and whether a descriptor of the rows is flat: a TSS has too small a limit for any task, so that a
-/// switch to it fails.
+/// Limit in 20 bits, and whether a descriptor of the rows is flat, which means that the limit counts pages: a TSS has too small
+/// a limit for any task, so that a switch to it fails, and data that expand down have the smallest, with room for a stack.
 pub(crate) const fn extent(d: Descriptor) -> (u32, bool) {
-    if matches!(d.kind, 1 | 3 | 9 | 0xb) { (0x28, false) } else { (0xf_ffff, true) }
+    match d.kind {
+        1 | 3 | 9 | 0xb => (0x28, false),
+        0x14..=0x17 => (0, true),
+        _ => (0xf_ffff, true),
+    }
+}
+
+/// The limit in bytes, as LSL tells it.
+pub(crate) const fn limit(d: Descriptor) -> u32 {
+    match extent(d) {
+        (pages, true) => pages << 12 | 0xfff,
+        (bytes, false) => bytes,
+    }
 }
 
 /// The descriptor of a row.

@@ -223,7 +223,8 @@ const BAD_3: u16 = BAD | 3;
 
 /// State of a task of CPL 3 that cannot be loaded: the field, its value, the descriptor of [`BAD`], and the fault.
 pub(crate) const FAILED: [(u32, u16, u64, Outcome); 18] = [
-    (tss_32::CS, 0, 0, Outcome::exception(10, 0)),
+    // RPL 3, as SS has: which of two faults comes first is the processor's choice ("Task Switching").
+    (tss_32::CS, 3, 0, Outcome::exception(10, 0)),
     (tss_32::CS, selector::USER_DATA_32, 0, error(10, selector::USER_DATA_32)),
     (tss_32::CS, 0xfffb, 0, error(10, 0xfff8)),
     (tss_32::CS, BAD_3, ABSENT_CODE, error(11, BAD)),

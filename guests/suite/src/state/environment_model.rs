@@ -187,6 +187,10 @@ pub(crate) const fn columns(
         return [None; 5];
     }
     let mask = format.address_mask();
+    // Both pointers are made of segment and offset here. Where processors have no FCS and FDS, no manual tells whether the base is
+    // in them: the low bits are those of the offset either way, since bases are multiples of 64 KiB.
+    let is_base_open = processor.deprecates_selectors && matches!(format, Format::Real32 | Format::Real16);
+    let judged = if is_base_open { 0xffff } else { mask };
     let Some(last) = row.last else {
         return [
             Some((seen.instruction & mask, 0)),
@@ -200,9 +204,9 @@ pub(crate) const fn columns(
     // Intel's processors update the opcode at exceptions that are not masked alone, since long.
     let opcode = if !row.faults && seen.opcode == 0 { 0 } else { row.opcode };
     [
-        Some((seen.instruction & mask, (places.code + last as u64) & mask)),
+        Some((seen.instruction & judged, (places.code + last as u64) & judged)),
         selector(format, processor, places.code_selector, seen.instruction_selector),
-        if has_data { Some((seen.data & mask, places.data & mask)) } else { None },
+        if has_data { Some((seen.data & judged, places.data & judged)) } else { None },
         if has_data { selector(format, processor, places.data_selector, seen.data_selector) } else { None },
         if format.has_opcode() { Some((seen.opcode, opcode)) } else { None },
     ]

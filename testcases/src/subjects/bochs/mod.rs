@@ -35,8 +35,9 @@ use std::{
 };
 use talk::Talk;
 
-/// What the board offers. There is no firmware, so that nobody makes tables for ACPI.
-pub(super) const BOARD: Needs = super::PC;
+/// What the board offers. There is no firmware, so that nobody makes tables for ACPI. Bochs has system-management mode, with a
+/// handler whose CS it takes for flat.
+pub(super) const BOARD: Needs = super::PC.union(Needs::SMI);
 /// The program's usual name.
 const PROGRAM: &str = "bochs";
 /// What to type where it is missing.
