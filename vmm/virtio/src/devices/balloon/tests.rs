@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Common,
+    Common, hostile,
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -153,5 +153,13 @@ proptest! {
                 break;
             }
         }
+    }
+
+    /// Nor is anything that a driver can do to registers and rings.
+    #[test]
+    fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
+        proptest::collection::vec(0_u32..0x20, 0..10).prop_map(|pages| numbers(&pages)),
+    )) {
+        hostile::survive(|| Box::new(Balloon::new(Given::default()).unwrap()), &steps);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Common,
+    Common, hostile,
     testing::{Driver, Layout, Request, due, exchange},
 };
 use proptest::prelude::*;
@@ -274,5 +274,18 @@ proptest! {
             }
             prop_assert!(read(&mut host).len() < 0x1_0000 && read(&mut other).len() < 0x1_0000);
         }
+    }
+
+    /// Nor is anything that a driver can do to registers and rings.
+    #[test]
+    fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
+        (0_u32..4, 0_u16..9, 0_u16..3).prop_map(|(port, event, value)| Message { port, event, value }.to_bytes().to_vec()),
+    )) {
+        hostile::survive(|| {
+            let (channel, mut host) = pair();
+            host.write_all(b"words of the host").unwrap();
+            let ports = vec![Port::console(channel), Port::named("sink", Channel::output(io::sink()))];
+            Box::new(Console::new(ports).unwrap())
+        }, &steps);
     }
 }

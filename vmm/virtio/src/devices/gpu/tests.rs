@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Common,
+    Common, hostile,
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -229,5 +229,18 @@ proptest! {
             let (width, height) = screen.frame.size();
             prop_assert!(u64::from(width) * u64::from(height) * 4 <= PIXELS_BYTES_MAX);
         }
+    }
+
+    /// Nor is anything that a driver can do to registers and rings.
+    #[test]
+    fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
+        (0x100_u32..0x109, proptest::collection::vec(0_u32..8, 0..10)).prop_map(|(kind, fields)| {
+            let mut request = kind.to_le_bytes().to_vec();
+            request.resize(HEADER_BYTES, 0);
+            request.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
+            request
+        }),
+    )) {
+        hostile::survive(|| Box::new(Gpu::new(64, 48, FrameBuffer::new()).unwrap()), &steps);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Common,
+    Common, hostile,
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -385,5 +385,16 @@ proptest! {
             }
             prop_assert_eq!(common.broken(), None);
         }
+    }
+
+    /// Nor is anything that a driver can do to registers and rings.
+    #[test]
+    fn hostile_drivers_are_survived(steps in hostile::strategy::steps(prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..60).prop_map(|payload| {
+            [&HEADER[..], &ethernet(EthernetAddress(HostStack::MAC), EthernetProtocol::Ipv4, &payload)].concat()
+        }),
+        (0_u8..4, 0_u8..6, any::<u32>()).prop_map(|(class, command, nr)| [&[class, command][..], &nr.to_le_bytes()].concat()),
+    ])) {
+        hostile::survive(|| Box::new(Network::new(NetworkOptions::new(OWN), HostStack::new()).unwrap()), &steps);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Common,
+    Common, hostile,
     testing::{Driver, Layout, Request, exchange},
 };
 use connection::BUFFER_BYTES;
@@ -405,5 +405,26 @@ proptest! {
             }
             prop_assert_eq!(guest.common.broken(), None);
         }
+    }
+
+    /// Nor is anything that a driver can do to registers and rings.
+    #[test]
+    fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
+        (0_u16..9, 80_u32..82, 0_u32..3, 0_u32..4, 0_u32..60).prop_map(|(operation, host_port, guest_port, flags, size)| Header {
+            source_cid: CID,
+            destination_cid: HOST_CID,
+            source_port: guest_port,
+            destination_port: host_port,
+            size_bytes: size,
+            kind: STREAM,
+            operation,
+            flags,
+            buffer_bytes: 4096,
+            forwarded: size,
+        }.to_bytes().to_vec()),
+    )) {
+        let folder = tempfile::tempdir().unwrap();
+        let _listener = UnixListener::bind(folder.path().join("vm_80")).unwrap();
+        hostile::survive(|| Box::new(Socket::new(CID, &folder.path().join("vm")).unwrap()), &steps);
     }
 }
