@@ -8,6 +8,7 @@ use crate::{
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
+use vm_memory::{Bytes, GuestAddress};
 
 const PLAIN: Layout = Layout { packed: false, indirect: false, event_index: false };
 const ALL: BlockFeatures = BlockFeatures::all().difference(BlockFeatures::MQ.union(BlockFeatures::RO));
@@ -106,10 +107,13 @@ fn broken_requests_fail_by_their_status() {
         assert_eq!(status(&mut common, &mut driver, &[&header(kind, 0)]), 2, "{kind}");
     }
     for (at, sizes) in [(0, [511_u32, 1]), (NR_SECTORS, [512, 1]), (NR_SECTORS - 1, [1024, 1]), (u64::MAX, [512, 1])] {
-        // Nothing of what was there before is left, so that the length holds.
-        let (bytes, written) = exchange(&mut common, &mut driver, 0, &[&header(0, at)], &sizes);
+        let request = driver.submit(0, &[&header(0, at)], &sizes);
         let room = sizes[0] as usize;
-        assert_eq!((bytes, written as usize), ([vec![0; room], vec![1]].concat(), room + 1));
+        driver.memory.write_slice(&vec![0xee; room], GuestAddress(request.writable[0].0)).unwrap();
+        common.notify(0);
+        // Nothing of what was there before is left, so that the length holds.
+        assert_eq!(driver.used(0), Some((request.id, room as u32 + 1)));
+        assert_eq!(driver.written(&request), [vec![0; room], vec![1]].concat());
     }
     // Without a status there is no answer.
     assert_eq!(exchange(&mut common, &mut driver, 0, &[&header(0, 0)], &[]), (vec![], 0));
@@ -209,6 +213,10 @@ fn ranges_are_discarded_or_become_zeros() {
         assert_eq!(status(&mut common, &mut driver, &[&header(kind, 0), ranges]), expected, "{kind} {ranges:?}");
     }
     assert_eq!(disk.state().changes, []);
+    let (mut common, mut driver) = started(&StubDisk::new(40_000, false), PLAIN, ALL);
+    for (nr_sectors, expected) in [(1 << 15, 0), ((1 << 15) + 1, 1)] {
+        assert_eq!(status(&mut common, &mut driver, &[&header(11, 0), &range(0, nr_sectors, 0)]), expected);
+    }
 }
 
 #[test]
@@ -222,6 +230,7 @@ fn the_identification_is_told() {
 #[test]
 fn the_configuration_says_what_the_disk_is() {
     let (common, _, _) = writable();
+    assert_eq!(common.offered() & (BlockFeatures::all().bits()), ALL.bits());
     let fields =
         [(0, 8), (8, 4), (12, 4), (20, 4), (24, 1), (25, 1), (26, 2), (28, 4), (34, 2), (36, 4), (40, 4), (44, 4)];
     let values = fields.map(|(offset, size)| config(&common, offset, size));
