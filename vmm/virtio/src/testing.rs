@@ -100,6 +100,16 @@ impl Driver {
         (common, Self::new(memory, layout, nr_queues))
     }
 
+    /// Resets one queue, and starts it anew.
+    pub(crate) fn reset_queue(&mut self, common: &mut Common, queue: usize) {
+        common.reset_queue(queue);
+        let areas = areas(queue);
+        self.memory.write_slice(&[0; AREAS_BYTES as usize], GuestAddress(areas.descriptors)).expect("within memory");
+        self.queues[queue] = QueueState::default();
+        common.change_queue(queue, |registers| (registers.size, registers.areas) = (QUEUE_SIZE, areas));
+        common.enable_queue(queue);
+    }
+
     fn put(&self, at: u64, value: impl vm_memory::ByteValued) {
         self.memory.write_obj(value, GuestAddress(at)).expect("within memory");
     }

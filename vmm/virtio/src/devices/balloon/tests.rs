@@ -101,7 +101,7 @@ fn statistics_come_when_they_are_asked_for() {
         common.notify(STATISTICS_QUEUE);
         assert_eq!(driver.used(STATISTICS_QUEUE), Some((third.id, 0)));
         assert_eq!((driver.used(STATISTICS_QUEUE), control.statistics()), (None, vec![]));
-        common.reset_queue(STATISTICS_QUEUE);
+        driver.reset_queue(&mut common, STATISTICS_QUEUE);
         control.ask_for_statistics();
         common.wake();
         assert_eq!((driver.used(STATISTICS_QUEUE), common.broken()), (None, None));

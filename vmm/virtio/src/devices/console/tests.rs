@@ -224,18 +224,24 @@ fn an_output_that_is_closed_takes_everything() {
 
 #[test]
 fn a_queue_that_is_reset_gives_nothing_back() {
-    let (channel, _host) = pair();
-    let console = Console::new(vec![Port::console(channel)]).unwrap();
-    let (mut common, mut driver) = Driver::started(Box::new(console), PLAIN, 0);
-    let at = driver.allocate(0xf000);
-    for _ in 0..8 {
-        driver.submit_elements(1, &[(at, 0xf000, false), (at, 0xf000, false)]);
-        common.notify(1);
+    for layout in Layout::all() {
+        let (channel, mut host) = pair();
+        let console = Console::new(vec![Port::console(channel)]).unwrap();
+        let (mut common, mut driver) = Driver::started(Box::new(console), layout, 0);
+        let at = driver.allocate(0xf000);
+        for _ in 0..7 {
+            driver.submit_elements(1, &[(at, 0xf000, false), (at, 0xf000, false)]);
+            common.notify(1);
+        }
+        while driver.used(1).is_some() {}
+        driver.reset_queue(&mut common, 1);
+        while !read(&mut host).is_empty() {
+            common.wake();
+        }
+        assert_eq!((driver.used(1), common.broken()), (None, None), "{layout:?}");
+        exchange(&mut common, &mut driver, 1, &[b"as ever"], &[]);
+        assert_eq!(read(&mut host), b"as ever");
     }
-    while driver.used(1).is_some() {}
-    common.reset_queue(1);
-    common.wake();
-    assert_eq!((driver.used(1), common.broken()), (None, None));
 }
 
 #[test]

@@ -149,6 +149,30 @@ fn a_link_without_room_leaves_frames_in_the_queue() {
 }
 
 #[test]
+fn a_queue_that_is_reset_gives_nothing_back() {
+    for layout in Layout::all() {
+        let (mut common, mut driver, mut link) = started(layout, 0);
+        let frame = frame([3; 6], 1500);
+        let request = driver.submit(TRANSMIT, &[&HEADER, &frame], &[]);
+        common.notify(TRANSMIT);
+        assert_eq!(driver.used(TRANSMIT), Some((request.id, 0)));
+        let at = driver.allocate(1600);
+        // Until the link is full.
+        for _ in 0..250 {
+            driver.submit_elements(TRANSMIT, &[(at, 1512, false)]);
+            common.notify(TRANSMIT);
+            if driver.used(TRANSMIT).is_none() {
+                break;
+            }
+        }
+        driver.reset_queue(&mut common, TRANSMIT);
+        while read(&mut link).is_some() {}
+        common.wake();
+        assert_eq!((driver.used(TRANSMIT), common.broken(), read(&mut link)), (None, None, None), "{layout:?}");
+    }
+}
+
+#[test]
 fn the_configuration_tells_address_and_state() {
     let (here, mut there) = FrameSocket::pair().unwrap();
     let network = Network::new(NetworkOptions { mtu: 9000, ..NetworkOptions::new(OWN) }, here).unwrap();

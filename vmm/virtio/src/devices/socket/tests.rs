@@ -321,6 +321,20 @@ fn without_room_for_replies_packets_stay_in_the_queue() {
 }
 
 #[test]
+fn a_queue_that_is_reset_gives_nothing_back() {
+    for layout in Layout::all() {
+        let mut guest = Guest::new(layout);
+        assert_eq!(guest.told(), None);
+        // The device holds a buffer now.
+        guest.driver.reset_queue(&mut guest.common, RECEIVE);
+        guest.buffer = None;
+        guest.send(Operation::Data, 80, 9, b"?");
+        assert_eq!(guest.driver.used(RECEIVE), None, "{layout:?}");
+        assert_eq!(guest.told(), Some((Operation::Reset, 80, 9)));
+    }
+}
+
+#[test]
 fn all_connections_can_be_ended() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vm");
