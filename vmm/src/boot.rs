@@ -6,13 +6,19 @@
 use crate::layout;
 use kvm_bindings::{kvm_dtable, kvm_regs, kvm_segment, kvm_sregs};
 
-/// How a guest is entered; RBX holds [`layout::START_INFO`] in every way.
+/// How a guest is entered. The first two find [`layout::START_INFO`] in RBX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// In 32-bit protected mode without paging, where the image's PVH note says.
     Pvh,
     /// In 64-bit mode; the tables it needs are in the image.
     LongMode(LongModeState),
+    /// By Linux' 64-bit boot protocol, with the zero page in RSI; for [`crate::Image::load_linux`].
+    Linux,
+    /// As Multiboot says, with its information in EBX; for [`crate::Image::load_multiboot`].
+    Multiboot,
+    /// As after reset, 16 bytes below 4 GiB; for [`crate::Image::load_firmware`].
+    Reset,
 }
 
 /// The state for [`Entry::LongMode`]; everything that is not here is as after reset.
@@ -61,6 +67,10 @@ mod segment_type {
 const RFLAGS: u64 = 1 << 1;
 /// CR0.PE, and ET, which is always set.
 const CR0_PROTECTED: u64 = 1 << 0 | 1 << 4;
+/// CR0.PG, CR4.PAE, and IA32_EFER.LME and LMA.
+const CR0_PG: u64 = 1 << 31;
+const CR4_PAE: u64 = 1 << 5;
+const EFER_LONG: u64 = 1 << 8 | 1 << 10;
 /// Limit of a segment that covers 4 GiB.
 const FLAT_LIMIT: u32 = u32::MAX;
 /// The smallest limit of a 32-bit TSS.
@@ -109,6 +119,40 @@ pub(crate) fn long_mode(state: &LongModeState, reset: kvm_sregs) -> (kvm_regs, k
     (regs, sregs)
 }
 
+/// What EAX holds at a Multiboot entry (Multiboot Specification 0.6.96, § 3.2 "Machine state").
+const MULTIBOOT_MAGIC: u64 = 0x2bad_b002;
+
+/// The registers for a Multiboot entry at `entry`; the rest is as for PVH.
+pub(crate) fn multiboot(entry: u32, reset: kvm_sregs) -> (kvm_regs, kvm_sregs) {
+    let (regs, sregs) = pvh(entry, reset);
+    (kvm_regs { rax: MULTIBOOT_MAGIC, ..regs }, sregs)
+}
+
+/// Selectors that Linux expects ("Documentation/arch/x86/boot.rst" § "64-bit Boot Protocol": `__BOOT_CS` and `__BOOT_DS`).
+pub(crate) mod linux_selector {
+    pub(crate) const CODE: u16 = 0x10;
+    pub(crate) const DATA: u16 = 0x18;
+}
+
+/// The state for Linux' 64-bit entry at `entry`: paging maps the first 4 GiB to themselves.
+pub(crate) fn linux(entry: u64, reset: kvm_sregs) -> (kvm_regs, kvm_sregs) {
+    let state = LongModeState {
+        rip: entry,
+        cr0: CR0_PROTECTED | CR0_PG,
+        cr3: layout::linux::PAGE_TABLES,
+        cr4: CR4_PAE,
+        efer: EFER_LONG,
+        gdt_base: layout::linux::GDT,
+        gdt_limit: (size_of::<u64>() * 4 - 1) as u16,
+        tss_limit: TSS_LIMIT,
+        code_selector: linux_selector::CODE,
+        data_selector: linux_selector::DATA,
+        ..Default::default()
+    };
+    let (regs, sregs) = long_mode(&state, reset);
+    (kvm_regs { rbx: 0, rsi: layout::linux::ZERO_PAGE, ..regs }, sregs)
+}
+
 fn with_data(reset: kvm_sregs, data: kvm_segment) -> kvm_sregs {
     let ldt = kvm_segment { unusable: 1, ..Default::default() };
     kvm_sregs { ds: data, es: data, fs: data, gs: data, ss: data, ldt, ..reset }
@@ -136,6 +180,20 @@ mod tests {
         }
         assert_eq!((sregs.tr.base, sregs.tr.limit, sregs.tr.type_, sregs.tr.s), (0, 0x67, 0xb, 0));
         assert_eq!(sregs.apic_base, 0xfee0_0900);
+    }
+
+    #[test]
+    fn linux_finds_its_zero_page_and_flat_segments() {
+        let (regs, sregs) = linux(0x100_0200, kvm_sregs::default());
+        assert_eq!([regs.rip, regs.rsi, regs.rflags, regs.rbx], [0x100_0200, 0x9_0000, 2, 0]);
+        assert_eq!([sregs.cr0, sregs.cr3, sregs.cr4, sregs.efer], [0x8000_0011, 0x9_2000, 0x20, 0x500]);
+        assert_eq!((sregs.cs.selector, sregs.cs.l, sregs.ss.selector, sregs.gdt.limit), (0x10, 1, 0x18, 31));
+    }
+
+    #[test]
+    fn multiboot_state_has_the_magic_number_and_the_information() {
+        let (regs, sregs) = multiboot(0x40_0000, kvm_sregs::default());
+        assert_eq!([regs.rip, regs.rax, regs.rbx, sregs.cr0], [0x40_0000, 0x2bad_b002, layout::START_INFO, 0x11]);
     }
 
     #[test]

@@ -31,6 +31,20 @@ pub struct Location {
     pub offset: u64,
 }
 
+/// What firmware tables tell of a device that a guest cannot find by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirmwareDevice {
+    /// A PCI host bridge at the addresses of [`crate::layout::pci`].
+    PciHost,
+    /// A virtio device with memory-mapped registers.
+    VirtioMmio {
+        /// Physical address of the registers.
+        address: u64,
+        /// Its interrupt line, level-triggered and active-high.
+        line: u32,
+    },
+}
+
 /// What follows an access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -50,6 +64,11 @@ pub enum Flow {
 pub trait Device: Send {
     /// What it answers to; asked once, when the VM is made.
     fn regions(&self) -> Vec<Region>;
+
+    /// What the ACPI tables tell of it, if it is of a kind that is told of; asked once, when the VM is made.
+    fn firmware_device(&self) -> Option<FirmwareDevice> {
+        None
+    }
 
     /// Tells it of interrupt controllers and memory, once, when the VM is made.
     fn connect(&mut self, _connection: &mut Connection) {}
@@ -119,6 +138,11 @@ impl Bus {
             }
         }
         .map_err(|source| BusError::Region { region, source })
+    }
+
+    /// What firmware tables tell of the devices.
+    pub(crate) fn firmware_devices(&self) -> Vec<FirmwareDevice> {
+        self.devices.iter().filter_map(|device| device.firmware_device()).collect()
     }
 
     /// Whether a device answers at a port.

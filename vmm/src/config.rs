@@ -1,6 +1,6 @@
 //! What a VM is to look like.
 
-use crate::{boot::Entry, bus::Device};
+use crate::{boot::Entry, bus::Device, memory::Backing};
 
 /// Which interrupt controllers KVM emulates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,8 +85,10 @@ pub struct VmConfig {
     /// Whether the guest finds ACPI tables and an MP configuration table, at [`crate::layout::FIRMWARE_TABLES`]; the start
     /// info leads to the former. They tell of what the VM has.
     pub acpi: bool,
-    /// Command line in the PVH start info, of at most [`crate::layout::COMMAND_LINE_MAX_BYTES`], without NUL.
+    /// Command line, in what the guest is told of at its entry: of at most [`crate::layout::COMMAND_LINE_MAX_BYTES`], without NUL.
     pub command_line: String,
+    /// What kind of pages guest memory is in.
+    pub backing: Backing,
     /// Devices; one vCPU at a time calls them.
     pub devices: Vec<Box<dyn Device>>,
 }
@@ -102,6 +104,7 @@ impl VmConfig {
             nr_vcpus: 1,
             acpi: false,
             command_line: String::new(),
+            backing: Backing::default(),
             devices: Vec::new(),
         }
     }

@@ -1,10 +1,11 @@
 //! Making a VM: memory, interrupt controllers, vCPUs, in this order.
 
 #![expect(unsafe_code, reason = "KVM is given the address of guest memory")]
-// UNSAFETY: one KVM_SET_USER_MEMORY_REGION with memory that the VM keeps mapped.
+// UNSAFETY: KVM_SET_USER_MEMORY_REGION with memory that the VM keeps mapped.
 
 use crate::{
     boot::{self, Entry},
+    boot_info,
     bus::{Bus, BusError},
     config::{Chipset, Irqchip, VmConfig},
     connection::Connection,
@@ -17,11 +18,11 @@ use crate::{
     irqchip, layout,
     memory::{GuestMemory, MemoryError, OutsideMemory},
     platform::{self, Counters, Platform, Processors},
-    start_info,
+    reset,
     vcpu::Unfinished,
     vm::Vm,
 };
-use kvm_bindings::kvm_userspace_memory_region;
+use kvm_bindings::{KVM_MEM_READONLY, kvm_userspace_memory_region};
 use kvm_ioctls::{VcpuFd, VmFd};
 use std::{io, sync::Arc};
 
@@ -40,8 +41,8 @@ pub enum VmError {
     /// Guest memory could not be mapped.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// The start info could not be written.
-    #[error("failed to write the PVH start info")]
+    /// What the guest is told at its entry could not be written.
+    #[error("failed to write what the guest is told at its entry")]
     StartInfo(#[from] OutsideMemory),
     /// The firmware tables could not be written: they need a mebibyte of memory.
     #[error("failed to write the ACPI and MP tables")]
@@ -90,7 +91,7 @@ impl Vm {
     pub fn new(hypervisor: &Hypervisor, image: &Image, mut config: VmConfig) -> Result<Self, VmError> {
         check_shape(&config)?;
         let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
-        let memory = image.instantiate()?;
+        let memory = image.instantiate(config.backing)?;
         // Before the interrupt controllers: see the invariant in lib.rs.
         set_memory(&fd, &memory)?;
         fd.set_identity_map_address(layout::IDENTITY_MAP).map_err(refused("KVM_SET_IDENTITY_MAP_ADDR"))?;
@@ -141,15 +142,19 @@ impl Vm {
         config.devices.iter_mut().for_each(|device| device.connect(&mut connection));
         let watched = connection.into_watched();
         let told = tables(&config);
-        let bus = Bus::new(config.devices, memory.size_bytes())?;
+        let mut bus = Bus::new(config.devices, memory.size_bytes())?;
         let rsdp = match config.acpi {
             true => {
-                let told = firmware::Machine { has_i8042: bus.has_port(I8042_COMMAND), ..told };
+                let (has_i8042, devices) = (bus.has_port(I8042_COMMAND), bus.firmware_devices());
+                let told = firmware::Machine { has_i8042, devices: &devices, ..told };
                 firmware::write(&memory, &told).map_err(VmError::FirmwareTables)?
             }
             false => 0,
         };
-        start_info::write(&memory, &config.command_line, rsdp)?;
+        if config.entry == Entry::Reset {
+            firmware::cmos::write(&mut bus, &memory, config.nr_vcpus);
+        }
+        boot_info::write(&memory, image, &config.entry, &config.command_line, rsdp)?;
         if config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
@@ -162,6 +167,9 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
     let size_bytes = config.command_line.len();
     if size_bytes > layout::COMMAND_LINE_MAX_BYTES || config.command_line.contains('\0') {
         return Err(VmError::CommandLine { size_bytes });
+    }
+    if config.acpi && config.entry == Entry::Reset {
+        return Err(VmError::Shape("firmware makes its own tables, and stands where those of the VM would"));
     }
     match (config.nr_vcpus, config.irqchip) {
         (0, _) => Err(VmError::Shape("a VM has at least one vCPU")),
@@ -190,7 +198,7 @@ fn check_chipset(config: &VmConfig) -> Result<(), VmError> {
 }
 
 /// What the firmware tables tell.
-fn tables(config: &VmConfig) -> firmware::Machine {
+fn tables(config: &VmConfig) -> firmware::Machine<'static> {
     let kernel = config.irqchip == Irqchip::Kernel;
     firmware::Machine {
         nr_vcpus: config.nr_vcpus.into(),
@@ -203,20 +211,28 @@ fn tables(config: &VmConfig) -> firmware::Machine {
         has_rtc: config.chipset.rtc,
         has_power: config.chipset.power,
         has_i8042: false,
+        devices: &[],
     }
 }
 
 fn set_memory(fd: &VmFd, memory: &GuestMemory) -> Result<(), VmError> {
-    let region = kvm_userspace_memory_region {
+    let ram = kvm_userspace_memory_region {
         slot: 0,
         flags: 0,
         guest_phys_addr: 0,
         memory_size: memory.size_bytes(),
         userspace_addr: memory.host_address(),
     };
-    // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns it and the vCPUs,
-    // and drops those first. What others keep of the VM, for interrupts, runs no guest.
-    unsafe { fd.set_user_memory_region(region) }.map_err(refused("KVM_SET_USER_MEMORY_REGION"))
+    let rom = memory.rom().map(|rom| {
+        let (guest_phys_addr, userspace_addr, memory_size) = rom.place();
+        kvm_userspace_memory_region { slot: 1, flags: KVM_MEM_READONLY, guest_phys_addr, memory_size, userspace_addr }
+    });
+    for region in [Some(ram), rom].into_iter().flatten() {
+        // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns it and the vCPUs,
+        // and drops those first. What others keep of the VM, for interrupts, runs no guest.
+        unsafe { fd.set_user_memory_region(region) }.map_err(refused("KVM_SET_USER_MEMORY_REGION"))?;
+    }
+    Ok(())
 }
 
 fn set_entry(vcpu: &VcpuFd, entry: &Entry, image: &Image) -> Result<(), VmError> {
@@ -224,6 +240,12 @@ fn set_entry(vcpu: &VcpuFd, entry: &Entry, image: &Image) -> Result<(), VmError>
     let (regs, sregs) = match entry {
         Entry::Pvh => boot::pvh(image.pvh_entry()?, reset),
         Entry::LongMode(state) => boot::long_mode(state, reset),
+        Entry::Linux => boot::linux(image.linux()?.entry, reset),
+        Entry::Multiboot => boot::multiboot(image.multiboot()?.entry, reset),
+        Entry::Reset => {
+            image.rom()?;
+            return reset::init(vcpu).map_err(refused("KVM_SET_SREGS"));
+        }
     };
     vcpu.set_sregs(&sregs).map_err(refused("KVM_SET_SREGS"))?;
     vcpu.set_regs(&regs).map_err(refused("KVM_SET_REGS"))

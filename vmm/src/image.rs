@@ -1,17 +1,29 @@
-//! A guest image: an ELF file whose segments are laid out once, in a template that all its VMs share.
+//! A guest image: an ELF file, a Linux kernel, a Multiboot image or firmware, laid out once in a template that all its VMs
+//! share.
 //!
 //! Sources: System V gABI, chapter 4 "Object Files" and chapter 5 "Program Loading"; Xen, "docs/misc/pvh.pandoc" and
 //! "xen/include/public/elfnote.h" (XEN_ELFNOTE_PHYS32_ENTRY).
 
+mod linux;
+mod multiboot;
+mod rom;
+
+pub use linux::LinuxError;
+pub use multiboot::MultibootError;
+pub use rom::RomError;
+
 use crate::{
     layout,
-    memory::{GuestMemory, MemoryError, Template},
+    memory::{Backing, GuestMemory, MemoryError, Rom, Template},
 };
+use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::{
     Elf,
     header::{EM_X86_64, ET_EXEC, Header, SELFMAG},
     program_header::{PT_LOAD, ProgramHeader},
 };
+pub(crate) use linux::Linux;
+pub(crate) use multiboot::Multiboot;
 use std::{fs, io, path::Path, path::PathBuf};
 
 /// Name, with its NUL counted by the format and not here, and type of the note that holds the PVH entry.
@@ -71,17 +83,40 @@ pub enum ImageError {
     /// The image has no PVH entry.
     #[error("the image has no PVH entry: no ELF note of the name Xen and type 18 (XEN_ELFNOTE_PHYS32_ENTRY)")]
     NoPvhEntry,
+    /// The image was loaded as another kind than it is to be entered as.
+    #[error("the image was not loaded as {kind}, and cannot be entered as that")]
+    OtherKind {
+        /// How it was to be entered.
+        kind: &'static str,
+    },
+    /// The Linux kernel cannot be loaded.
+    #[error(transparent)]
+    Linux(#[from] LinuxError),
+    /// The Multiboot image cannot be loaded.
+    #[error(transparent)]
+    Multiboot(#[from] MultibootError),
+    /// The firmware cannot be loaded.
+    #[error(transparent)]
+    Rom(#[from] RomError),
     /// Its memory could not be made.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+}
+
+/// What kind of image it is.
+#[derive(Debug)]
+enum Kind {
+    Elf { entry: u64, pvh_entry: Option<u32> },
+    Linux(Linux),
+    Multiboot(Multiboot),
+    Firmware(Rom),
 }
 
 /// A loaded image; share it among threads by an [`std::sync::Arc`] and start as many VMs from it as needed.
 #[derive(Debug)]
 pub struct Image {
     template: Template,
-    elf_entry: u64,
-    pvh_entry: Option<u32>,
+    kind: Kind,
 }
 
 impl Image {
@@ -99,23 +134,42 @@ impl Image {
     /// # Errors
     /// As [`Self::load`].
     pub fn from_bytes(file: &[u8], memory_size_bytes: u64) -> Result<Self, ImageError> {
-        let header = parse_header(file)?;
-        let elf_entry = header.e_entry;
-        let mut elf = Elf::lazy_parse(header).map_err(malformed)?;
-        let context = goblin::container::Ctx::new(goblin::container::Container::Big, goblin::container::Endian::Little);
-        let (offset, count) = (elf.header.e_phoff, usize::from(elf.header.e_phnum));
-        // goblin adds to the offset without a check.
-        let offset = usize::try_from(offset).ok().filter(|offset| *offset <= file.len());
-        let offset = offset.ok_or_else(|| malformed("the program headers are not within the file"))?;
-        elf.program_headers = ProgramHeader::parse(file, offset, count, context).map_err(malformed)?;
+        let elf = elf64(file)?;
         let template = Template::new(memory_size_bytes, |memory| {
             elf.program_headers
                 .iter()
                 .filter(|segment| segment.p_type == PT_LOAD && segment.p_memsz != 0)
                 .try_for_each(|segment| load_segment(file, segment, memory))
         })?;
-        let pvh_entry = find_pvh_entry(&elf, file)?;
-        Ok(Self { template, elf_entry, pvh_entry })
+        let kind = Kind::Elf { entry: elf.header.e_entry, pvh_entry: find_pvh_entry(&elf, file)? };
+        Ok(Self { template, kind })
+    }
+
+    /// Loads a Linux kernel, a bzImage or a vmlinux, and perhaps an initial RAM disk, for [`crate::Entry::Linux`].
+    ///
+    /// # Errors
+    /// [`ImageError::Linux`] and [`ImageError::Memory`].
+    pub fn load_linux(kernel: &Path, initrd: Option<&Path>, memory_size_bytes: u64) -> Result<Self, ImageError> {
+        let (template, linux) = linux::load(kernel, initrd, memory_size_bytes)?;
+        Ok(Self { template, kind: Kind::Linux(linux) })
+    }
+
+    /// Loads a Multiboot image, and perhaps a module for it, for [`crate::Entry::Multiboot`].
+    ///
+    /// # Errors
+    /// [`ImageError::Multiboot`] and [`ImageError::Memory`].
+    pub fn load_multiboot(path: &Path, module: Option<&Path>, memory_size_bytes: u64) -> Result<Self, ImageError> {
+        let (template, multiboot) = multiboot::load(path, module, memory_size_bytes)?;
+        Ok(Self { template, kind: Kind::Multiboot(multiboot) })
+    }
+
+    /// Loads firmware, such as a BIOS, for [`crate::Entry::Reset`]: it ends at 4 GiB, and the end of it at 1 MiB too.
+    ///
+    /// # Errors
+    /// [`ImageError::Rom`] and [`ImageError::Memory`].
+    pub fn load_firmware(path: &Path, memory_size_bytes: u64) -> Result<Self, ImageError> {
+        let (template, rom) = rom::load(path, memory_size_bytes)?;
+        Ok(Self { template, kind: Kind::Firmware(rom) })
     }
 
     /// Size of guest memory in bytes.
@@ -128,17 +182,66 @@ impl Image {
     /// # Errors
     /// [`ImageError::NoPvhEntry`] if there is no note with one.
     pub fn pvh_entry(&self) -> Result<u32, ImageError> {
-        self.pvh_entry.ok_or(ImageError::NoPvhEntry)
+        match self.kind {
+            Kind::Elf { pvh_entry, .. } => pvh_entry.ok_or(ImageError::NoPvhEntry),
+            _ => Err(ImageError::NoPvhEntry),
+        }
     }
 
-    /// The entry in the ELF header.
+    /// The entry in the ELF header, of images that were loaded as ELF files and nothing else.
     pub fn elf_entry(&self) -> u64 {
-        self.elf_entry
+        match self.kind {
+            Kind::Elf { entry, .. } => entry,
+            _ => 0,
+        }
     }
 
-    pub(crate) fn instantiate(&self) -> Result<GuestMemory, MemoryError> {
-        self.template.instantiate()
+    pub(crate) fn linux(&self) -> Result<&Linux, ImageError> {
+        match &self.kind {
+            Kind::Linux(linux) => Ok(linux),
+            _ => Err(ImageError::OtherKind { kind: "a Linux kernel" }),
+        }
     }
+
+    pub(crate) fn multiboot(&self) -> Result<&Multiboot, ImageError> {
+        match &self.kind {
+            Kind::Multiboot(multiboot) => Ok(multiboot),
+            _ => Err(ImageError::OtherKind { kind: "a Multiboot image" }),
+        }
+    }
+
+    pub(crate) fn rom(&self) -> Result<&Rom, ImageError> {
+        match &self.kind {
+            Kind::Firmware(rom) => Ok(rom),
+            _ => Err(ImageError::OtherKind { kind: "firmware" }),
+        }
+    }
+
+    /// Memory of a VM that starts with this image.
+    pub(crate) fn instantiate(&self, backing: Backing) -> Result<GuestMemory, MemoryError> {
+        let memory = self.template.instantiate_in(backing)?;
+        Ok(match &self.kind {
+            Kind::Firmware(rom) => memory.with_rom(rom.clone()),
+            _ => memory,
+        })
+    }
+}
+
+/// Reads the headers of a 64-bit executable.
+fn elf64(file: &[u8]) -> Result<Elf<'_>, ImageError> {
+    let header = parse_header(file)?;
+    with_program_headers(file, header, Container::Big)
+}
+
+fn with_program_headers(file: &[u8], header: Header, container: Container) -> Result<Elf<'_>, ImageError> {
+    let mut elf = Elf::lazy_parse(header).map_err(malformed)?;
+    let (offset, count) = (elf.header.e_phoff, usize::from(elf.header.e_phnum));
+    // goblin adds to the offset without a check.
+    let offset = usize::try_from(offset).ok().filter(|offset| *offset <= file.len());
+    let offset = offset.ok_or_else(|| malformed("the program headers are not within the file"))?;
+    let context = Ctx::new(container, Endian::Little);
+    elf.program_headers = ProgramHeader::parse(file, offset, count, context).map_err(malformed)?;
+    Ok(elf)
 }
 
 fn malformed(detail: impl ToString) -> ImageError {

@@ -30,10 +30,18 @@ pub const MEMORY_END: u64 = 0xc000_0000;
 pub const MEMORY_MIN: u64 = START_INFO + PAGE_SIZE;
 
 /// One page for KVM_SET_IDENTITY_MAP_ADDR, which Intel processors without unrestricted guest need in real mode.
-pub const IDENTITY_MAP: u64 = 0xfffb_c000;
-/// Three pages for KVM_SET_TSS_ADDR, needed by the same processors; directly behind the page above, and below the
-/// place of the BIOS, as in every other VMM.
-pub const KVM_TSS: u64 = 0xfffb_d000;
+pub const IDENTITY_MAP: u64 = 0xfeff_c000;
+/// Three pages for KVM_SET_TSS_ADDR, needed by the same processors; directly behind the page above, and below the place of
+/// firmware, as in QEMU.
+pub const KVM_TSS: u64 = 0xfeff_d000;
+
+/// Where the largest firmware begins.
+pub const ROM_START: u64 = 0xff00_0000;
+/// Where firmware ends: the first instruction of a processor after reset is 16 bytes below.
+pub const ROM_END: u64 = 1 << 32;
+/// How much of the end of firmware is at the end of the first mebibyte too, in bytes. A chipset shows 128 KiB at first, and lets
+/// firmware copy more; here there is none to ask, so that all of a BIOS of 256 KiB is there from the start.
+pub const ROM_SHADOW_SIZE: u64 = 0x4_0000;
 
 /// Page with the ACPI and MP tables of a VM that asks for them: the start of the place of the BIOS, where guests that were
 /// told nothing search for both. Images that have something there cannot have the tables.
@@ -41,6 +49,24 @@ pub const FIRMWARE_TABLES: u64 = 0xf_0000;
 
 /// The most vCPUs of a VM. Each is a thread; guests that test a hypervisor need no more, and all ids fit into xAPIC mode.
 pub const NR_VCPUS_MAX: u8 = 64;
+
+/// What a Linux kernel is entered with; the zero page takes the place of the start info.
+pub mod linux {
+    /// The zero page: `struct boot_params`.
+    pub const ZERO_PAGE: u64 = super::START_INFO;
+    /// Page with the command line.
+    pub const COMMAND_LINE: u64 = ZERO_PAGE + super::PAGE_SIZE;
+    /// The longest command line in bytes, without the NUL that ends it.
+    pub const COMMAND_LINE_MAX_BYTES: usize = super::PAGE_SIZE as usize - 1;
+    /// Page tables that map the first 4 GiB to themselves: PML4, page-directory-pointer table and four page directories.
+    pub const PAGE_TABLES: u64 = COMMAND_LINE + super::PAGE_SIZE;
+    /// How many pages they take.
+    pub const NR_PAGE_TABLES: u64 = 6;
+    /// Page with the GDT.
+    pub const GDT: u64 = PAGE_TABLES + NR_PAGE_TABLES * super::PAGE_SIZE;
+    /// First byte behind all of it.
+    pub const END: u64 = GDT + super::PAGE_SIZE;
+}
 
 /// Ports and addresses that the PC architecture fixes, and those that its firmware tables tell.
 pub mod pc {
@@ -103,3 +129,4 @@ pub mod pci {
 
 const _: () = assert!(START_INFO.is_multiple_of(PAGE_SIZE) && MEMORY_MIN <= LEGACY_HOLE);
 const _: () = assert!(KVM_TSS == IDENTITY_MAP + PAGE_SIZE);
+const _: () = assert!(linux::END <= LEGACY_HOLE && KVM_TSS + 3 * PAGE_SIZE <= ROM_START);

@@ -26,6 +26,7 @@
 
 mod absent;
 mod boot;
+mod boot_info;
 mod bus;
 mod config;
 mod connection;
@@ -61,15 +62,15 @@ mod vm;
 mod watch;
 
 pub use boot::{Entry, LongModeState};
-pub use bus::{BusError, Device, Flow, Location, Region};
+pub use bus::{BusError, Device, FirmwareDevice, Flow, Location, Region};
 pub use config::{Chipset, InterruptSetup, Irqchip, VmConfig};
 pub use connection::Connection;
 pub use control::VmHandle;
 pub use create::VmError;
 pub use fresh::{Fields, FreshVcpu};
 pub use host::{HostError, Hypervisor};
-pub use image::{Image, ImageError};
-pub use memory::{GuestMemory, MemoryError, OutsideMemory};
+pub use image::{Image, ImageError, LinuxError, MultibootError, RomError};
+pub use memory::{Backing, GuestMemory, MemoryError, OutsideMemory};
 pub use observer::{CpuView, Exit, ExitObserver, NoObserver};
 pub use run::RunError;
 pub use state::CpuState;

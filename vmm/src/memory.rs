@@ -1,7 +1,10 @@
-//! Guest memory: a template in a sealed memfd, and a VM's copy-on-write view of it.
+//! Guest memory: a template in a sealed memfd, and a VM's copy-on-write view of it; or a copy of it in pages of another kind.
 
-#![expect(unsafe_code, reason = "memfd_create and file seals have no safe wrapper among our dependencies")]
-// UNSAFETY: two system calls on file descriptors that this module owns.
+#![expect(
+    unsafe_code,
+    reason = "memfd_create, file seals, holes and advice have no safe wrapper among our dependencies"
+)]
+// UNSAFETY: system calls on file descriptors and mappings that this module owns.
 
 use crate::layout;
 use std::{
@@ -46,7 +49,44 @@ pub enum MemoryError {
         /// Why.
         source: vm_memory::mmap::MmapRegionError,
     },
+    /// There are not so many huge pages.
+    #[error(
+        "failed to map {size_bytes:#x} bytes of guest memory in huge pages of {:#x}: the size must be a multiple of that, and \
+         /proc/sys/vm/nr_hugepages must have as many free",
+        HUGE_PAGE_SIZE
+    )]
+    HugePages {
+        /// The size asked for.
+        size_bytes: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel does not take the advice.
+    #[error("this kernel has no {feature}, which guest memory was asked to use")]
+    Advice {
+        /// What it lacks.
+        feature: &'static str,
+        /// Why.
+        source: io::Error,
+    },
 }
+
+/// What kind of pages guest memory is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backing {
+    /// Those of the image, copied when they are first written. The quickest start.
+    #[default]
+    Template,
+    /// Huge pages of 2 MiB that the host has set aside (hugetlbfs).
+    HugePages,
+    /// Pages that the host makes huge where it can (transparent huge pages).
+    TransparentHuge,
+    /// Pages that the host shares with others of the same contents (kernel same-page merging).
+    Mergeable,
+}
+
+/// Size of a huge page in bytes.
+const HUGE_PAGE_SIZE: u64 = 2 << 20;
 
 /// An access outside guest memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,13 +102,48 @@ pub struct OutsideMemory {
 #[derive(Clone, Debug)]
 pub struct GuestMemory {
     inner: GuestMemoryMmap<()>,
+    rom: Option<Rom>,
+}
+
+/// Memory that the guest only reads, behind all other memory; a clone is another reference.
+#[derive(Clone, Debug)]
+pub(crate) struct Rom {
+    region: Arc<GuestRegionMmap<()>>,
+}
+
+impl Rom {
+    /// One at `address` with these contents, which are whole pages below 4 GiB.
+    pub(crate) fn new(address: u64, bytes: &[u8]) -> Result<Self, MemoryError> {
+        let size_bytes = bytes.len() as u64;
+        let failed = |source| MemoryError::Map { size_bytes, source };
+        let region = MmapRegionBuilder::new(bytes.len())
+            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+            .with_mmap_flags(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE)
+            .build()
+            .map_err(failed)?;
+        let region = GuestRegionMmap::new(region, GuestAddress(address))
+            .expect("a region below 4 GiB does not reach the end of the space");
+        region.write_slice(bytes, vm_memory::MemoryRegionAddress(0)).expect("the region has the size of the bytes");
+        Ok(Self { region: Arc::new(region) })
+    }
+
+    /// Guest physical address, address in this process and size in bytes, for KVM.
+    pub(crate) fn place(&self) -> (u64, u64, u64) {
+        (self.region.start_addr().0, self.region.as_ptr() as u64, self.region.len())
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Option<()> {
+        let offset = address.checked_sub(self.region.start_addr().0)?;
+        self.region.read_slice(bytes, vm_memory::MemoryRegionAddress(offset)).ok()
+    }
 }
 
 impl GuestMemory {
     /// Fills `bytes` from `address` on.
     pub fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), OutsideMemory> {
         let size_bytes = bytes.len();
-        self.inner.read_slice(bytes, GuestAddress(address)).map_err(|_| OutsideMemory { address, size_bytes })
+        let read = self.inner.read_slice(bytes, GuestAddress(address)).ok();
+        read.or_else(|| self.rom.as_ref()?.read(address, bytes)).ok_or(OutsideMemory { address, size_bytes })
     }
 
     /// Writes `bytes` from `address` on.
@@ -91,6 +166,16 @@ impl GuestMemory {
         Ok(u64::from_le_bytes(bytes))
     }
 
+    /// The same memory with what is only read behind it.
+    pub(crate) fn with_rom(self, rom: Rom) -> Self {
+        Self { rom: Some(rom), ..self }
+    }
+
+    /// What is only read.
+    pub(crate) fn rom(&self) -> Option<&Rom> {
+        self.rom.as_ref()
+    }
+
     /// Size in bytes; memory starts at 0.
     pub fn size_bytes(&self) -> u64 {
         self.region().len()
@@ -106,8 +191,15 @@ impl GuestMemory {
         self.inner.clone()
     }
 
+    fn of(region: vm_memory::MmapRegion) -> Self {
+        let region =
+            GuestRegionMmap::new(region, GuestAddress(0)).expect("a region at 0 does not reach the end of the space");
+        let inner = GuestMemoryMmap::from_regions(vec![region]).expect("one region overlaps nothing");
+        Self { inner, rom: None }
+    }
+
     fn region(&self) -> &GuestRegionMmap<()> {
-        // Made in `map` from exactly one region.
+        // Made in `of` from exactly one region.
         self.inner.iter().next().expect("guest memory has one region")
     }
 }
@@ -143,6 +235,73 @@ impl Template {
         self.map(libc::MAP_PRIVATE)
     }
 
+    /// As [`Self::instantiate`], or a copy if pages are to be of another kind.
+    pub(crate) fn instantiate_in(&self, backing: Backing) -> Result<GuestMemory, MemoryError> {
+        let size_bytes = self.size_bytes;
+        let (flags, advice) = match backing {
+            Backing::Template => return self.instantiate(),
+            // Reserved at once: a guest that touches a page that is not there would end this process.
+            Backing::HugePages => (libc::MAP_HUGETLB | libc::MAP_HUGE_2MB, None),
+            Backing::TransparentHuge => (
+                libc::MAP_NORESERVE,
+                Some((libc::MADV_HUGEPAGE, "transparent huge pages (CONFIG_TRANSPARENT_HUGEPAGE)")),
+            ),
+            Backing::Mergeable => (libc::MAP_NORESERVE, Some((libc::MADV_MERGEABLE, "same-page merging (CONFIG_KSM)"))),
+        };
+        let huge_pages = |source| MemoryError::HugePages { size_bytes, source };
+        if backing == Backing::HugePages && !size_bytes.is_multiple_of(HUGE_PAGE_SIZE) {
+            return Err(huge_pages(io::ErrorKind::InvalidInput.into()));
+        }
+        let region = MmapRegionBuilder::new(size_bytes as usize)
+            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+            .with_mmap_flags(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags)
+            .build()
+            .map_err(|source| match (backing, source) {
+                (Backing::HugePages, vm_memory::mmap::MmapRegionError::Mmap(source)) => huge_pages(source),
+                (_, source) => MemoryError::Map { size_bytes, source },
+            })?;
+        if let Some((advice, feature)) = advice {
+            // SAFETY: the region is mapped with this size, and neither advice changes what it holds.
+            let result = unsafe { libc::madvise(region.as_ptr().cast(), region.size(), advice) };
+            if result != 0 {
+                return Err(MemoryError::Advice { feature, source: io::Error::last_os_error() });
+            }
+        }
+        let memory = GuestMemory::of(region);
+        self.copy_to(&memory).map_err(|source| MemoryError::Memfd { size_bytes, source })?;
+        Ok(memory)
+    }
+
+    /// Copies what the template holds, without its holes.
+    fn copy_to(&self, memory: &GuestMemory) -> io::Result<()> {
+        let mut chunk = vec![0; 1 << 20];
+        let mut at = 0;
+        while let Some(start) = self.seek(at, libc::SEEK_DATA)? {
+            let end = self.seek(start, libc::SEEK_HOLE)?.unwrap_or(self.size_bytes);
+            at = start;
+            while at < end {
+                let size = (end - at).min(chunk.len() as u64) as usize;
+                std::os::unix::fs::FileExt::read_exact_at(&*self.file, &mut chunk[..size], at)?;
+                memory.write(at, &chunk[..size]).map_err(io::Error::other)?;
+                at += size as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next byte of data or of a hole from `from` on, if there is one.
+    fn seek(&self, from: u64, whence: i32) -> io::Result<Option<u64>> {
+        // SAFETY: the descriptor is open for as long as `self` is borrowed; its position is used by nobody.
+        let at = unsafe { libc::lseek(self.file.as_raw_fd(), from as i64, whence) };
+        match u64::try_from(at) {
+            Ok(at) => Ok(Some(at)),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
     pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
@@ -156,10 +315,7 @@ impl Template {
             .with_file_offset(FileOffset::from_arc(self.file.clone(), 0))
             .build()
             .map_err(|source| MemoryError::Map { size_bytes, source })?;
-        let region =
-            GuestRegionMmap::new(region, GuestAddress(0)).expect("a region at 0 does not reach the end of the space");
-        let inner = GuestMemoryMmap::from_regions(vec![region]).expect("one region overlaps nothing");
-        Ok(GuestMemory { inner })
+        Ok(GuestMemory::of(region))
     }
 }
 
@@ -220,6 +376,35 @@ mod tests {
         assert_eq!(&bytes, b"template");
         template.instantiate().unwrap().read(0x1000, &mut bytes).unwrap();
         assert_eq!(&bytes, b"template");
+    }
+
+    #[test]
+    fn copies_in_pages_of_another_kind_hold_what_the_template_holds() {
+        let template = Template::new::<MemoryError>(8 << 20, |memory| {
+            // On both sides of a hole, and over the end of a chunk of copying.
+            for address in [0x1000, (4 << 20) - 8, (7 << 20) - 4, (8 << 20) - 8] {
+                memory.write(address, b"template").expect("within memory");
+            }
+            Ok(())
+        })
+        .unwrap();
+        for backing in [Backing::TransparentHuge, Backing::Mergeable, Backing::HugePages] {
+            let memory = match template.instantiate_in(backing) {
+                Ok(memory) => memory,
+                // What the host does not offer says what it is.
+                Err(MemoryError::HugePages { .. } | MemoryError::Advice { .. }) => continue,
+                Err(error) => panic!("{backing:?}: {error}"),
+            };
+            let mut bytes = [0; 8];
+            for (address, expected) in [(0x1000, b"template"), (0x2000, &[0; 8]), ((7 << 20) - 4, b"template")] {
+                memory.read(address, &mut bytes).unwrap();
+                assert_eq!(&bytes, expected, "{backing:?} at {address:#x}");
+            }
+            memory.write(0x1000, b"changed!").unwrap();
+        }
+        template.instantiate().unwrap().read(0x1000, &mut [0; 8]).unwrap();
+        let odd = Template::new::<MemoryError>(1 << 20, |_| Ok(())).unwrap();
+        assert!(matches!(odd.instantiate_in(Backing::HugePages), Err(MemoryError::HugePages { .. })));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn write(memory: &GuestMemory, command_line: &str, rsdp: u64) -> Resu
     memory.write(layout::START_INFO + layout::COMMAND_LINE_OFFSET, command_line.as_bytes())
 }
 
-fn memory_map(memory_size_bytes: u64) -> Vec<hvm_memmap_table_entry> {
+pub(crate) fn memory_map(memory_size_bytes: u64) -> Vec<hvm_memmap_table_entry> {
     let edges = [
         (0, layout::LEGACY_HOLE, RAM),
         (layout::LEGACY_HOLE, layout::LEGACY_HOLE_END, RESERVED),

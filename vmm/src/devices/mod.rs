@@ -3,8 +3,11 @@
 //! None of them decides where it stands: addresses are parameters.
 
 mod debug_exit;
+mod debug_port;
 mod doorbell;
+mod fw_cfg;
 mod i8042;
+mod pc_test_device;
 mod pci;
 mod serial;
 mod signals;
@@ -12,8 +15,11 @@ mod test_device;
 mod virtio_mmio;
 
 pub use debug_exit::DebugExit;
+pub use debug_port::DebugPort;
 pub use doorbell::Doorbell;
+pub use fw_cfg::FwCfg;
 pub use i8042::I8042;
+pub use pc_test_device::PcTestDevice;
 pub use pci::{PciBus, PciHost};
 pub use serial::{CollectedOutput, Serial};
 pub use signals::Signals;

@@ -3,7 +3,7 @@
 mod function;
 
 use crate::{
-    bus::{Device, Flow, Location, Region},
+    bus::{Device, FirmwareDevice, Flow, Location, Region},
     connection::Connection,
     layout::pci as layout,
     memory::GuestMemory,
@@ -129,6 +129,10 @@ impl Device for PciHost {
             Region::Memory { first: layout::MEMORY_WINDOW, size_bytes: layout::MEMORY_WINDOW_SIZE },
             Region::Memory { first: layout::HIGH_WINDOW, size_bytes: layout::HIGH_WINDOW_SIZE },
         ]
+    }
+
+    fn firmware_device(&self) -> Option<FirmwareDevice> {
+        Some(FirmwareDevice::PciHost)
     }
 
     fn connect(&mut self, connection: &mut Connection) {

@@ -2,21 +2,23 @@
 
 use crate::{
     bus::{Device, Flow, Location, Region},
+    connection::Connection,
+    interrupts::{ControllerLine, InterruptError, InterruptLine},
     layout::pc,
     memory::GuestMemory,
     stop::StopReason,
 };
 use std::{
-    convert::Infallible,
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use vm_superio::{Trigger, serial::NoEvents};
 
-/// A 16550 UART at eight ports, without interrupts.
+/// A 16550 UART at eight ports, without interrupts unless it is given a line.
 pub struct Serial<W: Write> {
     first_port: u16,
-    uart: vm_superio::Serial<NoInterrupt, NoEvents, Bounded<W>>,
+    line: Option<u32>,
+    uart: vm_superio::Serial<Wire, NoEvents, Bounded<W>>,
 }
 
 impl<W: Write + Send> Serial<W> {
@@ -24,13 +26,26 @@ impl<W: Write + Send> Serial<W> {
     /// `max_bytes`, or `output` fails, the run ends with [`StopReason::DeviceStopped`].
     pub fn new(first_port: u16, output: W, max_bytes: usize) -> Self {
         let output = Bounded { output, left: max_bytes, max_bytes, problem: None };
-        Self { first_port, uart: vm_superio::Serial::new(NoInterrupt, output) }
+        Self { first_port, line: None, uart: vm_superio::Serial::new(Wire::default(), output) }
+    }
+
+    /// Gives it an interrupt line; without an interrupt controller the first interrupt ends the run.
+    #[must_use]
+    pub fn with_line(self, line: u32) -> Self {
+        Self { line: Some(line), ..self }
     }
 }
 
 impl<W: Write + Send> Device for Serial<W> {
     fn regions(&self) -> Vec<Region> {
         vec![Region::Ports { first: self.first_port, count: pc::NR_UART_PORTS }]
+    }
+
+    fn connect(&mut self, connection: &mut Connection) {
+        if let Some(line) = self.line {
+            // It is connected once.
+            let _ = self.uart.interrupt_evt().0.set(connection.interrupts().line(line));
+        }
     }
 
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
@@ -43,9 +58,11 @@ impl<W: Write + Send> Device for Serial<W> {
 
     fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
         for (port, byte) in (at.offset..).zip(data) {
-            // Its only errors are those of the output, kept there, and of a full loopback queue, which is the guest's
+            // Its other errors are those of the output, kept there, and of a full loopback queue, which is the guest's
             // affair.
-            let _ = self.uart.write(port as u8, *byte);
+            if let Err(vm_superio::serial::Error::Trigger(error)) = self.uart.write(port as u8, *byte) {
+                return Flow::Stop(StopReason::DeviceStopped(error.to_string()));
+            }
         }
         match self.uart.writer_mut().problem.take() {
             Some(problem) => Flow::Stop(StopReason::DeviceStopped(problem)),
@@ -54,13 +71,15 @@ impl<W: Write + Send> Device for Serial<W> {
     }
 }
 
-struct NoInterrupt;
+/// Where the interrupt goes: on an ISA bus each is an edge.
+#[derive(Default)]
+struct Wire(OnceLock<ControllerLine>);
 
-impl Trigger for NoInterrupt {
-    type E = Infallible;
+impl Trigger for Wire {
+    type E = InterruptError;
 
-    fn trigger(&self) -> Result<(), Infallible> {
-        Ok(())
+    fn trigger(&self) -> Result<(), InterruptError> {
+        self.0.get().map_or(Ok(()), InterruptLine::pulse)
     }
 }
 

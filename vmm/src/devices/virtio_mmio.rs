@@ -1,7 +1,7 @@
 //! A virtio device behind memory-mapped registers.
 
 use crate::{
-    bus::{Device, Flow, Location, Region},
+    bus::{Device, FirmwareDevice, Flow, Location, Region},
     connection::Connection,
     interrupts::{ControllerLine, InterruptLine},
     memory::GuestMemory,
@@ -66,6 +66,10 @@ impl Watch for Connected {
 impl Device for VirtioMmio {
     fn regions(&self) -> Vec<Region> {
         vec![Region::Memory { first: self.address, size_bytes: mmio::SIZE_BYTES }]
+    }
+
+    fn firmware_device(&self) -> Option<FirmwareDevice> {
+        Some(FirmwareDevice::VirtioMmio { address: self.address, line: self.line })
     }
 
     fn connect(&mut self, connection: &mut Connection) {

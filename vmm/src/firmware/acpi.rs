@@ -1,14 +1,18 @@
-//! ACPI tables: RSDP, XSDT, FADT, FACS, DSDT, MADT, HPET.
+//! ACPI tables: RSDP, XSDT, FADT, FACS, MADT, HPET, MCFG; and where the DSDT stands among them.
 
-use super::{ACTIVE_HIGH_LEVEL, ALL_PROCESSORS, Machine, NMI_LINT, PIT_IRQ, PIT_PIN, Page, SCI_IRQ};
-use crate::layout::pc;
-use ::platform::{pm_timer::SOFT_OFF, rtc::CENTURY};
+use super::{ACTIVE_HIGH_LEVEL, ALL_PROCESSORS, Machine, NMI_LINT, PIT_IRQ, PIT_PIN, Page, SCI_IRQ, dsdt};
+use crate::{
+    bus::FirmwareDevice,
+    layout::{pc, pci},
+};
+use ::platform::rtc::CENTURY;
 use acpi_tables::{
-    Aml, aml,
+    Aml,
     facs::FACS,
     fadt::{FADTBuilder, Flags},
     gas::{AccessSize, AddressSpace, GAS},
     madt::{EnabledStatus, IoApic, ProcessorLocalApic},
+    mcfg::MCFG,
     rsdp::Rsdp,
     sdt::Sdt,
     xsdt::XSDT,
@@ -22,9 +26,9 @@ const OEM_REVISION: u32 = 1;
 const HEADER_SIZE: u32 = 36;
 
 /// Places all tables; gives the RSDP, which the caller has kept room for.
-pub(super) fn place(page: &mut Page, machine: &Machine) -> Vec<u8> {
+pub(super) fn place(page: &mut Page, machine: &Machine<'_>) -> Vec<u8> {
     let facs = page.place(&bytes_of(&FACS::new()), 64);
-    let dsdt = page.place(dsdt().as_slice(), 16);
+    let dsdt = page.place(table(b"DSDT", 2, &dsdt::body(machine.devices)).as_slice(), 16);
     let fadt = page.place(&bytes_of(&fadt(machine, facs, dsdt)), 16);
     let mut xsdt = XSDT::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION);
     xsdt.add_entry(fadt);
@@ -32,11 +36,17 @@ pub(super) fn place(page: &mut Page, machine: &Machine) -> Vec<u8> {
     if let Some(id) = machine.hpet {
         xsdt.add_entry(page.place(hpet(id).as_slice(), 16));
     }
+    if machine.devices.contains(&FirmwareDevice::PciHost) {
+        let mut mcfg = MCFG::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION);
+        // Segment group 0, bus 0 alone.
+        mcfg.add_ecam(pci::MAPPED_CONFIG, 0, 0, 0);
+        xsdt.add_entry(page.place(&bytes_of(&mcfg), 16));
+    }
     let xsdt = page.place(&bytes_of(&xsdt), 16);
     bytes_of(&Rsdp::new(OEM_ID, xsdt))
 }
 
-fn bytes_of(table: &dyn Aml) -> Vec<u8> {
+pub(super) fn bytes_of(table: &dyn Aml) -> Vec<u8> {
     let mut bytes = Vec::new();
     table.to_aml_bytes(&mut bytes);
     bytes
@@ -46,13 +56,6 @@ fn table(signature: &[u8; 4], revision: u8, body: &[u8]) -> Sdt {
     let mut table = Sdt::new(*signature, HEADER_SIZE, revision, OEM_ID, OEM_TABLE_ID, OEM_REVISION);
     table.append_slice(body);
     table
-}
-
-/// The sleeping state S5 is all that it tells: its type in both PM1 control registers, ACPI § "\_Sx (System States)".
-fn dsdt() -> Sdt {
-    let (zero, off) = (aml::ZERO, SOFT_OFF);
-    let s5 = aml::Name::new("_S5_".into(), &aml::Package::new(vec![&off, &off, &zero, &zero]));
-    table(b"DSDT", 2, &bytes_of(&s5))
 }
 
 /// Bits of "IA-PC Boot Architecture Flags".
@@ -68,7 +71,7 @@ fn io(port: u16, size_bytes: u8, access: AccessSize) -> GAS {
     GAS::new(AddressSpace::SystemIo, size_bytes * 8, 0, access, port.into())
 }
 
-fn fadt(machine: &Machine, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT {
+fn fadt(machine: &Machine<'_>, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT {
     let mut fadt = FADTBuilder::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION)
         .flag(Flags::Wbinvd)
         .flag(Flags::ProcC1)
@@ -131,7 +134,7 @@ mod structure {
 /// PCAT_COMPAT: there are 8259s, to be masked by who uses the I/O APIC.
 const PCAT_COMPAT: u32 = 1 << 0;
 
-fn madt(machine: &Machine) -> Sdt {
+fn madt(machine: &Machine<'_>) -> Sdt {
     let mut body = Vec::new();
     body.extend_from_slice(&pc::LOCAL_APIC.to_le_bytes());
     body.extend_from_slice(&(if machine.has_pics { PCAT_COMPAT } else { 0 }).to_le_bytes());

@@ -1,22 +1,25 @@
 //! What firmware would leave in memory for the guest: ACPI tables and the MP configuration table.
 //!
-//! All of it is in one page, at [`layout::FIRMWARE_TABLES`], so that a VM that asks for it copies one page more. Only what
-//! the VM has is told. There is no MCFG, because there is no PCI host.
+//! All of it begins at [`layout::FIRMWARE_TABLES`], and is one page unless there is a PCI host, so that a VM that asks for it
+//! copies one page more. Only what the VM has is told; devices on PCI are found by looking, and not told in the MP table.
 //!
 //! Sources: ACPI specification 6.5; IA-PC HPET specification 1.0a, § "The ACPI 2.0 HPET Description Table (HPET)"; Intel
 //! MultiProcessor specification 1.4.
 
 mod acpi;
+pub(crate) mod cmos;
+mod dsdt;
 mod mp;
 
 use crate::{
+    bus::FirmwareDevice,
     layout,
     memory::{GuestMemory, OutsideMemory},
 };
 
 /// What the tables tell of a VM.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Machine {
+pub(crate) struct Machine<'a> {
     /// APIC ids are 0 to this, exclusively.
     pub(crate) nr_vcpus: u32,
     /// The version of the I/O APIC, if there is one.
@@ -31,6 +34,8 @@ pub(crate) struct Machine {
     pub(crate) has_power: bool,
     /// Whether there is a keyboard controller.
     pub(crate) has_i8042: bool,
+    /// Which devices there are that have to be told of.
+    pub(crate) devices: &'a [FirmwareDevice],
 }
 
 /// ISA interrupt whose I/O APIC pin is another: the PIT's goes to pin 2.
@@ -65,13 +70,13 @@ impl Page {
 }
 
 /// Writes the tables and gives the address of the RSDP.
-pub(crate) fn write(memory: &GuestMemory, machine: &Machine) -> Result<u64, OutsideMemory> {
+pub(crate) fn write(memory: &GuestMemory, machine: &Machine<'_>) -> Result<u64, OutsideMemory> {
     let (page, rsdp) = build(machine);
     memory.write(layout::FIRMWARE_TABLES, &page.bytes)?;
     Ok(rsdp)
 }
 
-fn build(machine: &Machine) -> (Page, u64) {
+fn build(machine: &Machine<'_>) -> (Page, u64) {
     // Searched for on 16-byte boundaries: the floating pointer, then the RSDP. Both hold addresses of what follows.
     let rsdp_offset = size_of::<[u8; mp::FLOATING_POINTER_SIZE]>();
     let mut page = Page { bytes: vec![0; rsdp_offset + acpi_tables::rsdp::Rsdp::len()] };

@@ -54,7 +54,7 @@ pub(super) fn floating_pointer(configuration: u32) -> [u8; FLOATING_POINTER_SIZE
     bytes
 }
 
-pub(super) fn configuration_table(machine: &Machine) -> Vec<u8> {
+pub(super) fn configuration_table(machine: &Machine<'_>) -> Vec<u8> {
     let mut entries: Vec<Vec<u8>> = Vec::new();
     // Ids that do not fit have no place in this table; 255 addresses all.
     for id in (0..ALL_PROCESSORS).take(machine.nr_vcpus as usize) {

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const PC: Machine = Machine {
+const PC: Machine<'static> = Machine {
     nr_vcpus: 3,
     io_apic: Some(0x11),
     has_pics: true,
@@ -15,10 +15,11 @@ const PC: Machine = Machine {
     has_rtc: true,
     has_power: true,
     has_i8042: true,
+    devices: &[],
 };
 
 /// The page, and the RSDP's address.
-fn written(machine: Machine) -> (GuestMemory, u64) {
+fn written(machine: Machine<'_>) -> (GuestMemory, u64) {
     let memory = Template::new::<MemoryError>(1 << 20, |_| Ok(())).unwrap().instantiate().unwrap();
     let rsdp = write(&memory, &machine).unwrap();
     (memory, rsdp)
@@ -148,7 +149,7 @@ fn fadt_names_each_register_block_twice() {
 
 #[test]
 fn fadt_tells_of_nothing_that_is_not_there() {
-    let bits = |machine: Machine| {
+    let bits = |machine: Machine<'_>| {
         let (memory, rsdp) = written(machine);
         let fadt = &tables(&memory, rsdp)["FACP"];
         let blocks = [56, 64, 76, 120].map(|offset| u32_at(fadt, offset) != 0);
@@ -169,6 +170,64 @@ fn dsdt_holds_the_state_s5() {
     let (memory, rsdp) = written(PC);
     // Name (_S5_, Package (4) {5, 5, 0, 0}).
     assert_eq!(tables(&memory, rsdp)["DSDT"][36..], *b"\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\0\0");
+}
+
+const DEVICES: [FirmwareDevice; 3] = [
+    FirmwareDevice::PciHost,
+    FirmwareDevice::VirtioMmio { address: 0xf900_0000, line: 5 },
+    FirmwareDevice::VirtioMmio { address: 0xf900_1000, line: 20 },
+];
+
+#[test]
+fn mcfg_leads_to_the_mapped_configuration_space_of_a_host_bridge() {
+    let (memory, rsdp) = written(Machine { devices: &DEVICES, ..PC });
+    let mcfg = &tables(&memory, rsdp)["MCFG"];
+    // Address, segment group, first and last bus.
+    assert_eq!((mcfg.len(), u64_at(mcfg, 44), u16_at(mcfg, 52), mcfg[54], mcfg[55]), (60, 0xe000_0000, 0, 0, 0));
+    let (memory, rsdp) = written(Machine { devices: &DEVICES[1..], ..PC });
+    assert!(!tables(&memory, rsdp).contains_key("MCFG"));
+}
+
+#[test]
+fn dsdt_names_devices_that_have_to_be_told_of() {
+    let (memory, rsdp) = written(Machine { devices: &DEVICES, ..PC });
+    let dsdt = &tables(&memory, rsdp)["DSDT"];
+    let count = |text: &[u8]| dsdt.windows(text.len()).filter(|window| *window == text).count();
+    assert_eq!((count(b"PCI0"), count(b"_PRT"), count(b"LNRO0005"), count(b"VM01"), count(b"VM02")), (1, 1, 2, 1, 1));
+    // Each pin of each slot leads to one of the links, as many to each; the name of the link's device is one more.
+    assert_eq!([b"LNKA", b"LNKB", b"LNKC", b"LNKD"].map(|name| count(name)), [33; 4]);
+}
+
+/// What the disassembler of the ACPI makers' makes of the table, if it is installed.
+fn disassembled(dsdt: &[u8]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("dsdt.aml"), dsdt).unwrap();
+    let iasl = std::process::Command::new("iasl").args(["-d", "dsdt.aml"]).current_dir(folder.path()).output();
+    let output = iasl.ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(std::fs::read_to_string(folder.path().join("dsdt.dsl")).unwrap())
+}
+
+#[test]
+fn dsdt_can_be_disassembled() {
+    let (memory, rsdp) = written(Machine { devices: &DEVICES, ..PC });
+    let Some(text) = disassembled(&tables(&memory, rsdp)["DSDT"]) else { return };
+    let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = [
+        r#"Name (_HID, EisaId ("PNP0A08")"#,
+        "Interrupt (ResourceConsumer, Level, ActiveHigh, Shared, ,, ) { 0x00000010, }",
+        "Package (0x04) { 0x0001FFFF, Zero, LNKB, Zero }",
+        "Memory32Fixed (ReadWrite, 0xE0000000, // Address Base 0x00100000, // Address Length",
+        "0xE1000000, // Range Minimum 0xF7FFFFFF, // Range Maximum",
+        "0x0000000800000000, // Range Minimum 0x0000000BFFFFFFFF, // Range Maximum",
+        "0xC000, // Range Minimum 0xCFFF, // Range Maximum",
+        r#"Name (_HID, "LNRO0005")"#,
+        "Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive, ,, ) { 0x00000014, }",
+    ];
+    for part in expected {
+        assert!(flat.contains(part), "{part} is missing in:\n{text}");
+    }
+    assert!(!text.contains("Invalid") && !text.contains("Unknown"), "{text}");
 }
 
 #[test]

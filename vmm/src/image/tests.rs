@@ -57,7 +57,7 @@ fn segments_and_the_entry_are_found() {
     let image = Image::from_bytes(&elf(&segments), MEMORY).unwrap();
     assert_eq!(image.pvh_entry().unwrap(), CODE as u32);
     assert_eq!((image.elf_entry(), image.memory_size_bytes()), (CODE, MEMORY));
-    let memory = image.instantiate().unwrap();
+    let memory = image.instantiate(Backing::Template).unwrap();
     let mut bytes = [0xff; 8];
     memory.read(CODE + 0x1000, &mut bytes).unwrap();
     assert_eq!(&bytes, b"data\0\0\0\0");

@@ -6,6 +6,7 @@ mod gdb;
 mod guest;
 mod interrupts;
 mod long_mode;
+mod payloads;
 mod pc;
 mod platform;
 mod processors;

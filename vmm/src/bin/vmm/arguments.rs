@@ -1,8 +1,12 @@
 //! What stands on the command line.
 
+use crate::{
+    size::MemorySize,
+    virtio::{DiskChoice, NetworkChoice},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
-use vmm::{Irqchip, layout};
+use std::path::{Path, PathBuf};
+use vmm::{Backing, Irqchip, layout};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,13 +18,19 @@ Examples:
   vmm run guest.elf --irqchip user --hpet --acpi    own local APICs, I/O APIC and HPET, and tables that tell of them
   vmm run guest.elf --machine pc --cpus 2           all of a PC, with the interrupt controllers of KVM
   vmm run guest.elf --machine pc --irqchip user     the same with those of this VMM
+  vmm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 earlyprintk=ttyS0' --mem 1G
+  vmm run --kernel vmlinuz --append 'console=ttyS0 root=/dev/vda ro' --disk root.qcow2,format=qcow2,readonly --rng
+  vmm run --multiboot apic.flat --append 'a b' --cpus 2      a kernel of kvm-unit-tests
+  vmm run --firmware /usr/share/seabios/bios-256k.bin --disk disk.img --debug-port
 
-Devices: COM1 at 3f8H, keyboard controller at 60H and 64H for the reset command, debug exit at F4H.
+Devices: COM1 at 3f8H, keyboard controller at 60H and 64H for the reset command, debug exit at F4H. With --multiboot also
+those of kvm-unit-tests: test device and fw_cfg. With --firmware fw_cfg. virtio devices are on PCI.
 
 Exit status:
   0  the guest ended by writing 0 to the debug exit, by a reset, by turning itself off, or gdb ended it
-  1  the guest failed: another value at the debug exit, triple fault, halt for ever, time-out, KVM internal error …
-  2  the request or the host failed: no such image, no KVM, output closed …";
+  1  the guest failed: another value at the debug exit, triple fault, halt for ever, time-out, KVM internal error ...
+  2  the request or the host failed: no such image, no KVM, output closed ...
+With --multiboot a value v at the debug exit makes the status (v << 1 | 1) modulo 256, as with QEMU: 1 is success there.";
 
 /// Runs x86-64 guests on KVM.
 #[derive(Debug, Parser)]
@@ -38,16 +48,29 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("payload").required(true).args(["image", "kernel", "multiboot", "firmware"]))]
 pub(crate) struct Run {
     /// ELF file for x86-64 with fixed addresses and a PVH note.
-    pub(crate) image: PathBuf,
+    pub(crate) image: Option<PathBuf>,
+    /// Linux kernel instead: a bzImage (vmlinuz) or a vmlinux.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kernel: Option<PathBuf>,
+    /// Multiboot image instead, such as those of kvm-unit-tests.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) multiboot: Option<PathBuf>,
+    /// Firmware instead, such as SeaBIOS, which starts where a processor does after reset.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) firmware: Option<PathBuf>,
+    /// Initial RAM disk for --kernel, or module for --multiboot.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "firmware"])]
+    pub(crate) initrd: Option<PathBuf>,
     /// Command line for the guest.
     #[arg(long, value_name = "CMDLINE", default_value = "", hide_default_value = true)]
     pub(crate) append: String,
-    /// Guest memory in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 64,
-          value_parser = clap::value_parser!(u64).range(1..=layout::MEMORY_END >> 20))]
-    pub(crate) mem: u64,
+    /// Guest memory, in MiB or with K, M or G, and what kind of pages: hugetlb, thp or mergeable
+    /// [default: 64M, 512M for --kernel and --firmware].
+    #[arg(long, value_name = "SIZE[,KIND]")]
+    pub(crate) mem: Option<MemorySize>,
     /// Number of vCPUs; more than one needs an --irqchip other than none.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=i64::from(layout::NR_VCPUS_MAX)))]
@@ -55,9 +78,10 @@ pub(crate) struct Run {
     /// Interrupt controllers, and who emulates them [default: none, for a PC kernel].
     #[arg(long, value_enum)]
     pub(crate) irqchip: Option<IrqchipChoice>,
-    /// What the guest has besides; pc is all of what follows.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) machine: MachineChoice,
+    /// What the guest has besides; pc is all of what follows to --pm-timer, and a PCI bus
+    /// [default: bare, pc for --kernel, --multiboot and --firmware].
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<MachineChoice>,
     /// ACPI tables and an MP configuration table that tell what there is.
     #[arg(long)]
     pub(crate) acpi: bool,
@@ -76,7 +100,22 @@ pub(crate) struct Run {
     /// ACPI's PM timer at 608H, and its PM1 registers from 600H on, by which the guest can turn itself off.
     #[arg(long)]
     pub(crate) pm_timer: bool,
-    /// How the guest is entered.
+    /// A virtio disk, raw and written unless it says otherwise; may be given several times.
+    #[arg(long, value_name = "FILE[,format=raw|qcow2][,readonly]")]
+    pub(crate) disk: Vec<DiskChoice>,
+    /// A virtio network device; `user` is a gateway in this process that answers DHCP, ARP and ping.
+    #[arg(long, value_name = "user")]
+    pub(crate) net: Vec<NetworkChoice>,
+    /// A virtio console at a Unix socket, which this makes; several are ports of one device.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) console: Vec<PathBuf>,
+    /// A virtio source of random bytes.
+    #[arg(long)]
+    pub(crate) rng: bool,
+    /// Write what firmware says at port 402H to standard error.
+    #[arg(long)]
+    pub(crate) debug_port: bool,
+    /// How the guest is entered, for an image.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) entry: EntryChoice,
     /// Tell every exit on standard error, with its instruction.
@@ -88,6 +127,44 @@ pub(crate) struct Run {
     /// Stop the guest after so many seconds (status 1).
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: Option<u64>,
+}
+
+/// What is run, and which file it is.
+pub(crate) enum Payload<'a> {
+    Image(&'a Path),
+    Kernel(&'a Path),
+    Multiboot(&'a Path),
+    Firmware(&'a Path),
+}
+
+impl Run {
+    /// What is run; clap has seen to it that there is one thing.
+    pub(crate) fn payload(&self) -> Payload<'_> {
+        match (&self.kernel, &self.multiboot, &self.firmware, &self.image) {
+            (Some(path), ..) => Payload::Kernel(path),
+            (_, Some(path), ..) => Payload::Multiboot(path),
+            (_, _, Some(path), _) => Payload::Firmware(path),
+            (.., image) => Payload::Image(image.as_deref().unwrap_or(Path::new(""))),
+        }
+    }
+
+    /// What the guest has, by default or as asked for.
+    pub(crate) fn machine(&self) -> MachineChoice {
+        let by_default = match self.payload() {
+            Payload::Image(_) => MachineChoice::Bare,
+            Payload::Kernel(_) | Payload::Multiboot(_) | Payload::Firmware(_) => MachineChoice::Pc,
+        };
+        self.machine.unwrap_or(by_default)
+    }
+
+    /// Guest memory, by default or as asked for.
+    pub(crate) fn memory(&self) -> MemorySize {
+        let size_bytes = match self.payload() {
+            Payload::Image(_) | Payload::Multiboot(_) => 64 << 20,
+            Payload::Kernel(_) | Payload::Firmware(_) => 512 << 20,
+        };
+        self.mem.unwrap_or(MemorySize { size_bytes, backing: Backing::Template })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -119,7 +196,7 @@ pub(crate) enum MachineChoice {
     /// Only what is asked for.
     #[default]
     Bare,
-    /// I/O APIC, 8259s, PIT, HPET, real-time clock, PM timer and the tables that tell of them.
+    /// I/O APIC, 8259s, PIT, HPET, real-time clock, PM timer, a PCI bus and the tables that tell of them.
     Pc,
 }
 

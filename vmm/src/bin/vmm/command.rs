@@ -1,9 +1,10 @@
 //! Doing what the command line says.
 
 use crate::{
-    arguments::{Arguments, Command, EntryChoice, MachineChoice, Run},
+    arguments::{Arguments, Command, EntryChoice, MachineChoice, Payload, Run},
     machine, tell,
     trace::{self, Tracer},
+    virtio::{self, Plugged},
 };
 use anyhow::Context;
 use std::{
@@ -16,7 +17,7 @@ use std::{
 };
 use vmm::{
     Entry, ExitObserver, Hypervisor, Image, NoObserver, StopReason, Stopped, Vm, VmConfig, VmHandle,
-    devices::{DebugExit, I8042, Serial},
+    devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, Serial},
     layout,
 };
 
@@ -25,32 +26,71 @@ const DEBUG_EXIT_PORT: u16 = 0xf4;
 /// Events that a guest can raise through KVM (Linux, "include/uapi/linux/kvm.h", KVM_SYSTEM_EVENT_*).
 const SYSTEM_EVENTS_OF_SUCCESS: [u32; 2] = [1, 2];
 
-/// Gives whether the guest succeeded.
-pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<bool> {
+/// Where firmware writes its log.
+const DEBUG_PORT: u16 = 0x402;
+/// The interrupt of COM1.
+const COM1_IRQ: u32 = 4;
+/// Where SeaBIOS looks for the port of a serial console, and its first port.
+const SERIAL_CONSOLE: (&str, u16) = ("etc/sercon-port", layout::pc::COM1);
+
+/// Gives the exit status.
+pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
     let Command::Run(run) = arguments.command;
     let hypervisor = Hypervisor::open().context("cannot use KVM")?;
-    let image = Image::load(&run.image, run.mem << 20)
-        .with_context(|| format!("failed to load the image {}", run.image.display()))?;
-    let mut vm = Vm::new(&hypervisor, &image, config(&run)?).context("failed to make the VM")?;
-    let (stopped, timed_out) = with_timeout(vm.handle(), run.timeout, || go(&mut vm, &run))?;
+    let (image, entry) = load(&run)?;
+    let Plugged { devices, sockets } = virtio::devices(&run)?;
+    let mut config = config(&run, entry)?;
+    if run.machine() == MachineChoice::Pc || !devices.is_empty() {
+        config = config.with(devices.into_iter().fold(PciHost::new(), |host, device| host.with(None, device)));
+    }
+    let mut vm = Vm::new(&hypervisor, &image, config).context("failed to make the VM")?;
+    let result = with_timeout(vm.handle(), run.timeout, || go(&mut vm, &run));
+    drop(sockets);
+    let (stopped, timed_out) = result?;
     report(stopped, timed_out, &run)
 }
 
-fn config(run: &Run) -> anyhow::Result<VmConfig> {
-    let entry = match run.entry {
-        EntryChoice::Pvh => Entry::Pvh,
-    };
+fn load(run: &Run) -> anyhow::Result<(Image, Entry)> {
+    let (size_bytes, initrd) = (run.memory().size_bytes, run.initrd.as_deref());
+    // All but the first name the file by themselves.
+    Ok(match run.payload() {
+        Payload::Image(path) => {
+            let EntryChoice::Pvh = run.entry;
+            let image = Image::load(path, size_bytes);
+            (image.with_context(|| format!("failed to load the image {}", path.display()))?, Entry::Pvh)
+        }
+        Payload::Kernel(path) => (Image::load_linux(path, initrd, size_bytes)?, Entry::Linux),
+        Payload::Multiboot(path) => (Image::load_multiboot(path, initrd, size_bytes)?, Entry::Multiboot),
+        Payload::Firmware(path) => (Image::load_firmware(path, size_bytes)?, Entry::Reset),
+    })
+}
+
+fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
+    let is_pc = run.machine() == MachineChoice::Pc;
+    let memory = run.memory();
     let config = VmConfig {
         nr_vcpus: run.cpus,
-        acpi: run.acpi || run.machine == MachineChoice::Pc,
+        acpi: entry != Entry::Reset && (run.acpi || is_pc),
         command_line: run.append.clone(),
-        ..machine::with_interrupts(run, VmConfig::new(entry))?
+        backing: memory.backing,
+        ..machine::with_interrupts(run, VmConfig::new(entry.clone()))?
     };
-    Ok(config
-        // Nothing is kept of what goes to standard output, so that there is no need for a limit.
-        .with(Serial::new(layout::pc::COM1, io::stdout(), usize::MAX))
+    // Nothing is kept of what goes to standard output, so that there is no need for a limit.
+    let serial = Serial::new(layout::pc::COM1, io::stdout(), usize::MAX);
+    let mut config = config
+        .with(if is_pc { serial.with_line(COM1_IRQ) } else { serial })
         .with(DebugExit::new(DEBUG_EXIT_PORT))
-        .with(I8042::new(layout::pc::I8042)))
+        .with(I8042::new(layout::pc::I8042));
+    let fw_cfg = FwCfg::new(run.cpus, memory.size_bytes);
+    match entry {
+        Entry::Multiboot => config = config.with(PcTestDevice::new()).with(fw_cfg),
+        Entry::Reset => {
+            let (name, port) = SERIAL_CONSOLE;
+            config = config.with(fw_cfg.with_file(name, port.to_le_bytes().to_vec()));
+        }
+        Entry::Pvh | Entry::LongMode(_) | Entry::Linux => {}
+    }
+    Ok(if run.debug_port { config.with(DebugPort::new(DEBUG_PORT, io::stderr())) } else { config })
 }
 
 fn go(vm: &mut Vm, run: &Run) -> anyhow::Result<Stopped> {
@@ -105,7 +145,10 @@ fn with_timeout<T>(
     })
 }
 
-fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<bool> {
+fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<u8> {
+    if let (Payload::Multiboot(_), StopReason::DebugExit(value), false) = (run.payload(), &stopped.reason, run.trace) {
+        return Ok(status_of_test(*value));
+    }
     let success = match &stopped.reason {
         StopReason::DebugExit(value) => *value == 0,
         StopReason::Reset | StopReason::PowerOff => true,
@@ -138,5 +181,15 @@ fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<bool> 
             cpu.cr0, cpu.cr2, cpu.cr3, cpu.cr4, cpu.efer
         ));
     }
-    Ok(success)
+    Ok(match (run.payload(), &stopped.reason) {
+        (Payload::Multiboot(_), StopReason::DebugExit(value)) => status_of_test(*value),
+        // 1 would be success.
+        (Payload::Multiboot(_), _) if !success => 2,
+        _ => (!success).into(),
+    })
+}
+
+/// What QEMU's isa-debug-exit makes of a value, of which a process passes on the low byte.
+fn status_of_test(value: u32) -> u8 {
+    (value << 1 | 1) as u8
 }

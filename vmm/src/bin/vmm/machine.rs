@@ -9,9 +9,11 @@ use vmm::{Chipset, InterruptSetup, Irqchip, VmConfig};
 /// # Errors
 /// What makes no sense, in terms of the command line.
 pub(crate) fn with_interrupts(run: &Run, config: VmConfig) -> anyhow::Result<VmConfig> {
-    match (run.machine, run.irqchip) {
+    match (run.machine(), run.irqchip) {
         (MachineChoice::Pc, Some(IrqchipChoice::None)) => {
-            bail!("--machine pc needs interrupt controllers: --irqchip kernel, split or user")
+            bail!(
+                "--machine pc, which --kernel, --multiboot and --firmware stand for, needs interrupt controllers: --irqchip kernel, split or user"
+            )
         }
         (MachineChoice::Pc, None | Some(IrqchipChoice::Kernel)) => Ok(config.with_interrupts(InterruptSetup::Kernel)),
         (MachineChoice::Pc, Some(IrqchipChoice::Split)) => Ok(config.with_interrupts(InterruptSetup::Split)),

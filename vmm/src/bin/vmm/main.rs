@@ -3,7 +3,9 @@
 mod arguments;
 mod command;
 mod machine;
+mod size;
 mod trace;
+mod virtio;
 
 use clap::Parser;
 use std::{
@@ -15,8 +17,7 @@ fn main() -> ExitCode {
     // clap itself leaves with 2 for a request that it cannot read.
     let arguments = arguments::Arguments::parse();
     match command::execute(arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             tell(&format!("vmm: {error:#}"));
             ExitCode::from(2)
