@@ -2,13 +2,14 @@
 //!
 //! What a guest sends of a check is what it saw beside what has to be; the host judges by comparing. So each case runs once
 //! on KVM, and what it sent is judged again with bits of what it saw flipped: every column and every row of every table
-//! that reaches a verdict does so here. What a guest decides by itself before it sends, by a rule that is more than a
-//! comparison, are functions that compile for the host, and `guests/suite/tests` feeds those.
+//! that reaches a verdict does so here; those that KVM is known to hang in tell next to nothing, and are left out. What a guest
+//! by itself before it sends, by a rule that is more than a comparison, are functions that compile for the
+//! host, and `guests/suite/tests` feeds those.
 
 #![forbid(unsafe_code)]
 
 use case::message::{Kind, NO_ROW, checksum, line};
-use reports::model::{self, Verdict};
+use reports::model::{self, Against, Verdict};
 use std::{
     collections::HashSet,
     path::Path,
@@ -19,10 +20,11 @@ use std::{
     time::Duration,
 };
 use testcases::{
+    baseline::{Baseline, Source},
     cancel::Cancel,
     catalog::{Case, Catalog},
     image::{self, Guest},
-    judge::{Ending, Run, Transcript, judge},
+    judge::{Ending, Run, Transcript, died, judge},
     messages::{Message, Received, line::LineDecoder},
     subjects::{Image, Opened, Program},
 };
@@ -77,6 +79,14 @@ fn feed(case: &Case, catalog: &Catalog, transcript: &Transcript) -> Result<usize
     Ok(checks.len())
 }
 
+/// Whether the subject is known to hang in the case: that takes the whole of its time limit, and tells next to nothing.
+fn is_known_to_hang(case: &Case, baseline: &Baseline) -> bool {
+    let mut result = died(case, &Ending::Timeout { place: String::new() });
+    baseline.apply(&mut result);
+    // A baseline that tells of checks before the hang misses them here.
+    matches!(result.against_baseline, Some(Against::Expected | Against::Fixed))
+}
+
 #[test]
 fn a_wrong_observation_of_any_check_of_the_suite_is_told() {
     if !Path::new("/dev/kvm").exists() {
@@ -86,7 +96,10 @@ fn a_wrong_observation_of_any_check_of_the_suite_is_told() {
     let path = image::build(Guest::Conformance).unwrap();
     let image = Arc::new(Image::open(&path).unwrap());
     let opened = Opened::open("vmm", &image).unwrap();
-    let cases: Vec<_> = image.catalog.plain_cases().filter(|case| !case.is_of_host()).collect();
+    let version = opened.subject.version();
+    let baseline = Source::Auto.load(opened.subject.id(), version, &image.catalog).unwrap().unwrap();
+    let is_wanted = |case: &&Case| !case.is_of_host() && !is_known_to_hang(case, &baseline);
+    let cases: Vec<_> = image.catalog.plain_cases().filter(is_wanted).collect();
     let (next, nr_checks) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         let mut wrong = Vec::new();
@@ -104,7 +117,8 @@ fn a_wrong_observation_of_any_check_of_the_suite_is_told() {
         }
         wrong
     };
-    let nr_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // Some guests wait more than they work.
+    let nr_threads = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let wrong: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..nr_threads).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
