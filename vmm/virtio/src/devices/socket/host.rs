@@ -1,13 +1,14 @@
 //! The host's end: Unix sockets at a path, by the protocol that Firecracker documents.
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::{
     io,
-    os::unix::net::{UnixListener, UnixStream},
+    os::{
+        fd::AsRawFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
 };
-
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use std::os::fd::AsRawFd;
 
 /// A socket by which programs of the host reach ports of the guest, and the path before those by which the guest reaches them.
 pub(super) struct Host {
