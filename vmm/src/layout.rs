@@ -115,6 +115,10 @@ pub mod pci {
     pub const MEMORY_WINDOW: u64 = 0xe100_0000;
     /// Its size in bytes.
     pub const MEMORY_WINDOW_SIZE: u64 = 0x1700_0000;
+    /// Where they may point, too: where SeaBIOS places what is small, downwards from the I/O APIC.
+    pub const TOP_WINDOW: u64 = 0xfe00_0000;
+    /// Its size in bytes.
+    pub const TOP_WINDOW_SIZE: u64 = 0xc0_0000;
     /// Where those of memory above may point: below the end of the smallest physical address space of a processor that has long mode.
     pub const HIGH_WINDOW: u64 = 0x8_0000_0000;
     /// Its size in bytes.

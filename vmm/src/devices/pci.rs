@@ -30,6 +30,8 @@ mod region {
     pub(super) const PORTS: usize = 0;
     pub(super) const CONFIG: usize = 1;
     pub(super) const IO: usize = 2;
+    pub(super) const MEMORY: usize = 3;
+    pub(super) const HIGH: usize = 4;
 }
 
 /// The bus, by any thread; a clone is another reference.
@@ -128,6 +130,7 @@ impl Device for PciHost {
             Region::Ports { first: layout::IO_WINDOW, count: layout::IO_WINDOW_SIZE },
             Region::Memory { first: layout::MEMORY_WINDOW, size_bytes: layout::MEMORY_WINDOW_SIZE },
             Region::Memory { first: layout::HIGH_WINDOW, size_bytes: layout::HIGH_WINDOW_SIZE },
+            Region::Memory { first: layout::TOP_WINDOW, size_bytes: layout::TOP_WINDOW_SIZE },
         ]
     }
 
@@ -171,8 +174,9 @@ impl Device for PciHost {
 fn address(region: usize, offset: u64) -> u64 {
     let base = match region {
         region::IO => layout::IO_WINDOW.into(),
-        3 => layout::MEMORY_WINDOW,
-        _ => layout::HIGH_WINDOW,
+        region::MEMORY => layout::MEMORY_WINDOW,
+        region::HIGH => layout::HIGH_WINDOW,
+        _ => layout::TOP_WINDOW,
     };
     base + offset
 }

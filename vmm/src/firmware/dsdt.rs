@@ -49,9 +49,11 @@ fn pci_host() -> Vec<u8> {
     // The constants are below 4 GiB, as the next assertion says.
     let (low, low_end) = (pci::MEMORY_WINDOW as u32, (pci::MEMORY_WINDOW + pci::MEMORY_WINDOW_SIZE - 1) as u32);
     let memory = aml::AddressSpace::new_memory(not_cacheable, true, low, low_end, None);
+    let (top, top_end) = (pci::TOP_WINDOW as u32, (pci::TOP_WINDOW + pci::TOP_WINDOW_SIZE - 1) as u32);
+    let top = aml::AddressSpace::new_memory(not_cacheable, true, top, top_end, None);
     let high_end = pci::HIGH_WINDOW + pci::HIGH_WINDOW_SIZE - 1;
     let high = aml::AddressSpace::new_memory(not_cacheable, true, pci::HIGH_WINDOW, high_end, None);
-    let windows = aml::ResourceTemplate::new(vec![&buses, &config_ports, &ports, &memory, &high]);
+    let windows = aml::ResourceTemplate::new(vec![&buses, &config_ports, &ports, &memory, &top, &high]);
 
     let mut routing = aml::PackageBuilder::new();
     for slot in 0..Slot::COUNT as u32 {

@@ -222,7 +222,9 @@ fn load_elf(path: &Path, file: &[u8], memory: &GuestMemory) -> Result<(u32, u64)
         Some([1, 1]) => {}
         Some([2, _]) => return Err(MultibootError::Elf64 { path: path.into() }),
         _ => {
-            return Err(broken(super::malformed("bytes 4 and 5 name neither the 32-bit class nor little-endian order")));
+            return Err(broken(super::malformed(
+                "bytes 4 and 5 name neither the 32-bit class nor little-endian order",
+            )));
         }
     }
     let header = Elf::parse_header(file).map_err(|error| broken(super::malformed(error)))?;

@@ -19,7 +19,7 @@ use ::platform::{
     model::{Model, Signal},
     pit::Pit,
     pm_timer::{self, PowerManagement, Width},
-    rtc::Rtc,
+    rtc::{CENTURY, Rtc, SIZE_BYTES},
     time::Nanoseconds,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -135,7 +135,11 @@ impl State {
         if self.clock.is_new()
             && let Some(rtc) = &mut self.rtc
         {
-            *rtc = Rtc::new(wall_clock());
+            let before = std::mem::replace(rtc, Rtc::new(wall_clock()));
+            // What was put into its memory when the VM was made stays.
+            (0..SIZE_BYTES as u8)
+                .filter(|index| *index != CENTURY)
+                .for_each(|index| rtc.set_memory(index, before.memory(index)));
         }
         self.clock.start();
     }

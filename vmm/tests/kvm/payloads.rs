@@ -57,6 +57,7 @@ fn bzimage(program: impl FnOnce(&mut CodeAssembler)) -> NamedTempFile {
         (0x202, b"HdrS"),
         (0x206, &0x20f_u16.to_le_bytes()),
         (0x211, &[1]),
+        (0x214, &0x10_0000_u32.to_le_bytes()),
         (0x22c, &0x7fff_ffff_u32.to_le_bytes()),
         (0x234, &[1]),
         (0x236, &[1]),
@@ -75,7 +76,10 @@ fn firmware(program: impl FnOnce(&mut CodeAssembler)) -> NamedTempFile {
     let mut rom = vec![0; ROM_SIZE];
     let code = assemble(16, 0, program);
     rom[..code.len()].copy_from_slice(&code);
-    let jump = assemble(16, 0xfff0, |a| a.jmp(0_u64).unwrap());
+    let jump = assemble(16, 0xfff0, |a| {
+        a.xor(ax, ax).unwrap();
+        a.jmp(ax).unwrap();
+    });
     rom[0xfff0..][..jump.len()].copy_from_slice(&jump);
     rom[ROM_SIZE - 1] = b'R';
     saved(&rom)
