@@ -236,6 +236,26 @@ features! {
     VmxShadowing             "vmx"       "VMX: VMCS shadowing";
     VmxFunctions             "vmx"       "VMX: VM functions and #VE";
     VmxApic                  "vmx"       "VMX: virtualization of the local APIC";
+    // PCI.
+    PciConfiguration         "pci"       "PCI: configuration space by ports and by memory";
+    PciHeader                "pci"       "PCI: header, command and status";
+    PciBaseAddresses         "pci"       "PCI: base address registers";
+    PciCapabilities          "pci"       "PCI: capabilities";
+    PciMsiX                  "pci"       "PCI: MSI-X table, masks and pending bits";
+    PciPins                  "pci"       "PCI: interrupt pins";
+    // virtio.
+    VirtioPci                "virtio"    "virtio over PCI: capabilities and registers";
+    VirtioMmio               "virtio"    "virtio over MMIO: registers";
+    VirtioStatus             "virtio"    "virtio: device status and reset";
+    VirtioFeatures           "virtio"    "virtio: negotiation of features";
+    VirtioConfiguration      "virtio"    "virtio: configuration of a device and its generation";
+    VirtioQueues             "virtio"    "virtio: rings, split and packed";
+    VirtioIndirect           "virtio"    "virtio: indirect descriptors";
+    VirtioNotifications      "virtio"    "virtio: notifications, their suppression, interrupts";
+    VirtioQueueReset         "virtio"    "virtio: reset of a queue";
+    VirtioHostileDrivers     "virtio"    "virtio: drivers that break the rules";
+    VirtioEntropy            "virtio"    "virtio: entropy device";
+    VirtioBlock              "virtio"    "virtio: block device";
     // What firmware tells of the above.
     FirmwareTables           "firmware"  "ACPI and MP tables against the devices there are";
     // Instruction emulation: cases of the host, see `testcases::emulation`.

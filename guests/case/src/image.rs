@@ -167,6 +167,16 @@ pub mod board {
     /// processor to the host's processor of this number, and 5 lets it run on all of them again; 6 raises and lowers pin LINT1 of this processor's local
     /// APIC; 7 takes the page of memory at the address away, until some milliseconds after it is touched.
     pub const CONTROL_COMMAND: u16 = CONTROL_ARGUMENT + 4;
+    /// Registers of the virtio device over MMIO.
+    pub const VIRTIO_MMIO: u64 = 0xd000_2000;
+    /// Its interrupt line.
+    pub const VIRTIO_MMIO_LINE: u8 = 10;
+    /// Configuration space of PCI bus 0, mapped, on our VMM.
+    pub const PCI_MAPPED: u64 = 0xe000_0000;
+    /// Where base address registers may point, on every board: memory below 4 GiB, memory above, ports.
+    pub const PCI_MEMORY: u64 = 0xe100_0000;
+    /// The second of them: 1 GiB at least.
+    pub const PCI_HIGH_MEMORY: u64 = 0x8_0000_0000;
     /// A page that no device claims.
     pub const UNCLAIMED_MMIO: u64 = 0xd800_0000;
     /// A port that no device claims.

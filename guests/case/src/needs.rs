@@ -255,7 +255,15 @@ bitflags::bitflags! {
         /// SVM: virtual GIF.
         const SVM_VIRTUAL_GIF = 1 << 119;
 
-        // A property of the board again.
+        // Properties of the board again.
+        /// A PCI host bridge with functions on bus 0, one of them with MSI-X, by ports CF8H to CFFH.
+        const PCI = 1 << 120;
+        /// A virtio device over PCI.
+        const VIRTIO_PCI = 1 << 121;
+        /// A virtio entropy device over MMIO, at `case::image::board::VIRTIO_MMIO`.
+        const VIRTIO_MMIO = 1 << 122;
+        /// A virtio entropy device, over PCI, MMIO or both.
+        const VIRTIO_ENTROPY = 1 << 123;
         /// System-management interrupts by the local APIC, with memory at SMBASE.
         const SMI = 1 << 127;
     }
@@ -263,7 +271,7 @@ bitflags::bitflags! {
 
 impl Needs {
     /// The bits that the image's own probe decides; the others are the subject's to tell.
-    pub const PROCESSOR: Self = Self::from_bits_truncate(((1 << 48) - 1) | (u128::MAX << 64 & !(1 << 127)));
+    pub const PROCESSOR: Self = Self::from_bits_truncate(((1 << 48) - 1) | (u128::MAX << 64 & !(u128::MAX << 120)));
 
     /// The names of the bits in `self`, for reports.
     pub fn names(self) -> impl Iterator<Item = &'static str> {

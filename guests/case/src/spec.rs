@@ -50,6 +50,10 @@ documents! {
     kvm_para, "KVM ABI", "include/uapi/linux/kvm_para.h, Linux 6.12";
     /// PCI Local Bus Specification.
     pci, "PCI", "PCI Local Bus Specification, revision 3.0";
+    /// PCI Express Base Specification.
+    pcie, "PCIe", "PCI Express Base Specification, revision 3.0, November 2010";
+    /// The specification of virtio devices and their drivers, by OASIS.
+    virtio, "VIRTIO", "Virtual I/O Device (VIRTIO) Version 1.3, October 2023";
     /// Datasheet of the National Semiconductor PC16550D UART.
     uart, "PC16550D", "RRD-B30M75, June 1995";
     /// No manual but vmproof itself: cited by the cases that misbehave on purpose, in `guests/smoke`.

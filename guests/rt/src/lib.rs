@@ -32,6 +32,7 @@ pub mod local_apic;
 pub mod misbehave;
 pub mod mmio;
 pub mod paging;
+pub mod pci;
 pub mod pic;
 pub mod pit;
 pub mod pm_timer;
@@ -47,6 +48,7 @@ pub mod test_device;
 pub mod trap;
 pub mod unpaged;
 pub mod user;
+pub mod virtio;
 pub mod vmx;
 
 pub use ::case as vocabulary;

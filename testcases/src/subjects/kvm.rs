@@ -5,6 +5,7 @@
 
 use super::{
     Image, Program, Subject, SubjectError, command_line,
+    devices::{self, with_devices},
     dissolver::Dissolver,
     watchdog::{Limit, Watchdog},
 };
@@ -44,7 +45,8 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::SIGNALS)
     .union(Needs::UNCLAIMED)
     .union(Needs::SINGLE_INSTRUCTIONS)
-    .union(Needs::PROCESSOR_STATE);
+    .union(Needs::PROCESSOR_STATE)
+    .union(devices::OFFERED);
 /// What comes with all interrupt controllers; cases that need a part of it get the whole.
 const CHIPSET: Needs =
     Needs::IO_APIC.union(Needs::PIC).union(Needs::PIT).union(Needs::HPET).union(Needs::RTC).union(Needs::PM_TIMER);
@@ -213,6 +215,7 @@ impl OurVmm {
         .with(Serial::new(board::COM1_PORT, CollectedOutput::default(), MAX_SERIAL_BYTES))
         .with(TestDevice::new(addresses))
         .with(Signals::new(board::SIGNAL_ADDRESS));
+        let config = with_devices(needs_of(program), config);
         Vm::new(&self.hypervisor, &self.loaded, config)
     }
 
@@ -283,16 +286,22 @@ impl OurVmm {
     }
 }
 
-/// The interrupt controllers of the set-up; without one, the cheapest that will do.
-fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmConfig {
-    let needs = match program {
+/// What the virtual machine of a program must have.
+fn needs_of(program: Program<'_>) -> Needs {
+    match program {
         // It asks CPUID what the processor has, the local APIC among it.
         Program::Probe(_) => Needs::LOCAL_APIC,
         Program::Case(case) => case.needs,
         Program::Other(_) => Needs::empty(),
-    };
+    }
+}
+
+/// The interrupt controllers of the set-up; without one, the cheapest that will do.
+fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmConfig {
+    let needs = needs_of(program);
     let needs_apic = needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS);
-    let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES);
+    // A device that cannot send its interrupt ends the run.
+    let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES | devices::OFFERED);
     let config = VmConfig { acpi: needs.contains(Needs::FIRMWARE_TABLES), ..config };
     let interrupts = match program.interrupts() {
         Some(InterruptSetup::Kernel) => vmm::InterruptSetup::Kernel,

@@ -4,6 +4,7 @@
 
 mod asked;
 mod bochs;
+mod devices;
 mod dissolver;
 mod kvm;
 mod linux;

@@ -35,7 +35,9 @@ use std::{
 use talk::Talk;
 
 /// What the board offers.
-pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES);
+pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES).union(DEVICES);
+/// What the machine of a case gets besides, if it needs it; q35 has PCI in any case.
+const DEVICES: Needs = Needs::PCI.union(Needs::VIRTIO_PCI).union(Needs::VIRTIO_ENTROPY);
 /// The same of the translator, which has system-management mode; a KVM may have none.
 pub(super) const TCG_BOARD: Needs = BOARD.union(Needs::SMI);
 /// What the loader does here: it gives the power-management function of the ICH9 its ports, at 608H less 8, and switches them
@@ -194,6 +196,12 @@ impl Qemu {
         command.arg("-smp").arg(program.nr_vcpus().to_string());
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
+        if let Program::Case(case) = program
+            && case.needs.intersects(DEVICES)
+        {
+            command.args(["-object", "rng-builtin,id=entropy"]);
+            command.args(["-device", "virtio-rng-pci,rng=entropy,disable-legacy=on,packed=on"]);
+        }
         let line = command_line(program);
         let start_info = loader::start_info(&line)?;
         let files = if program.needs_firmware() {
