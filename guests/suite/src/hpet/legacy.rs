@@ -65,7 +65,7 @@ fn replaced_inputs_of_the_io_apic() {
             // The 8254's output, which is high half of the time, gives way at the end of this, and came back at its begin: the
             // input follows, and what comes of that is none of the timer's interrupts.
             hpet::reset(0);
-            which.configure(timer::ENABLE | route * turn);
+            which.configure(timer::ENABLE | (route * turn));
             which.compare(u64::MAX);
             hpet::start(configuration::LEGACY);
             let _input = Input::connect(&apic, pin, VECTOR, false);
