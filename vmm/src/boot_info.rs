@@ -79,7 +79,7 @@ fn write_linux(memory: &GuestMemory, linux: &Linux, command_line: &str, rsdp: u6
     let nr_directories = at::NR_PAGE_TABLES - 2;
     memory.write(table(0), &words([table(1) | PRESENT]))?;
     memory.write(table(1), &words((0..nr_directories).map(|index| table(2 + index) | PRESENT)))?;
-    let pages = (0..nr_directories * NR_ENTRIES).map(|page| page * LARGE_PAGE_SIZE | PRESENT | LARGE);
+    let pages = (0..nr_directories * NR_ENTRIES).map(|page| (page * LARGE_PAGE_SIZE) | PRESENT | LARGE);
     memory.write(table(2), &words(pages))
 }
 

@@ -212,7 +212,7 @@ fn load_bzimage(path: &Path, file: &[u8], memory: &GuestMemory) -> Result<(Linux
         .and_then(setup_header_from)
         .ok_or_else(|| damaged(file.len() as u64, "the file ends within the setup header"))?;
     let (version, flags) = (header.version, header.xloadflags);
-    if version < VERSION_MIN || flags & XLF_KERNEL_64 == 0 || header.loadflags & LOADED_HIGH as u8 == 0 {
+    if version < VERSION_MIN || flags & XLF_KERNEL_64 == 0 || header.loadflags & LOADED_HIGH == 0 {
         return Err(LinuxError::No64BitEntry { path: path.into(), version, flags });
     }
     let sectors = if header.setup_sects == 0 { SETUP_SECTORS_DEFAULT } else { header.setup_sects };
@@ -280,7 +280,7 @@ fn load_vmlinux(path: &Path, file: &[u8], memory: &GuestMemory) -> Result<(Linux
         boot_flag: BOOT_SIGNATURE,
         header: u32::from_le_bytes(HEADER_MAGIC.1),
         version: VERSION_MIN,
-        loadflags: LOADED_HIGH as u8,
+        loadflags: LOADED_HIGH,
         initrd_addr_max: INITRD_MAX,
         kernel_alignment: 2 << 20,
         ..Default::default()

@@ -266,6 +266,34 @@ fn firmware_starts_after_reset_and_learns_of_its_machine() {
     assert_eq!((status, stdout.as_str(), stderr.as_str()), (Some(0), "@Q", "R"));
 }
 
+/// SeaBIOS as Debian and Fedora install it.
+const SEABIOS: &str = "/usr/share/seabios/bios-256k.bin";
+
+#[test]
+fn seabios_boots_from_a_virtio_disk_where_it_is_installed() {
+    if !std::path::Path::new(SEABIOS).exists() {
+        return;
+    }
+    let mut disk = assemble(16, 0x7c00, |a| {
+        a.mov(al, u32::from(b'K')).unwrap();
+        print_al(a);
+        a.xor(ax, ax).unwrap();
+        a.out(i32::from(DEBUG_EXIT), al).unwrap();
+    });
+    disk.resize(510, 0);
+    disk.extend([0x55, 0xaa]);
+    disk.resize(1 << 20, 0);
+    let disk = saved(&disk);
+    let disk = format!("{},readonly", disk.path().display());
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_vmm"))
+        .args(["run", "--timeout", "300", "--firmware", SEABIOS, "--mem", "64M", "--disk", &disk])
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("Booting from Hard Disk") && stdout.contains('K'), "{stdout}");
+}
+
 #[test]
 fn payloads_that_cannot_be_run_are_requests_that_failed() {
     let kernel = bzimage(|a| a.hlt().unwrap());

@@ -33,6 +33,9 @@ const COM1_IRQ: u32 = 4;
 /// Where SeaBIOS looks for the port of a serial console, and its first port.
 const SERIAL_CONSOLE: (&str, u16) = ("etc/sercon-port", layout::pc::COM1);
 
+/// Where it looks whether to wait for a key, which nobody can press: there is no keyboard.
+const BOOT_MENU: &str = "etc/show-boot-menu";
+
 /// Gives the exit status.
 pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
     let Command::Run(run) = arguments.command;
@@ -73,7 +76,7 @@ fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
         acpi: entry != Entry::Reset && (run.acpi || is_pc),
         command_line: run.append.clone(),
         backing: memory.backing,
-        ..machine::with_interrupts(run, VmConfig::new(entry.clone()))?
+        ..machine::with_interrupts(run, VmConfig::new(entry))?
     };
     // Nothing is kept of what goes to standard output, so that there is no need for a limit.
     let serial = Serial::new(layout::pc::COM1, io::stdout(), usize::MAX);
@@ -86,7 +89,8 @@ fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
         Entry::Multiboot => config = config.with(PcTestDevice::new()).with(fw_cfg),
         Entry::Reset => {
             let (name, port) = SERIAL_CONSOLE;
-            config = config.with(fw_cfg.with_file(name, port.to_le_bytes().to_vec()));
+            let fw_cfg = fw_cfg.with_file(name, port.to_le_bytes().to_vec());
+            config = config.with(fw_cfg.with_file(BOOT_MENU, vec![0]));
         }
         Entry::Pvh | Entry::LongMode(_) | Entry::Linux => {}
     }
