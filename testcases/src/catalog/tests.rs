@@ -194,7 +194,7 @@ fn values_that_this_program_does_not_know_are_refused() {
     assert_problem(with_case(|case| case.setup[1] = 6), &["0x6 as its interrupt controller"]);
     assert_problem(with_case(|case| case.setup[2] = 0), &["number of processors of 0"]);
     assert_problem(with_case(|case| case.setup[3] = 0), &["time factor of 0"]);
-    let unknown = 1 << case::Needs::all().bits().trailing_ones();
+    let unknown = 1 << Needs::all().bits().trailing_ones();
     assert_problem(with_case(|case| case.needs = unknown | 1), &[&format!("{unknown:#x} as its set of needs")]);
     assert_problem(with_case(|case| case.name = "two words"), &["`two words`", "identifier"]);
 }
