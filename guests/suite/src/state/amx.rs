@@ -44,6 +44,22 @@ fn enable(xcr0: u64) -> Option<With> {
     Some(with)
 }
 
+/// Without AMX its instructions raise #UD, whatever XCR0 says.
+#[case(feature = StateXsave, spec = [sdm1("Programming With Intel Advanced Matrix Extensions"), sdm2("LDTILECFG—Load Tile Configuration")],
+       needs = Needs::XSAVE)]
+fn tiles_without_amx() {
+    const NAMES: &[Text] = names!["LDTILECFG", "STTILECFG", "TILERELEASE", "TILEZERO"];
+    if read_leaf(7, 0).edx >> 24 & 1 != 0 {
+        skip!("AMX is offered");
+    }
+    let area = Area::new(0);
+    write_configuration(area);
+    let Some(_with) = enable(read_supported() & 7) else { return check!("all that there is in XCR0", false) };
+    for (row, code) in [load_configuration, store_configuration, release, zero].into_iter().enumerate() {
+        check_outcome!("instruction", [NAMES; row], user::call(code, area.address()), Outcome::UD);
+    }
+}
+
 /// AMX instructions raise #UD unless CR4.OSXSAVE and both of the tiles' bits of XCR0 are set.
 #[case(feature = StateXsave, spec = [sdm1("Programming With Intel Advanced Matrix Extensions"), sdm2("LDTILECFG—Load Tile Configuration")],
        needs = Needs::XSAVE | Needs::AMX_TILE)]
