@@ -46,13 +46,11 @@ pub struct QueueRegisters {
     pub enabled: bool,
     /// Where it lies.
     pub areas: Areas,
-    /// Whether its reset has begun, which it leaves when it is enabled again.
-    pub was_reset: bool,
 }
 
 impl QueueRegisters {
     fn new(size_max: u16) -> Self {
-        Self { size_max, size: size_max, enabled: false, areas: Areas::default(), was_reset: false }
+        Self { size_max, size: size_max, enabled: false, areas: Areas::default() }
     }
 }
 
@@ -203,7 +201,7 @@ impl Common {
             return;
         }
         if let Some(registers) = self.queues.get_mut(queue) {
-            (registers.enabled, registers.was_reset) = (true, false);
+            registers.enabled = true;
             self.make_ring(queue);
         }
     }
@@ -211,7 +209,7 @@ impl Common {
     /// Takes a queue out of use (§ 2.6.1), with what was told of it.
     pub fn reset_queue(&mut self, queue: usize) {
         if let Some(registers) = self.queues.get_mut(queue) {
-            *registers = QueueRegisters { was_reset: true, ..QueueRegisters::new(registers.size_max) };
+            *registers = QueueRegisters::new(registers.size_max);
             self.rings[queue] = None;
             self.device.reset_queue(queue);
         }
@@ -223,11 +221,10 @@ impl Common {
         if !registers.enabled || !self.status.contains(Status::DRIVER_OK) || self.rings[queue].is_some() {
             return;
         }
-        match Ring::new(&self.memory, registers.size, registers.areas, self.features()) {
-            Ok(mut ring) => match ring.set_notifications(&self.memory, true) {
-                Ok(_) => self.rings[queue] = Some(ring),
-                Err(error) => self.break_down(error),
-            },
+        let made = Ring::new(&self.memory, registers.size, registers.areas, self.features())
+            .and_then(|mut ring| ring.set_notifications(&self.memory, true).map(|_| ring));
+        match made {
+            Ok(ring) => self.rings[queue] = Some(ring),
             Err(error) => self.break_down(error),
         }
     }
