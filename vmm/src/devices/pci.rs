@@ -25,13 +25,19 @@ const BRIDGE: Identity = Identity {
     interrupt_pin: 0,
 };
 
-/// Indices of the regions.
+/// What the bridge answers to: the two ways into configuration space, then the windows of base address registers.
+const REGIONS: [Region; 6] = [
+    Region::Ports { first: layout::CONFIG_ADDRESS, count: 8 },
+    Region::Memory { first: layout::MAPPED_CONFIG, size_bytes: layout::MAPPED_CONFIG_SIZE },
+    Region::Ports { first: layout::IO_WINDOW, count: layout::IO_WINDOW_SIZE },
+    Region::Memory { first: layout::MEMORY_WINDOW, size_bytes: layout::MEMORY_WINDOW_SIZE },
+    Region::Memory { first: layout::HIGH_WINDOW, size_bytes: layout::HIGH_WINDOW_SIZE },
+    Region::Memory { first: layout::TOP_WINDOW, size_bytes: layout::TOP_WINDOW_SIZE },
+];
+/// Indices of the first two.
 mod region {
     pub(super) const PORTS: usize = 0;
     pub(super) const CONFIG: usize = 1;
-    pub(super) const IO: usize = 2;
-    pub(super) const MEMORY: usize = 3;
-    pub(super) const HIGH: usize = 4;
 }
 
 /// The bus, by any thread; a clone is another reference.
@@ -84,7 +90,7 @@ impl PciBus {
         let slot = self.plug(slot, Box::new(slot_of.clone()))?;
         slot_of.set_slot(slot);
         for descriptor in wake_ups {
-            connection.watch(descriptor, Arc::new(slot_of.clone()));
+            connection.watch(descriptor, slot_of.watch());
         }
         Ok(slot)
     }
@@ -124,14 +130,7 @@ impl PciHost {
 
 impl Device for PciHost {
     fn regions(&self) -> Vec<Region> {
-        vec![
-            Region::Ports { first: layout::CONFIG_ADDRESS, count: 8 },
-            Region::Memory { first: layout::MAPPED_CONFIG, size_bytes: layout::MAPPED_CONFIG_SIZE },
-            Region::Ports { first: layout::IO_WINDOW, count: layout::IO_WINDOW_SIZE },
-            Region::Memory { first: layout::MEMORY_WINDOW, size_bytes: layout::MEMORY_WINDOW_SIZE },
-            Region::Memory { first: layout::HIGH_WINDOW, size_bytes: layout::HIGH_WINDOW_SIZE },
-            Region::Memory { first: layout::TOP_WINDOW, size_bytes: layout::TOP_WINDOW_SIZE },
-        ]
+        REGIONS.to_vec()
     }
 
     fn firmware_device(&self) -> Option<FirmwareDevice> {
@@ -154,7 +153,8 @@ impl Device for PciHost {
             region::PORTS => host.read_port(at.offset, data),
             region::CONFIG => host.read_mapped_config(at.offset, data),
             index => {
-                host.read(address(index, at.offset), index == region::IO, data);
+                let (address, is_io) = address(index, at.offset);
+                host.read(address, is_io, data);
             }
         })
     }
@@ -164,19 +164,17 @@ impl Device for PciHost {
             region::PORTS => host.write_port(at.offset, data),
             region::CONFIG => host.write_mapped_config(at.offset, data),
             index => {
-                host.write(address(index, at.offset), index == region::IO, data);
+                let (address, is_io) = address(index, at.offset);
+                host.write(address, is_io, data);
             }
         })
     }
 }
 
-/// The address of an offset in one of the windows.
-fn address(region: usize, offset: u64) -> u64 {
-    let base = match region {
-        region::IO => layout::IO_WINDOW.into(),
-        region::MEMORY => layout::MEMORY_WINDOW,
-        region::HIGH => layout::HIGH_WINDOW,
-        _ => layout::TOP_WINDOW,
-    };
-    base + offset
+/// The address of an offset in one of the windows, and whether it is a port.
+fn address(region: usize, offset: u64) -> (u64, bool) {
+    match REGIONS[region] {
+        Region::Ports { first, .. } => (u64::from(first) + offset, true),
+        Region::Memory { first, .. } => (first + offset, false),
+    }
 }

@@ -91,9 +91,16 @@ impl VirtioSlot {
         let _ = self.shared.slot.set(slot);
     }
 
+    /// Who is told when the device's other side has something.
+    pub(super) fn watch(&self) -> Arc<dyn Watch> {
+        self.shared.clone()
+    }
+}
+
+impl Shared {
     fn function(&self) -> MutexGuard<'_, VirtioFunction> {
         // Models do not panic; if one did, the run ends by that.
-        self.shared.function.lock().unwrap_or_else(PoisonError::into_inner)
+        self.function.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn access<T>(&self, access: impl FnOnce(&mut VirtioFunction) -> T) -> T {
@@ -101,7 +108,7 @@ impl VirtioSlot {
         let result = access(&mut function);
         // Under the lock, so that levels come in their order.
         if let Err(failure) = self.send(&mut function) {
-            self.shared.failures.add(failure);
+            self.failures.add(failure);
         }
         result
     }
@@ -111,37 +118,37 @@ impl VirtioSlot {
         for message in signals.messages {
             let message = MsiMessage { address: message.address, data: message.data };
             // Whether somebody takes it is the guest's affair.
-            self.shared.interrupts.signal_msi(message).map_err(|error| error.to_string())?;
+            self.interrupts.signal_msi(message).map_err(|error| error.to_string())?;
         }
-        self.shared.slot.get().map_or(Ok(()), |slot| self.shared.pins.set(*slot, signals.pin))
+        self.slot.get().map_or(Ok(()), |slot| self.pins.set(*slot, signals.pin))
     }
 }
 
 impl Function for VirtioSlot {
     fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)> {
-        self.function().find(address, size, is_io)
+        self.shared.function().find(address, size, is_io)
     }
 
     fn read_config(&mut self, offset: u16, data: &mut [u8]) {
-        self.access(|function| function.read_config(offset, data));
+        self.shared.access(|function| function.read_config(offset, data));
     }
 
     fn write_config(&mut self, offset: u16, data: &[u8]) {
-        self.access(|function| function.write_config(offset, data));
+        self.shared.access(|function| function.write_config(offset, data));
     }
 
     fn read_bar(&mut self, bar: usize, offset: u64, data: &mut [u8]) {
-        self.access(|function| function.read_bar(bar, offset, data));
+        self.shared.access(|function| function.read_bar(bar, offset, data));
     }
 
     fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) {
-        self.access(|function| function.write_bar(bar, offset, data));
+        self.shared.access(|function| function.write_bar(bar, offset, data));
     }
 }
 
-impl Watch for VirtioSlot {
+impl Watch for Shared {
     fn ready(&self) -> Result<(), StopReason> {
         self.access(VirtioFunction::wake);
-        self.shared.failures.take().map_or(Ok(()), |failure| Err(StopReason::DeviceStopped(failure)))
+        self.failures.take().map_or(Ok(()), |failure| Err(StopReason::DeviceStopped(failure)))
     }
 }
