@@ -2,6 +2,7 @@
 
 use super::{
     alignment_model::{Enabled, NR_OFFSETS, Seen, columns},
+    alignment_rows::ROWS_32,
     mode::Mode,
     program::{Machine, Start},
 };
@@ -128,33 +129,12 @@ const NAMES_32: &[Text] = names![
     "MOVSD",
     "CMPSW",
     "STOSD",
-    "PUSH from 4",
-    "POP to 4",
     "MOVZX of 2",
     "TEST of 4",
     "BT of 4",
-    "IMUL of 4"
-];
-
-/// The same for 32-bit code.
-const ROWS_32: [(&[u8], u64); 17] = [
-    (&[0x8a, 0x07], 1),
-    (&[0x66, 0x8b, 0x07], 2),
-    (&[0x8b, 0x07], 4),
-    (&[0x66, 0x89, 0x07], 2),
-    (&[0x89, 0x07], 4),
-    (&[0x01, 0x07], 4),
-    (&[0x87, 0x07], 4),
-    (&[0xf0, 0x0f, 0xc1, 0x07], 4),
-    (&[0xa5], 4),
-    (&[0x66, 0xa7], 2),
-    (&[0xab], 4),
-    (&[0xff, 0x37], 4),
-    (&[0x8f, 0x07], 4),
-    (&[0x0f, 0xb7, 0x07], 2),
-    (&[0xf7, 0x07, 1, 0, 0, 0], 4),
-    (&[0x0f, 0xba, 0x27, 1], 4),
-    (&[0x0f, 0xaf, 0x07], 4),
+    "IMUL of 4",
+    "PUSH from 4",
+    "POP to 4"
 ];
 
 fn walk_32(mode: Mode, mask: bool) {
