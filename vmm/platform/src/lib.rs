@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fault;
 #[cfg(any(test, feature = "hostile"))]
 pub mod hostile;
 pub mod hpet;

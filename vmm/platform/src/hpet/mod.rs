@@ -26,6 +26,7 @@ mod timer;
 mod tests;
 
 use crate::{
+    fault::HpetFault,
     model::{Model, Pace, Pin, Signal},
     time::{self, Nanoseconds},
 };
@@ -84,6 +85,7 @@ pub struct Hpet {
     ticks: u64,
     pins: [Pin; PINS],
     pace: Pace,
+    fault: Option<HpetFault>,
 }
 
 impl Default for Hpet {
@@ -105,12 +107,23 @@ impl Hpet {
             ticks: 0,
             pins: [Pin::new(false); PINS],
             pace: Pace::new(),
+            fault: None,
         }
+    }
+
+    /// Lets it break a rule.
+    pub fn set_fault(&mut self, fault: HpetFault) {
+        self.fault = Some(fault);
+        self.timers.iter_mut().for_each(|timer| timer.set_fault(fault));
+    }
+
+    const fn breaks(&self, fault: HpetFault) -> bool {
+        fault.is_set(self.fault)
     }
 
     /// Whether timers 0 and 1 have taken the places of the 8254 and the RTC, whose interrupts then go nowhere.
     pub const fn is_legacy_replacement(&self) -> bool {
-        self.configuration & LEGACY != 0
+        self.configuration & LEGACY != 0 && !self.breaks(HpetFault::LegacyIgnored)
     }
 
     const fn is_enabled(&self) -> bool {
@@ -153,13 +166,20 @@ impl Hpet {
         match (register, self.timer_at(register)) {
             (CONFIGURATION, _) => {
                 let writable = mask & (ENABLE | LEGACY);
+                let was_enabled = self.is_enabled();
                 self.configuration = self.configuration & !writable | value & writable;
+                if self.breaks(HpetFault::EnableResetsCounter) && self.is_enabled() && !was_enabled {
+                    self.counter = 0;
+                }
             }
+            (STATUS, _) if self.breaks(HpetFault::StatusNotCleared) => {}
+            (STATUS, _) if self.breaks(HpetFault::StatusClearedByZero) => self.status &= value & mask,
             (STATUS, _) => self.status &= !(value & mask),
+            (COUNTER, _) if self.breaks(HpetFault::CounterReadOnly) => {}
             (COUNTER, _) => self.counter = self.counter & !mask | value & mask,
             (_, Some((index, 0))) => {
                 self.timers[index].configure(value, mask);
-                if !self.timers[index].is_level() {
+                if !self.timers[index].is_level() && !self.breaks(HpetFault::EdgeKeepsStatus) {
                     self.status &= !(1 << index);
                 }
             }
@@ -172,7 +192,9 @@ impl Hpet {
     fn update(&mut self) {
         let mut levels = [false; PINS];
         for (index, timer) in self.timers.iter().enumerate() {
-            let active = self.is_enabled() && timer.is_enabled() && self.status >> index & 1 != 0;
+            let is_enabled = timer.is_enabled() || self.breaks(HpetFault::DisabledTimerFires);
+            let is_told = self.status >> index & 1 != 0 && !self.breaks(HpetFault::LevelIsEdge);
+            let active = self.is_enabled() && is_enabled && is_told;
             if let (true, Some(pin)) = (active, self.pin_of(index)) {
                 levels[usize::from(pin)] = true;
             }
@@ -216,6 +238,9 @@ impl Model for Hpet {
         let ticks = time::ticks(now, FREQUENCY).saturating_sub(self.ticks);
         self.ticks += ticks;
         if !self.is_enabled() || ticks == 0 {
+            if self.breaks(HpetFault::CountsWhileDisabled) {
+                self.counter = self.counter.wrapping_add(ticks);
+            }
             return;
         }
         for index in 0..self.timers.len() {
@@ -226,15 +251,17 @@ impl Model for Hpet {
                 continue;
             }
             let was = self.status;
-            if timer.is_level() {
+            let is_level = timer.is_level() && !HpetFault::LevelIsEdge.is_set(self.fault);
+            if timer.is_level() && !HpetFault::StatusNeverSet.is_set(self.fault) {
                 self.status |= 1 << index;
             }
-            if let (true, Some(pin)) = (timer.is_enabled(), pin) {
-                if !timer.is_level() {
+            let is_enabled = timer.is_enabled() || HpetFault::DisabledTimerFires.is_set(self.fault);
+            if let (true, Some(pin)) = (is_enabled, pin) {
+                if !is_level {
                     let pin = &mut self.pins[usize::from(pin)];
                     pin.follow(pin.is_high(), matches);
                 }
-                if !timer.is_level() || was != self.status {
+                if !is_level || was != self.status {
                     self.pace.fired(now);
                 }
             }

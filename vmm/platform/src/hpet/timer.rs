@@ -3,6 +3,8 @@
 //! Source: IA-PC HPET Specification 1.0a, "Timer N Configuration and Capabilities Register", "Timer N Comparator Register"
 //! and "Timer Operation".
 
+use crate::fault::HpetFault;
+
 /// What a timer can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -13,6 +15,9 @@ pub struct Capabilities {
     /// The inputs of I/O APICs that its interrupt can be routed to, a bit each.
     pub routes: u32,
 }
+
+/// When a timer fires again that breaks the rule that it does not: after a millisecond.
+const ONE_SHOT_REPEATS_TICKS: u64 = 100_000;
 
 /// Bits of the configuration.
 const LEVEL: u64 = 1 << 1;
@@ -36,13 +41,26 @@ pub(super) struct Timer {
     comparator: u64,
     /// What software last wrote to the comparator: the period, where there is one.
     written: u64,
+    pub(super) fault: Option<HpetFault>,
 }
 
 impl Timer {
     pub(super) const fn new(capabilities: Capabilities) -> Self {
         // "The default value for this register is all 1's" in the comparator.
         let all = if capabilities.wide { u64::MAX } else { u32::MAX as u64 };
-        Self { capabilities, configuration: 0, set_value: false, comparator: all, written: all }
+        Self { capabilities, configuration: 0, set_value: false, comparator: all, written: all, fault: None }
+    }
+
+    const fn breaks(&self, fault: HpetFault) -> bool {
+        fault.is_set(self.fault)
+    }
+
+    /// Breaks a rule from now on.
+    pub(super) fn set_fault(&mut self, fault: HpetFault) {
+        self.fault = Some(fault);
+        if fault == HpetFault::ComparatorsBeginAtZero {
+            self.comparator = 0;
+        }
     }
 
     pub(super) fn configuration(&self) -> u64 {
@@ -56,7 +74,7 @@ impl Timer {
     /// Writes the bits of `mask`.
     pub(super) fn configure(&mut self, value: u64, mask: u64) {
         let mut writable = LEVEL | ENABLE | ROUTE;
-        if self.capabilities.periodic {
+        if self.capabilities.periodic || self.breaks(HpetFault::PeriodicBitWritable) {
             writable |= PERIODIC;
         }
         if self.capabilities.wide {
@@ -65,13 +83,14 @@ impl Timer {
         // "If the value is not supported by this particular timer, then the value read back will not match what is
         // written": the old one stays.
         let route = (value & ROUTE) >> ROUTE_SHIFT;
-        if self.capabilities.routes >> route & 1 == 0 {
+        let has_route = self.capabilities.routes >> route & 1 != 0 || self.breaks(HpetFault::AnyRoute);
+        if !has_route || self.breaks(HpetFault::RouteFixed) {
             writable &= !ROUTE;
         }
         writable &= mask;
         self.configuration = self.configuration & !writable | value & writable;
         if mask & SET_VALUE != 0 {
-            self.set_value = value & SET_VALUE != 0;
+            self.set_value = value & SET_VALUE != 0 && !self.breaks(HpetFault::SetValueIgnored);
         }
         if !self.is_wide() {
             self.comparator &= u64::from(u32::MAX);
@@ -91,7 +110,7 @@ impl Timer {
         if !self.is_periodic() || self.set_value {
             self.comparator = self.comparator & !mask | value & mask;
         }
-        self.set_value = false;
+        self.set_value &= self.breaks(HpetFault::SetValueStays);
     }
 
     pub(super) const fn is_level(&self) -> bool {
@@ -113,7 +132,7 @@ impl Timer {
     }
 
     const fn is_wide(&self) -> bool {
-        self.capabilities.wide && self.configuration & FORCE_32 == 0
+        self.capabilities.wide && (self.configuration & FORCE_32 == 0 || self.breaks(HpetFault::Force32Ignored))
     }
 
     /// How many values the bits compared have.
@@ -123,7 +142,8 @@ impl Timer {
 
     /// Ticks from one match to the next: the period, or until the counter wraps around.
     const fn period(&self) -> u128 {
-        if self.is_periodic() && self.written != 0 { self.written as u128 } else { self.range() }
+        let is_periodic = self.is_periodic() && !self.breaks(HpetFault::PeriodicFiresOnce);
+        if is_periodic && self.written != 0 { self.written as u128 } else { self.range() }
     }
 
     /// Ticks until the main counter, now at `counter`, comes to match.
@@ -140,6 +160,9 @@ impl Timer {
             return 0;
         }
         let matches = 1 + (ticks - first) / self.period();
+        if self.breaks(HpetFault::OneShotRepeats) && !self.is_periodic() {
+            self.comparator = self.comparator.wrapping_add(ONE_SHOT_REPEATS_TICKS);
+        }
         if self.is_periodic() {
             // The sum has up to 129 bits; only the low ones matter.
             let sum = (self.comparator as u128).wrapping_add(matches.wrapping_mul(self.period()));

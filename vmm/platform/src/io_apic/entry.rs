@@ -1,5 +1,6 @@
 //! One redirection entry with its pin.
 
+use crate::fault::IoApicFault;
 use crate::message::{DeliveryMode, Message, Trigger};
 
 const DELIVERY_SHIFT: u32 = 8;
@@ -21,11 +22,28 @@ pub(super) struct Entry {
     line: bool,
     /// An edge that has not been sent.
     edge: bool,
+    pub(super) fault: Option<IoApicFault>,
 }
 
 impl Entry {
     pub(super) const fn new() -> Self {
-        Self { low: MASK, high: 0, line: false, edge: false }
+        Self { low: MASK, high: 0, line: false, edge: false, fault: None }
+    }
+
+    const fn breaks(&self, fault: IoApicFault) -> bool {
+        fault.is_set(self.fault)
+    }
+
+    /// Breaks a rule from now on.
+    pub(super) fn set_fault(&mut self, fault: IoApicFault) {
+        self.fault = Some(fault);
+        if fault == IoApicFault::ResetUnmasked {
+            self.low &= !MASK;
+        }
+    }
+
+    const fn is_masked(&self) -> bool {
+        self.low & MASK != 0 && !self.breaks(IoApicFault::MaskIgnored)
     }
 
     pub(super) fn set_line(&mut self, high: bool) {
@@ -33,23 +51,24 @@ impl Entry {
         self.line = high;
         // "Edge-sensitive interrupts signaled on a masked interrupt pin are ignored (i.e., not delivered or held pending)"
         // ("Interrupt Mask").
-        self.edge |= self.is_asserted() && !before && self.low & MASK == 0 && !self.is_level();
+        let is_heard = !self.is_masked() || self.breaks(IoApicFault::EdgesHeldWhileMasked);
+        self.edge |= self.is_asserted() && !before && is_heard && !self.is_level();
     }
 
     fn is_asserted(&self) -> bool {
-        self.line != (self.low & ACTIVE_LOW != 0)
+        self.line != (self.low & ACTIVE_LOW != 0 && !self.breaks(IoApicFault::PolarityIgnored))
     }
 
     /// Whether the pin's level counts. NMI and INIT are edges even where the entry says otherwise, and SMI and ExtINT
     /// require edges ("Delivery Mode").
     fn is_level(&self) -> bool {
         let delivery = DeliveryMode::from_bits(self.low >> DELIVERY_SHIFT);
-        self.low & LEVEL != 0 && matches!(delivery, Some(DeliveryMode::Fixed | DeliveryMode::LowestPriority))
+        let by_level = matches!(delivery, Some(DeliveryMode::Fixed | DeliveryMode::LowestPriority));
+        self.low & LEVEL != 0 && (by_level || self.breaks(IoApicFault::NmiByLevel))
     }
 
     fn is_pending(&self) -> bool {
-        self.low & MASK == 0
-            && if self.is_level() { self.is_asserted() && self.low & REMOTE_IRR == 0 } else { self.edge }
+        !self.is_masked() && if self.is_level() { self.is_asserted() && self.low & REMOTE_IRR == 0 } else { self.edge }
     }
 
     pub(super) fn send(&mut self) -> Option<Message> {
@@ -58,13 +77,23 @@ impl Entry {
         }
         self.edge = false;
         let trigger = if self.is_level() {
-            self.low |= REMOTE_IRR;
-            Trigger::Level
+            if !self.breaks(IoApicFault::RemoteIrrNeverSet) {
+                self.low |= REMOTE_IRR;
+            }
+            if self.breaks(IoApicFault::AlwaysEdge) { Trigger::Edge } else { Trigger::Level }
         } else {
             Trigger::Edge
         };
-        let destination = (self.high >> 24) as u8;
-        Some(Message::encode(self.low & LOGICAL != 0, destination, self.low >> DELIVERY_SHIFT, self.low as u8, trigger))
+        if self.breaks(IoApicFault::RemoteIrrNeverSet) && trigger == Trigger::Level {
+            // Once for each rise, or it would send forever.
+            self.line = !self.line;
+        }
+        let narrow = if self.breaks(IoApicFault::DestinationNarrow) { 0x7f } else { 0xff };
+        let destination = (self.high >> 24) as u8 & narrow;
+        let is_logical = self.low & LOGICAL != 0 && !self.breaks(IoApicFault::AlwaysPhysical);
+        let delivery = if self.breaks(IoApicFault::AlwaysFixed) { 0 } else { self.low >> DELIVERY_SHIFT };
+        let vector = (self.low as u8).wrapping_add(self.breaks(IoApicFault::VectorOffByOne).into());
+        Some(Message::encode(is_logical, destination, delivery, vector, trigger))
     }
 
     pub(super) fn awaits_end_of(&self, vector: u8) -> bool {
@@ -72,8 +101,11 @@ impl Entry {
     }
 
     pub(super) fn end_of_interrupt(&mut self, vector: u8) {
-        if self.awaits_end_of(vector) {
+        if self.awaits_end_of(vector) && !self.breaks(IoApicFault::EndIgnored) {
             self.low &= !REMOTE_IRR;
+            if self.breaks(IoApicFault::LevelSentOnce) && self.is_asserted() {
+                self.line = !self.line;
+            }
         }
     }
 
@@ -88,13 +120,14 @@ impl Entry {
             self.high = value & WRITABLE_HIGH;
             return;
         }
-        self.low = value & WRITABLE_LOW | self.low & REMOTE_IRR;
+        let more = if self.breaks(IoApicFault::RemoteIrrWritable) { REMOTE_IRR } else { 0 };
+        self.low = value & (WRITABLE_LOW | more) | self.low & REMOTE_IRR & !more;
         // Without a level there is no end to wait for: system software resets remote IRR in this way where there is no EOI
         // register.
-        if !self.is_level() {
-            self.low &= !REMOTE_IRR;
+        if !self.is_level() && !self.breaks(IoApicFault::EdgeKeepsRemoteIrr) {
+            self.low &= !REMOTE_IRR | more;
         }
-        if self.is_level() || self.low & MASK != 0 {
+        if self.is_level() || self.is_masked() && !self.breaks(IoApicFault::MaskKeepsEdge) {
             self.edge = false;
         }
     }

@@ -30,6 +30,7 @@ mod entry;
 mod tests;
 
 use crate::{
+    fault::IoApicFault,
     message::Message,
     model::{Model, Signal},
     time::Nanoseconds,
@@ -82,6 +83,15 @@ impl IoApic {
         Self { version, select: 0, id: 0, arbitration: 0, entries: [Entry::new(); NR_PINS as usize], turn: 0 }
     }
 
+    /// Lets it break a rule.
+    pub fn set_fault(&mut self, fault: IoApicFault) {
+        self.entries.iter_mut().for_each(|entry| entry.set_fault(fault));
+    }
+
+    const fn breaks(&self, fault: IoApicFault) -> bool {
+        fault.is_set(self.entries[0].fault)
+    }
+
     /// Takes a pin to an electrical level; the entry's polarity says which one asserts. Other pins than there are, are
     /// ignored.
     pub fn set_line(&mut self, pin: u8, high: bool) {
@@ -125,9 +135,11 @@ impl IoApic {
                     Version::Intel82093Aa => 0x11,
                     Version::WithEoiRegister => 0x20,
                 };
-                u32::from(NR_PINS - 1) << 16 | version
+                u32::from(NR_PINS - 1) << 16 | version ^ u32::from(self.breaks(IoApicFault::VersionWrong))
             }
             INDEX_ARBITRATION => self.arbitration,
+            0xf if self.breaks(IoApicFault::ReservedIndexAliased) => self.entries[0].read(false),
+            0x3e | 0x3f if self.breaks(IoApicFault::LastEntryMissing) => 0,
             index => Self::redirection(index).map_or(0, |(number, high)| self.entries[number].read(high)),
         }
     }
@@ -135,6 +147,8 @@ impl IoApic {
     fn set_window(&mut self, value: u32) {
         match self.select {
             // The arbitration ID is loaded whenever the ID is written ("IOAPICARB—IOAPIC Arbitration Register").
+            INDEX_ID if self.breaks(IoApicFault::ArbitrationStays) => self.id = value & ID_BITS,
+            INDEX_ID if self.breaks(IoApicFault::IdBitsWritable) => self.id = value,
             INDEX_ID => (self.id, self.arbitration) = (value & ID_BITS, value & ID_BITS),
             index => {
                 if let Some((number, high)) = Self::redirection(index) {
@@ -163,6 +177,8 @@ impl Model for IoApic {
         match (offset, size) {
             (IOREGSEL, 1..) => self.select = value as u8,
             (IOWIN, 4) => self.set_window(value as u32),
+            (IOWIN, 1 | 2) if self.breaks(IoApicFault::WindowTakesBytes) => self.set_window(value as u32),
+            (EOI, _) if self.breaks(IoApicFault::NoEoiRegister) => {}
             (EOI, 4) if self.version == Version::WithEoiRegister => self.end_of_interrupt(value as u8),
             _ => {}
         }

@@ -6,7 +6,7 @@ use super::{
     lvt::Entry,
     registers::{Register, SVR_ENABLE, rule},
 };
-use crate::{message::x2apic_logical_id, time::Nanoseconds};
+use crate::{fault::LocalApicFault, message::x2apic_logical_id, time::Nanoseconds};
 
 /// End of the registers within their page.
 const END: u64 = 0x400;
@@ -50,14 +50,19 @@ impl LocalApic {
                 let mode = self.timer_mode();
                 self.timer.set_deadline(mode, value);
                 // One that has passed expires at once.
-                self.catch_up(now);
+                if !self.breaks(LocalApicFault::PastDeadlineLost) {
+                    self.catch_up(now);
+                } else if self.timer.is_past(now) {
+                    self.timer.set_deadline(mode, 0);
+                }
             }
             _ => {
                 let register = self.x2apic_register(msr)?;
                 let rule = rule(&self.config, self.mode(), register).ok_or(GeneralProtection)?;
                 let writable = rule.writable.ok_or(GeneralProtection)?;
                 let high = if register == Register::ICR { !LOW_HALF } else { 0 };
-                if value & !(u64::from(writable | rule.ignored) | high) != 0 {
+                let is_reserved = value & !(u64::from(writable | rule.ignored) | high) != 0;
+                if is_reserved && !self.breaks(LocalApicFault::ReservedBitsTaken) {
                     return Err(GeneralProtection);
                 }
                 self.icr = if register == Register::ICR { value & high } else { self.icr };
@@ -76,7 +81,7 @@ impl LocalApic {
 
     /// Disabling forgets everything; x2APIC mode takes all but the destinations over ("x2APIC State Transitions").
     fn write_base(&mut self, value: u64) -> Result<(), GeneralProtection> {
-        let (old, new) = (self.mode(), base::transition(&self.config, self.base, value)?);
+        let (old, new) = (self.mode(), self.transition(value)?);
         self.base = value;
         match (old, new) {
             (Mode::XApic | Mode::X2Apic, Mode::Disabled) => self.reset_registers(),
@@ -84,6 +89,15 @@ impl LocalApic {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The mode after a write, by the rules or by the lack of one.
+    fn transition(&self, value: u64) -> Result<Mode, GeneralProtection> {
+        let is_taken = match base::mode(value) {
+            _ if self.breaks(LocalApicFault::AnyTransition) => base::is_transition_wrong(self.base, value),
+            _ => self.breaks(LocalApicFault::BaseBitsTaken) && !base::is_transition_wrong(self.base, value),
+        };
+        if is_taken { Ok(base::mode(value)) } else { base::transition(&self.config, self.base, value) }
     }
 
     pub(super) fn read_memory(&mut self, offset: u64, size: u8) -> u64 {
@@ -110,6 +124,8 @@ impl LocalApic {
             None => self.detect(ILLEGAL_REGISTER),
             Some(rule) => {
                 if let (Some(writable), 4, 0) = (rule.writable, size, offset % 16) {
+                    let is_taken = Entry::of(register).is_some() && self.breaks(LocalApicFault::LvtBitsWritable);
+                    let writable = if is_taken { u32::MAX } else { writable };
                     self.write_register(register, value as u32 & writable);
                 }
             }
@@ -135,10 +151,12 @@ impl LocalApic {
             Register::ID => self.config.id,
             Register::VERSION => {
                 let last = if self.config.cmci { 6 } else { 5 };
+                let last = if self.breaks(LocalApicFault::EntryLess) { last - 1 } else { last };
                 let suppression = if self.config.eoi_suppression { VERSION_SUPPRESSION } else { 0 };
                 suppression | last << 16 | VERSION
             }
             Register::TPR => self.tpr.into(),
+            Register::PPR if self.breaks(LocalApicFault::PprIsTpr) => self.tpr.into(),
             Register::PPR => self.processor_priority().into(),
             Register::LDR if xapic => u32::from(self.logical_id) << 24,
             Register::LDR => x2apic_logical_id(self.config.id),
@@ -147,6 +165,7 @@ impl LocalApic {
             Register(index @ Register::ISR..Register::TMR) => self.in_service.word(index - Register::ISR),
             Register(index @ Register::TMR..Register::IRR) => self.level.word(index - Register::TMR),
             Register(index @ Register::IRR..=Register::IRR_LAST) => self.requested.word(index - Register::IRR),
+            Register::ESR if self.breaks(LocalApicFault::EsrShowsAtOnce) => self.errors.all(),
             Register::ESR => self.errors.read(),
             Register::ICR => self.icr as u32,
             Register::ICR_HIGH => (self.icr >> 32) as u32,
@@ -170,7 +189,7 @@ impl LocalApic {
             Register::DFR => self.model = (bits >> 28) as u8,
             Register::SVR => {
                 self.svr = bits;
-                if bits & SVR_ENABLE == 0 {
+                if bits & SVR_ENABLE == 0 && !self.breaks(LocalApicFault::DisableKeepsMasks) {
                     self.lvt.mask_all();
                 }
             }

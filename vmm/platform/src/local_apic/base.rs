@@ -36,6 +36,11 @@ pub(super) const fn address(base: u64) -> u64 {
     base & !PAGE_MASK
 }
 
+/// Whether both values have a mode, and there is no way from the old to the new.
+pub(super) const fn is_transition_wrong(old: u64, new: u64) -> bool {
+    matches!((mode(old), mode(new)), (Mode::Disabled, Mode::X2Apic) | (Mode::X2Apic, Mode::XApic))
+}
+
 /// The mode after a write ("x2APIC State Transitions").
 ///
 /// # Errors

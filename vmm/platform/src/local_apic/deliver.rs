@@ -7,6 +7,7 @@ use super::{
     registers::{LVT_MASK, SVR_ENABLE, SVR_SUPPRESS_BROADCAST},
 };
 use crate::{
+    fault::LocalApicFault,
     message::{DeliveryMode, Trigger},
     model::Model,
     time::Nanoseconds,
@@ -48,20 +49,27 @@ impl LocalApic {
     /// Requests a vector. Disabled by software, the local APIC responds only to what has none ("Local APIC State After It
     /// Has Been Software Disabled").
     pub(super) fn post(&mut self, vector: u8, trigger: Trigger) {
-        if self.svr & SVR_ENABLE == 0 {
+        if self.svr & SVR_ENABLE == 0 && !self.breaks(LocalApicFault::DisabledTakesInterrupts) {
             return;
         }
-        if vector < FIRST_LEGAL {
+        if vector < FIRST_LEGAL && !self.breaks(LocalApicFault::IllegalVectorsDelivered) {
             self.detect(RECEIVE_ILLEGAL_VECTOR);
             return;
         }
         self.requested.set(vector, true);
-        self.level.set(vector, trigger == Trigger::Level);
+        let is_level =
+            trigger == Trigger::Level || self.level.contains(vector) && self.breaks(LocalApicFault::TmrNeverCleared);
+        self.level.set(vector, is_level && !self.breaks(LocalApicFault::TmrNeverSet));
     }
 
     /// PPR ("Task and Processor Priorities").
     pub fn processor_priority(&self) -> u8 {
         let served = self.in_service.highest().unwrap_or(0) & CLASS;
+        match self.fault {
+            Some(LocalApicFault::TaskPriorityIgnored) => return served,
+            Some(LocalApicFault::ServiceIgnored) => return self.tpr,
+            _ => {}
+        }
         if self.tpr & CLASS >= served { self.tpr } else { served }
     }
 
@@ -69,7 +77,11 @@ impl LocalApic {
     /// above the processor's priority. What was requested before the local APIC was disabled by software is held and given
     /// still.
     pub fn highest_pending(&self) -> Option<u8> {
-        self.requested.highest().filter(|vector| vector & CLASS > self.processor_priority() & CLASS)
+        let first = match self.breaks(LocalApicFault::LowestVectorFirst) {
+            true => self.requested.lowest(),
+            false => self.requested.highest(),
+        };
+        first.filter(|vector| vector & CLASS > self.processor_priority() & CLASS)
     }
 
     /// The processor takes a vector that [`LocalApic::highest_pending`] told: it is in service now. One that is not
@@ -84,17 +96,26 @@ impl LocalApic {
     /// The processor asks for a vector, and takes the most urgent. Without one that is the spurious vector, which is not in
     /// service ("Spurious Interrupt").
     pub fn acknowledge(&mut self) -> u8 {
-        let Some(vector) = self.highest_pending() else { return self.svr as u8 };
+        let Some(vector) = self.highest_pending() else {
+            return if self.breaks(LocalApicFault::SpuriousVectorFixed) { u8::MAX } else { self.svr as u8 };
+        };
         self.accept(vector);
         vector
     }
 
     /// A write to EOI: ends the highest in service ("Signaling Interrupt Servicing Completion").
     pub(super) fn end_of_interrupt(&mut self) {
-        let Some(vector) = self.in_service.highest() else { return };
+        let served = match self.fault {
+            Some(LocalApicFault::EoiIgnored) => None,
+            Some(LocalApicFault::EndsLowest) => self.in_service.lowest(),
+            _ => self.in_service.highest(),
+        };
+        let Some(vector) = served else { return };
         self.in_service.set(vector, false);
         if self.level.contains(vector) {
-            if self.svr & SVR_SUPPRESS_BROADCAST == 0 {
+            let is_suppressed =
+                self.svr & SVR_SUPPRESS_BROADCAST != 0 && !self.breaks(LocalApicFault::SuppressionIgnored);
+            if !is_suppressed && !self.breaks(LocalApicFault::NoBroadcast) {
                 self.ended = Some(vector);
             }
             self.end_level(vector);

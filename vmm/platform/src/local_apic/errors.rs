@@ -31,6 +31,11 @@ impl Errors {
         self.shown as u32
     }
 
+    /// Those since the last write too.
+    pub(super) const fn all(&self) -> u32 {
+        (self.shown | self.detected) as u32
+    }
+
     pub(super) fn write(&mut self) {
         *self = Self { shown: self.detected, ..Self::new() };
     }

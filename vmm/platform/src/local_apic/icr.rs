@@ -1,6 +1,7 @@
 //! The interrupt command register: what it sends.
 
 use super::{LocalApic, Mode, errors::SEND_ILLEGAL_VECTOR};
+use crate::fault::LocalApicFault;
 use crate::message::{DeliveryMode, Destination, Identity, Trigger};
 
 /// Whom an [`Ipi`] is for.
@@ -59,18 +60,26 @@ impl LocalApic {
         let target = match icr >> 18 & 3 {
             0 => Target::Destination(self.destination()),
             1 if fixed => return self.send_to_self(vector),
+            2 if fixed && self.breaks(LocalApicFault::AllLeavesOutSelf) => Target::Others,
             2 if fixed => Target::All,
+            3 if self.breaks(LocalApicFault::OthersIncludeSelf) => Target::All,
             3 => Target::Others,
             _ => return,
         };
         self.check_sent(delivery, vector);
+        let delivery = match delivery {
+            DeliveryMode::LowestPriority if self.breaks(LocalApicFault::LowestGoesToAll) => DeliveryMode::Fixed,
+            delivery => delivery,
+        };
         self.ipi = Some(Ipi { target, delivery, vector });
     }
 
     /// What the self-IPI register and the shorthand of that name do.
     pub(super) fn send_to_self(&mut self, vector: u8) {
         self.check_sent(DeliveryMode::Fixed, vector);
-        self.post(vector, Trigger::Edge);
+        if !self.breaks(LocalApicFault::SelfIpiLost) {
+            self.post(vector, Trigger::Edge);
+        }
     }
 
     /// An illegal vector is sent all the same, and everybody who receives it notes that.
@@ -82,8 +91,14 @@ impl LocalApic {
 
     fn destination(&self) -> Destination {
         let logical = self.icr & LOGICAL != 0;
+        if self.breaks(LocalApicFault::BroadcastIsNobody) && !logical && self.icr >> 56 == 0xff {
+            return Destination::Physical(u32::MAX - 1);
+        }
         match (self.mode(), logical) {
             (Mode::X2Apic, false) => Destination::Physical((self.icr >> 32) as u32),
+            (Mode::X2Apic, true) if self.breaks(LocalApicFault::WrongCluster) => {
+                Destination::Logical((self.icr >> 32) as u32 ^ 1 << 16)
+            }
             (Mode::X2Apic, true) => Destination::Logical((self.icr >> 32) as u32),
             (Mode::XApic | Mode::Disabled, _) => Destination::narrow(logical, (self.icr >> 56) as u8),
         }

@@ -7,6 +7,7 @@ use super::{
     timer::TimerMode,
 };
 use crate::{
+    fault::LocalApicFault,
     message::{DeliveryMode, Trigger},
     time::Nanoseconds,
 };
@@ -59,6 +60,11 @@ pub(super) struct Table([u32; 7]);
 impl Table {
     pub(super) const fn new() -> Self {
         Self([LVT_MASK; 7])
+    }
+
+    /// What a broken one has after reset.
+    pub(super) const fn unmasked() -> Self {
+        Self([0; 7])
     }
 
     pub(super) const fn get(&self, entry: Entry) -> u32 {
@@ -132,7 +138,8 @@ impl LocalApic {
     }
 
     fn is_asserted(&self, pin: Entry) -> bool {
-        self.pins[usize::from(pin == Entry::Lint1)] != (self.lvt.get(pin) & LVT_ACTIVE_LOW != 0)
+        self.pins[usize::from(pin == Entry::Lint1)]
+            != (self.lvt.get(pin) & LVT_ACTIVE_LOW != 0 && !self.breaks(LocalApicFault::PinPolarityIgnored))
     }
 
     /// Whether an 8259A asks for an acknowledge: by a message, or by a pin that is programmed for that, which is LINT0 on a
@@ -156,7 +163,8 @@ impl LocalApic {
     /// An interrupt of the table, unless it is masked.
     pub(super) fn fire(&mut self, entry: Entry) {
         let lvt = self.lvt.get(entry);
-        if lvt & LVT_MASK != 0 {
+        let is_fired = entry == Entry::Timer && self.breaks(LocalApicFault::MaskedTimerFires);
+        if lvt & LVT_MASK != 0 && !is_fired {
             return;
         }
         let pin = PINS.contains(&entry);
@@ -179,7 +187,9 @@ impl LocalApic {
                 self.detect(RECEIVE_ILLEGAL_VECTOR);
                 return;
             }
-            *self.lvt.entry(Entry::Lint0) |= LVT_REMOTE_IRR;
+            if !self.breaks(LocalApicFault::PinWithoutRemoteIrr) {
+                *self.lvt.entry(Entry::Lint0) |= LVT_REMOTE_IRR;
+            }
             self.post(lvt as u8, Trigger::Level);
         }
     }
@@ -195,6 +205,9 @@ impl LocalApic {
 
     /// Notes an error, and interrupts for it.
     pub(super) fn detect(&mut self, error: u8) {
+        if self.breaks(LocalApicFault::NoErrors) {
+            return;
+        }
         if self.errors.detect(error, self.lvt.get(Entry::Error) & LVT_MASK != 0) {
             self.fire(Entry::Error);
         }

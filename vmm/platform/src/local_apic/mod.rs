@@ -60,6 +60,7 @@ pub use lvt::LocalSource;
 pub use timer::TimeStampCounter;
 
 use crate::{
+    fault::LocalApicFault,
     message::{Identity, LogicalModel},
     time::Nanoseconds,
 };
@@ -190,6 +191,7 @@ pub struct LocalApic {
     waiting: bool,
     ipi: Option<Ipi>,
     ended: Option<u8>,
+    fault: Option<LocalApicFault>,
 }
 
 impl LocalApic {
@@ -216,6 +218,26 @@ impl LocalApic {
             waiting: !config.bootstrap,
             ipi: None,
             ended: None,
+            fault: None,
+        }
+    }
+
+    /// Lets it break a rule.
+    pub fn set_fault(&mut self, fault: LocalApicFault) {
+        (self.fault, self.timer.fault) = (Some(fault), Some(fault));
+        self.set_reset_fault();
+    }
+
+    pub(crate) const fn breaks(&self, fault: LocalApicFault) -> bool {
+        fault.is_set(self.fault)
+    }
+
+    /// What is wrong after each reset.
+    fn set_reset_fault(&mut self) {
+        match self.fault {
+            Some(LocalApicFault::DfrBeginsAtZero) => self.model = 0,
+            Some(LocalApicFault::ResetUnmasked) => self.lvt = Table::unmasked(),
+            _ => {}
         }
     }
 
@@ -232,18 +254,25 @@ impl LocalApic {
             waiting: self.waiting,
             ipi: self.ipi,
             ended: self.ended,
+            fault: self.fault,
             ..fresh
         };
+        self.set_reset_fault();
     }
 
     /// Takes the most urgent request. While the processor waits for a start-up interrupt, it takes nothing else but INIT.
     pub fn take_request(&mut self) -> Option<Request> {
         if self.requests.init {
+            if self.breaks(LocalApicFault::InitLost) {
+                self.requests.init = false;
+                return None;
+            }
             self.init();
             return Some(Request::Init);
         }
         // Of a processor that does not wait, a start-up interrupt wants nothing.
-        let start_up = self.requests.start_up.take().filter(|_| self.waiting);
+        let start_up =
+            self.requests.start_up.take().filter(|_| self.waiting && !self.breaks(LocalApicFault::StartUpLost));
         if let Some(page) = start_up {
             self.waiting = false;
             return Some(Request::StartUp(page));
@@ -253,7 +282,8 @@ impl LocalApic {
         } else if std::mem::take(&mut self.requests.smi) {
             Some(Request::Smi)
         } else {
-            std::mem::take(&mut self.requests.nmi).then_some(Request::Nmi)
+            let nmi = std::mem::take(&mut self.requests.nmi) && !self.breaks(LocalApicFault::NmiLost);
+            nmi.then_some(Request::Nmi)
         }
     }
 
@@ -261,7 +291,9 @@ impl LocalApic {
     /// "x2APIC State Transitions"). A start-up interrupt that came after the INIT stays. The processor that
     /// IA32_APIC_BASE calls the bootstrap processor does not wait for one.
     fn init(&mut self) {
-        self.reset_registers();
+        if !self.breaks(LocalApicFault::InitKeepsRegisters) {
+            self.reset_registers();
+        }
         self.requests = Requests { start_up: self.requests.start_up, ..Requests::default() };
         self.waiting = !base::is_bootstrap(self.base);
     }
@@ -296,7 +328,11 @@ impl LocalApic {
             Mode::XApic => Some(Identity::XApic {
                 id: self.config.id as u8,
                 logical_id: self.logical_id,
-                model: if self.model == 0xf { LogicalModel::Flat } else { LogicalModel::Cluster },
+                model: if self.model == 0xf || self.breaks(LocalApicFault::ClusterIsFlat) {
+                    LogicalModel::Flat
+                } else {
+                    LogicalModel::Cluster
+                },
             }),
             Mode::X2Apic => Some(Identity::X2Apic { id: self.config.id }),
         }
@@ -315,12 +351,12 @@ impl LocalApic {
 
     /// CR8: bits 7:4 of the task priority ("Interaction of Task Priorities between CR8 and APIC").
     pub const fn cr8(&self) -> u8 {
-        self.tpr >> 4
+        if self.breaks(LocalApicFault::Cr8NotShifted) { self.tpr & 0xf } else { self.tpr >> 4 }
     }
 
     /// Takes a write to CR8, whose bits beyond 3:0 raise an exception before they come here.
     pub const fn set_cr8(&mut self, value: u8) {
-        self.tpr = value << 4;
+        self.tpr = if self.breaks(LocalApicFault::Cr8NotShifted) { value } else { value << 4 };
     }
 
     /// What the time-stamp counter shows at `now` is known better than by its frequency alone. Unlike a write of it that

@@ -2,6 +2,7 @@
 
 use super::registers::LVT_TIMER_DEADLINE;
 use crate::{
+    fault::LocalApicFault,
     model::Pace,
     time::{Nanoseconds, ticks, time_of},
 };
@@ -54,16 +55,26 @@ pub(super) struct Timer {
     /// Zero: not armed.
     deadline: u64,
     pace: Pace,
+    pub(super) fault: Option<LocalApicFault>,
 }
 
 impl Timer {
     pub(super) const fn new(frequency: u64, tsc: TimeStampCounter) -> Self {
-        Self { frequency, tsc, initial: 0, divide: 0, origin: 0, count: 0, deadline: 0, pace: Pace::new() }
+        Self { frequency, tsc, initial: 0, divide: 0, origin: 0, count: 0, deadline: 0, pace: Pace::new(), fault: None }
+    }
+
+    const fn breaks(&self, fault: LocalApicFault) -> bool {
+        fault.is_set(self.fault)
+    }
+
+    /// Hertz of the undivided clock.
+    const fn rate(&self) -> u64 {
+        if self.breaks(LocalApicFault::TimerTooFast) { self.frequency / 10 * 11 } else { self.frequency }
     }
 
     /// As after reset, while the clocks go on.
     pub(super) const fn reset(&mut self) {
-        *self = Self { pace: self.pace, ..Self::new(self.frequency, self.tsc) };
+        *self = Self { pace: self.pace, fault: self.fault, ..Self::new(self.frequency, self.tsc) };
     }
 
     pub(super) const fn set_tsc_offset(&mut self, offset: u64) {
@@ -72,12 +83,15 @@ impl Timer {
 
     /// 000B of bits 3, 1 and 0 divides by 2, 110B by 128, and 111B by 1.
     const fn divisor(&self) -> u64 {
+        if self.breaks(LocalApicFault::DivideIgnored) {
+            return 1;
+        }
         let bits = (self.divide >> 1 & 4) | self.divide & 3;
         1 << ((bits + 1) % 8)
     }
 
     fn elapsed(&self, now: Nanoseconds) -> u64 {
-        ticks(now, self.frequency).saturating_sub(self.origin) / self.divisor()
+        ticks(now, self.rate()).saturating_sub(self.origin) / self.divisor()
     }
 
     /// Lets time pass, and says whether the timer expired, however often.
@@ -85,8 +99,12 @@ impl Timer {
         let expired = match mode {
             TimerMode::Deadline => {
                 let due = self.deadline != 0 && self.tsc.at(now) >= self.deadline;
-                if due {
+                if due && !self.breaks(LocalApicFault::DeadlineStays) {
                     self.deadline = 0;
+                }
+                // Not forever at once.
+                if due && self.breaks(LocalApicFault::DeadlineStays) {
+                    self.deadline = self.tsc.at(now).saturating_add(self.tsc.frequency / 100);
                 }
                 due
             }
@@ -101,6 +119,11 @@ impl Timer {
     fn count_down(&mut self, now: Nanoseconds, mode: TimerMode) -> bool {
         let elapsed = self.elapsed(now);
         let Some(beyond) = elapsed.checked_sub(self.count.into()).filter(|_| self.count != 0) else { return false };
+        let mode = match (self.fault, mode) {
+            (Some(LocalApicFault::PeriodicFiresOnce), _) => TimerMode::OneShot,
+            (Some(LocalApicFault::OneShotRepeats), _) => TimerMode::Periodic,
+            (_, mode) => mode,
+        };
         match (mode, u64::from(self.initial)) {
             (TimerMode::Periodic, period @ 1..) => {
                 let whole = elapsed - beyond % period;
@@ -121,7 +144,7 @@ impl Timer {
             }
             TimerMode::OneShot | TimerMode::Periodic => {
                 let left = (self.count != 0).then(|| u64::from(self.count) * self.divisor())?;
-                time_of(self.origin.saturating_add(left), self.frequency)
+                time_of(self.origin.saturating_add(left), self.rate())
             }
         };
         (due != Nanoseconds::MAX).then(|| self.pace.wake(due))
@@ -133,13 +156,17 @@ impl Timer {
 
     /// In TSC-deadline mode such writes are ignored.
     pub(super) fn set_initial(&mut self, now: Nanoseconds, mode: TimerMode, initial: u32) {
-        if mode != TimerMode::Deadline {
-            (self.initial, self.count, self.origin) = (initial, initial, ticks(now, self.frequency));
+        let is_taken = mode != TimerMode::Deadline || self.breaks(LocalApicFault::CountTakenInDeadlineMode);
+        if is_taken && (initial != 0 || !self.breaks(LocalApicFault::ZeroDoesNotStop)) {
+            (self.initial, self.count, self.origin) = (initial, initial, ticks(now, self.rate()));
         }
     }
 
     /// What is left at `now`, to which time must have advanced. In TSC-deadline mode nothing counts.
     pub(super) fn current(&self, now: Nanoseconds) -> u32 {
+        if self.breaks(LocalApicFault::CurrentIsInitial) {
+            return self.initial;
+        }
         let elapsed = u32::try_from(self.elapsed(now)).unwrap_or(u32::MAX);
         self.count.saturating_sub(elapsed)
     }
@@ -151,7 +178,7 @@ impl Timer {
     /// The count goes on from where it is, at the new rate.
     pub(super) fn set_divide(&mut self, now: Nanoseconds, divide: u32) {
         self.count = self.current(now);
-        self.origin = ticks(now, self.frequency);
+        self.origin = ticks(now, self.rate());
         self.divide = divide;
     }
 
@@ -159,7 +186,8 @@ impl Timer {
     /// runs goes on otherwise.
     pub(super) const fn change_mode(&mut self, old: u32, new: u32) {
         let old = matches!(TimerMode::of(old), TimerMode::Deadline);
-        if old != matches!(TimerMode::of(new), TimerMode::Deadline) {
+        let is_deadline = matches!(TimerMode::of(new), TimerMode::Deadline);
+        if old != is_deadline && !self.breaks(LocalApicFault::ModeChangeKeepsTimer) {
             (self.initial, self.count, self.deadline) = (0, 0, 0);
         }
     }
@@ -167,6 +195,11 @@ impl Timer {
     /// Zero outside of TSC-deadline mode, as it cannot be armed there.
     pub(super) const fn deadline(&self) -> u64 {
         self.deadline
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) const fn is_past(&self, now: Nanoseconds) -> bool {
+        self.deadline != 0 && self.tsc.at(now) >= self.deadline
     }
 
     /// Outside of TSC-deadline mode such writes are ignored.

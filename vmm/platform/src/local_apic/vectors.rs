@@ -24,6 +24,12 @@ impl Vectors {
         self.0[index as usize % 8]
     }
 
+    /// The vector with the lowest number.
+    pub(super) fn lowest(&self) -> Option<u8> {
+        let word = self.0.iter().position(|word| *word != 0)?;
+        Some(word as u8 * 32 + self.0[word].trailing_zeros() as u8)
+    }
+
     /// The vector with the highest number, which is the most urgent.
     pub(super) fn highest(&self) -> Option<u8> {
         let word = self.0.iter().rposition(|word| *word != 0)?;

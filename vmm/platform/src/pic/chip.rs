@@ -1,5 +1,7 @@
 //! One 8259A.
 
+use crate::fault::PicFault;
+
 /// What the controller waits for after ICW1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -38,6 +40,7 @@ pub(super) struct Chip {
     mask: u8,
     reads_in_service: bool,
     poll: bool,
+    pub(super) fault: Option<PicFault>,
 }
 
 const ICW1: u8 = 1 << 4;
@@ -71,21 +74,26 @@ impl Chip {
             mask: 0,
             reads_in_service: false,
             poll: false,
+            fault: None,
         }
+    }
+
+    const fn breaks(&self, fault: PicFault) -> bool {
+        fault.is_set(self.fault)
     }
 
     pub(super) fn set_line(&mut self, input: u8, high: bool) {
         let bit = 1 << input;
         if high && self.lines & bit == 0 {
             self.edges |= bit;
-        } else if !high && self.lines & bit != 0 {
+        } else if !high && self.lines & bit != 0 && !self.breaks(PicFault::FallKeepsRequest) {
             self.edges &= !bit;
         }
         self.lines = if high { self.lines | bit } else { self.lines & !bit };
     }
 
     pub(super) fn pulse(&mut self, input: u8) {
-        self.edges |= 1 << input & !self.level;
+        self.edges |= 1 << input & !self.level_triggered();
     }
 
     pub(super) fn level_inputs(&self) -> u8 {
@@ -98,7 +106,12 @@ impl Chip {
 
     /// The interrupt request register.
     fn requests(&self) -> u8 {
-        (self.edges & !self.level) | (self.lines & self.level)
+        let level = self.level_triggered();
+        (self.edges & !level) | (self.lines & level)
+    }
+
+    const fn level_triggered(&self) -> u8 {
+        if self.breaks(PicFault::LevelIgnored) { 0 } else { self.level }
     }
 
     /// Inputs of `set` from the highest priority to the lowest.
@@ -118,11 +131,14 @@ impl Chip {
             // "Initialization Sequence" ends with "Ready to accept interrupt requests", and nothing is accepted before.
             return None;
         }
-        let input = self.by_priority(self.requests() & !self.mask).next()?;
+        let mask = if self.breaks(PicFault::MaskIgnored) { 0 } else { self.mask };
+        let input = self.by_priority(self.requests() & !mask).next()?;
         // "Special Mask Mode": what is in service and masked inhibits nothing.
         let blocking = if self.special_mask { self.in_service & !self.mask } else { self.in_service };
         let allowed = match self.by_priority(blocking).next() {
             None => true,
+            Some(_) if self.breaks(PicFault::ServiceBlocksNothing) => true,
+            Some(_) if self.breaks(PicFault::ServiceBlocksAll) => false,
             // "Special Fully Nested Mode": a controller in service is not locked out from the first's priority logic.
             Some(served) if served == input => self.fully_nested && self.has_cascade(input),
             Some(served) => self.rank(input) < self.rank(served),
@@ -136,15 +152,22 @@ impl Chip {
 
     /// Takes the pending request into service; without one gives [`SPURIOUS`], which is not in service then.
     pub(super) fn acknowledge(&mut self) -> u8 {
-        let Some(input) = self.pending() else { return SPURIOUS };
+        let Some(input) = self.pending() else { return self.spurious() };
         let bit = 1 << input;
         self.edges &= !bit;
-        if !self.auto_eoi {
+        if !self.auto_eoi || self.breaks(PicFault::AutoEoiKeepsService) {
             self.in_service |= bit;
-        } else if self.rotate_on_auto_eoi {
+        } else if self.rotate_on_auto_eoi && !self.breaks(PicFault::AutoEoiDoesNotRotate) {
             self.lowest = input;
         }
         input
+    }
+
+    fn spurious(&mut self) -> u8 {
+        if self.breaks(PicFault::SpuriousIsInService) {
+            self.in_service |= 1 << SPURIOUS;
+        }
+        if self.breaks(PicFault::SpuriousIsSix) { SPURIOUS - 1 } else { SPURIOUS }
     }
 
     /// Whether another controller stands behind an input, by what the guest said.
@@ -163,15 +186,18 @@ impl Chip {
 
     /// What is read, and whether the read was a poll that acknowledged a request.
     pub(super) fn read(&mut self, upper: bool) -> (u8, bool) {
-        if std::mem::take(&mut self.poll) {
+        if std::mem::take(&mut self.poll) && !self.breaks(PicFault::PollIgnored) {
             // "Poll Command": "The 8259A treats the next RD pulse … as an interrupt acknowledge".
             let found = self.output();
+            if self.breaks(PicFault::PollDoesNotAcknowledge) {
+                return (u8::from(found) << 7 | self.pending().unwrap_or(SPURIOUS), false);
+            }
             return (u8::from(found) << 7 | self.acknowledge(), found);
         }
         let value = match (upper, self.reads_in_service) {
             (true, _) => self.mask,
-            (false, true) => self.in_service,
-            (false, false) => self.requests(),
+            (false, true) if !self.breaks(PicFault::InServiceNotReadable) => self.in_service,
+            (false, _) => self.requests(),
         };
         (value, false)
     }
@@ -182,29 +208,38 @@ impl Chip {
             (false, _) if value & OCW3 != 0 => self.mode(value),
             (false, _) => self.end_of_interrupt(value),
             (true, Step::Icw2) => {
-                self.base = value & 0xf8;
+                self.base = if self.breaks(PicFault::VectorKeepsLowBits) { value } else { value & 0xf8 };
                 self.step = match (self.single, self.with_icw4) {
                     (false, _) => Step::Icw3,
-                    (true, true) => Step::Icw4,
-                    (true, false) => Step::Ready,
+                    (true, true) if !self.breaks(PicFault::Icw4NotAwaited) => Step::Icw4,
+                    (true, _) => Step::Ready,
                 };
             }
             (true, Step::Icw3) => {
                 self.icw3 = value;
-                self.step = if self.with_icw4 { Step::Icw4 } else { Step::Ready };
+                self.step =
+                    if self.with_icw4 && !self.breaks(PicFault::Icw4NotAwaited) { Step::Icw4 } else { Step::Ready };
             }
             (true, Step::Icw4) => {
                 self.auto_eoi = value & ICW4_AUTO_EOI != 0;
-                self.fully_nested = value & ICW4_FULLY_NESTED != 0;
+                self.fully_nested = value & ICW4_FULLY_NESTED != 0 && !self.breaks(PicFault::FullyNestedIgnored);
                 self.step = Step::Ready;
             }
-            (true, Step::PowerOn | Step::Ready) => self.mask = value,
+            (true, Step::PowerOn | Step::Ready) => {
+                self.mask = value;
+                if self.breaks(PicFault::MaskForgetsRequests) {
+                    self.edges &= !value;
+                }
+            }
         }
     }
 
     /// ICW1. Without an ICW4 all that it selects is zero. The data sheet does not say that nothing stays in service, but a
     /// controller that kept it could not be brought back by initialising it.
     fn begin(&mut self, icw1: u8) {
+        let kept = |fault, value| if self.breaks(fault) { value } else { 0 };
+        let (mask, in_service) =
+            (kept(PicFault::InitKeepsMask, self.mask), kept(PicFault::InitKeepsService, self.in_service));
         *self = Self {
             step: Step::Icw2,
             single: icw1 & ICW1_SINGLE != 0,
@@ -214,6 +249,10 @@ impl Chip {
             icw3: 7,
             lines: self.lines,
             level: self.level,
+            mask,
+            in_service,
+            special_mask: self.special_mask && self.breaks(PicFault::InitKeepsSpecialMask),
+            fault: self.fault,
             ..Self::new()
         };
     }
@@ -222,7 +261,7 @@ impl Chip {
     fn mode(&mut self, value: u8) {
         match value >> 5 & 3 {
             2 => self.special_mask = false,
-            3 => self.special_mask = true,
+            3 => self.special_mask = !self.breaks(PicFault::SpecialMaskIgnored),
             _ => {}
         }
         match value & 3 {
@@ -235,20 +274,23 @@ impl Chip {
 
     /// OCW2: R, SL and EOI.
     fn end_of_interrupt(&mut self, value: u8) {
-        let specific = value & OCW2_SPECIFIC != 0;
+        let specific = value & OCW2_SPECIFIC != 0 && !self.breaks(PicFault::SpecificEoiEndsHighest);
         let named = value & 7;
         match value >> 5 {
             0b000 => self.rotate_on_auto_eoi = false,
             0b100 => self.rotate_on_auto_eoi = true,
+            0b110 if self.breaks(PicFault::PrioritySetIgnored) => {}
             0b110 => self.lowest = named,
             command @ (0b001 | 0b011 | 0b101 | 0b111) => {
                 // "An IS bit that is masked by an IMR bit will not be cleared by a non-specific EOI if the 8259A is in the
                 // Special Mask Mode."
                 let visible = if self.special_mask { self.in_service & !self.mask } else { self.in_service };
-                let ended = if specific { Some(named) } else { self.by_priority(visible).next() };
+                let mut served = self.by_priority(visible);
+                let unnamed = if self.breaks(PicFault::EoiEndsLowest) { served.last() } else { served.next() };
+                let ended = if specific { Some(named) } else { unnamed };
                 if let Some(input) = ended {
                     self.in_service &= !(1 << input);
-                    if command & 0b100 != 0 {
+                    if command & 0b100 != 0 && !self.breaks(PicFault::EoiDoesNotRotate) {
                         self.lowest = input;
                     }
                 }

@@ -23,6 +23,7 @@ mod chip;
 mod tests;
 
 use crate::{
+    fault::PicFault,
     model::{Model, Pin, Signal, read_bytes, write_bytes},
     time::Nanoseconds,
 };
@@ -63,6 +64,15 @@ impl Pic {
     /// The pair as power finds it: all inputs low, nothing initialised, and so without an output.
     pub const fn new() -> Self {
         Self { chips: [Chip::new(), Chip::new()], int: Pin::new(false) }
+    }
+
+    /// Lets both break a rule.
+    pub fn set_fault(&mut self, fault: PicFault) {
+        self.chips.iter_mut().for_each(|chip| chip.fault = Some(fault));
+    }
+
+    fn breaks(&self, fault: PicFault) -> bool {
+        fault.is_set(self.chips[0].fault)
     }
 
     /// Takes input `input` to a level. Other inputs than there are, and [`CASCADE`], are ignored.
@@ -110,9 +120,10 @@ impl Pic {
     /// Both INTA cycles: takes the most urgent request into service and gives its vector. When there is none any more, that
     /// is input 7, which is then not in service ("Interrupt Sequence").
     pub fn acknowledge(&mut self) -> u8 {
+        let ignored = self.breaks(PicFault::CascadeIgnored);
         let [first, second] = &mut self.chips;
         let input = first.acknowledge();
-        let vector = if !first.has_cascade(input) {
+        let vector = if ignored || !first.has_cascade(input) {
             first.vector(input)
         } else if input == CASCADE && second.answers_to(CASCADE) {
             let input = second.acknowledge();
@@ -152,7 +163,8 @@ impl Pic {
 
     fn write_register(&mut self, offset: usize, value: u8) {
         if offset >= 4 {
-            self.chips[offset % 2].set_level_inputs(value & LEVEL_BITS[offset % 2]);
+            let reserved = if self.breaks(PicFault::LevelBitsWritable) { 0xff } else { 0 };
+            self.chips[offset % 2].set_level_inputs(value & (LEVEL_BITS[offset % 2] | reserved));
         } else {
             self.chips[offset / 2].write(offset % 2 == 1, value);
         }

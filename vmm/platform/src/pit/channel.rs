@@ -3,6 +3,7 @@
 //! Source: Intel 8254 Programmable Interval Timer, "Write Operations", "Counter Latch Command" and "Read-Back Command".
 
 use super::counter::{Counter, Mode};
+use crate::fault::PitFault;
 
 /// Which bytes of a count go over the bus: the field RW of a control word.
 const LEAST_SIGNIFICANT_ONLY: u8 = 1;
@@ -33,6 +34,10 @@ impl Channel {
         }
     }
 
+    const fn breaks(&self, fault: PitFault) -> bool {
+        fault.is_set(self.counter.fault)
+    }
+
     const fn bytes(&self) -> u8 {
         self.control >> 4 & 3
     }
@@ -41,18 +46,23 @@ impl Channel {
     pub(super) fn program(&mut self, control: u8) {
         self.control = control & 0x3f;
         (self.written, self.second_read, self.count_latch, self.status_latch) = (None, false, None, None);
-        self.counter.program(Mode::of(control >> 1), control & 1 != 0);
+        let aliased = control >> 1 & 7 > 5 && self.breaks(PitFault::AliasesUnknown);
+        self.counter.program(Mode::of(if aliased { 0 } else { control >> 1 }), control & 1 != 0);
     }
 
     /// Latches the count, unless it is: "if a Counter is latched and then, some time later, latched again before the
     /// count is read, the second Counter Latch Command is ignored".
     pub(super) fn latch_count(&mut self) {
+        if self.breaks(PitFault::LatchedAgain) {
+            self.count_latch = None;
+        }
         self.count_latch.get_or_insert(self.counter.value());
     }
 
     /// Latches the status, unless it is.
     pub(super) fn latch_status(&mut self) {
-        let status = u8::from(self.counter.out()) << 7 | u8::from(self.counter.null()) << 6 | self.control;
+        let out = self.counter.out() != self.breaks(PitFault::StatusOutputInverted);
+        let status = u8::from(out) << 7 | u8::from(self.counter.null()) << 6 | self.control;
         self.status_latch.get_or_insert(status);
     }
 
@@ -70,7 +80,8 @@ impl Channel {
 
     /// Status comes before the count when both are latched.
     pub(super) fn read(&mut self) -> u8 {
-        if let Some(status) = self.status_latch.take() {
+        let waits = self.breaks(PitFault::CountBeforeStatus) && self.count_latch.is_some();
+        if let Some(status) = self.status_latch.take_if(|_| !waits) {
             return status;
         }
         let [low, high] = self.count_latch.unwrap_or(self.counter.value()).to_le_bytes();
@@ -79,7 +90,8 @@ impl Channel {
             MOST_SIGNIFICANT_ONLY => (high, true),
             _ => {
                 self.second_read = !self.second_read;
-                if self.second_read { (low, false) } else { (high, true) }
+                let is_low = self.second_read != self.breaks(PitFault::HighByteFirst);
+                (if is_low { low } else { high }, !self.second_read)
             }
         };
         if last {

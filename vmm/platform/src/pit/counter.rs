@@ -2,6 +2,8 @@
 //!
 //! Source: Intel 8254 Programmable Interval Timer, "Mode Definitions" and "Operation Common to All Modes".
 
+use crate::fault::PitFault;
+
 /// Modes of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -70,6 +72,7 @@ pub(super) struct Counter {
     expired: bool,
     /// OUT is low for the one clock of a strobe.
     strobe: bool,
+    pub(super) fault: Option<PitFault>,
 }
 
 impl Counter {
@@ -90,20 +93,31 @@ impl Counter {
             held: false,
             expired: false,
             strobe: false,
+            fault: None,
         }
+    }
+
+    const fn breaks(&self, fault: PitFault) -> bool {
+        fault.is_set(self.fault)
     }
 
     /// A control word: the output takes its initial state at once, and all else waits for a count.
     pub(super) fn program(&mut self, mode: Mode, bcd: bool) {
-        let (gate, out, rises, value) = (self.gate, self.out, self.rises, self.value);
-        *self = Self { mode, bcd, out, rises, value, ..Self::new(gate) };
-        self.set_out(mode != Mode::InterruptOnTerminalCount);
+        let (gate, out, rises, value, fault) = (self.gate, self.out, self.rises, self.value, self.fault);
+        let bcd = bcd && !self.breaks(PitFault::BcdIgnored);
+        let mode = match mode {
+            Mode::RateGenerator if self.breaks(PitFault::RateIsSquare) => Mode::SquareWave,
+            Mode::SquareWave if self.breaks(PitFault::SquareIsRate) => Mode::RateGenerator,
+            mode => mode,
+        };
+        *self = Self { mode, bcd, out, rises, value, fault, ..Self::new(gate) };
+        self.set_out(mode != Mode::InterruptOnTerminalCount || self.breaks(PitFault::ModeZeroBeginsHigh));
     }
 
     /// The first of two bytes is written: "writing the first byte disables counting. OUT is set low immediately" in mode
     /// 0; other modes ignore it.
     pub(super) fn first_byte(&mut self) {
-        if self.mode == Mode::InterruptOnTerminalCount {
+        if self.mode == Mode::InterruptOnTerminalCount && !self.breaks(PitFault::FirstByteDoesNotHold) {
             (self.held, self.load) = (true, false);
             self.set_out(false);
         }
@@ -113,10 +127,11 @@ impl Counter {
     pub(super) fn write(&mut self, count: u16) {
         let number = if self.bcd { from_bcd(count) } else { count.into() };
         self.initial = Some(match number % self.range() {
+            0 if self.breaks(PitFault::ZeroIsOne) => 1,
             0 => self.range(),
             number => number,
         });
-        self.null = true;
+        self.null = !self.breaks(PitFault::NullCountNeverSet);
         match self.mode {
             Mode::InterruptOnTerminalCount => {
                 (self.held, self.load) = (false, true);
@@ -124,7 +139,9 @@ impl Counter {
             }
             Mode::SoftwareTriggeredStrobe => self.load = true,
             // What stands still with an illegal count has no end of a cycle at which to load.
-            Mode::RateGenerator | Mode::SquareWave => self.load |= !self.running || self.loaded < 2,
+            Mode::RateGenerator | Mode::SquareWave => {
+                self.load |= !self.running || self.loaded < 2 || self.breaks(PitFault::CountLoadedAtOnce);
+            }
             Mode::HardwareRetriggerableOneShot | Mode::HardwareTriggeredStrobe => {}
         }
     }
@@ -133,10 +150,14 @@ impl Counter {
     pub(super) fn set_gate(&mut self, gate: bool) {
         let rose = gate && !self.gate;
         self.gate = gate;
-        if rose && self.mode.is_triggered_by_gate() && self.initial.is_some() {
+        if rose
+            && self.mode.is_triggered_by_gate()
+            && self.initial.is_some()
+            && !self.breaks(PitFault::GateDoesNotTrigger)
+        {
             self.load = true;
         }
-        if !gate && self.mode.is_periodic() {
+        if !gate && self.mode.is_periodic() && !self.breaks(PitFault::GateLeavesOutput) {
             self.set_out(true);
         }
     }
@@ -211,7 +232,9 @@ impl Counter {
     }
 
     const fn is_counting(&self) -> bool {
-        self.running && !self.held && (self.gate || !self.mode.is_stopped_by_gate())
+        self.running
+            && !self.held
+            && (self.gate || !self.mode.is_stopped_by_gate() || self.breaks(PitFault::GateDoesNotStop))
     }
 
     /// Whether it does the same again after each period. A count of 1 is illegal in these modes; it stands still.
@@ -283,10 +306,14 @@ impl Counter {
                 Mode::InterruptOnTerminalCount | Mode::HardwareRetriggerableOneShot => {
                     (self.value, self.expired) = (0, true);
                     self.set_out(true);
+                    if self.breaks(PitFault::OneShotRepeats) {
+                        self.load_count();
+                        self.set_out(false);
+                    }
                 }
                 Mode::SoftwareTriggeredStrobe | Mode::HardwareTriggeredStrobe => {
-                    (self.value, self.expired, self.strobe) = (0, true, true);
-                    self.set_out(false);
+                    (self.value, self.expired, self.strobe) = (0, true, !self.breaks(PitFault::NoStrobe));
+                    self.set_out(!self.strobe);
                 }
             }
         }

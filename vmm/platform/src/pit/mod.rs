@@ -31,6 +31,7 @@ mod counter;
 mod tests;
 
 use crate::{
+    fault::PitFault,
     model::{Model, Pace, Pin, Signal, read_bytes, write_bytes},
     time::{self, Nanoseconds},
 };
@@ -86,6 +87,15 @@ impl Pit {
         }
     }
 
+    /// Lets it break a rule.
+    pub fn set_fault(&mut self, fault: PitFault) {
+        self.channels.iter_mut().for_each(|channel| channel.counter.fault = Some(fault));
+    }
+
+    const fn breaks(&self, fault: PitFault) -> bool {
+        fault.is_set(self.channels[0].counter.fault)
+    }
+
     /// Whether the speaker's cone is out: the output of channel 2, where port 61H lets it through.
     pub const fn speaker(&self) -> bool {
         self.port_61h & SPEAKER_DATA != 0 && self.channels[2].counter.out()
@@ -95,9 +105,13 @@ impl Pit {
         match offset {
             0..CONTROL_OFFSET => self.channels[offset as usize].read(),
             SPEAKER_OFFSET => {
-                let refresh = if (self.clocks / REFRESH_CLOCKS).is_multiple_of(2) { 0 } else { REFRESH };
-                let out = if self.channels[2].counter.out() { OUT_2 } else { 0 };
-                self.port_61h | refresh | out
+                let stands_still = self.breaks(PitFault::RefreshStandsStill);
+                let is_even = (self.clocks / REFRESH_CLOCKS).is_multiple_of(2);
+                let refresh = if is_even || stands_still { 0 } else { REFRESH };
+                let is_shown = !self.breaks(PitFault::OutputNotShown);
+                let out = if self.channels[2].counter.out() && is_shown { OUT_2 } else { 0 };
+                let written = if self.breaks(PitFault::GateBitNotReadable) { 0 } else { self.port_61h };
+                written | refresh | out
             }
             _ => 0xff,
         }
@@ -121,18 +135,22 @@ impl Pit {
         const NOT_STATUS: u8 = 1 << 4;
         match (byte >> 6, byte >> 4 & 3) {
             (READ_BACK, _) => {
+                let fault = self.channels[0].counter.fault;
+                let breaks = |rule: PitFault| rule.is_set(fault);
                 for (index, channel) in self.channels.iter_mut().enumerate() {
-                    if byte >> (index + 1) & 1 == 0 {
+                    let is_left_out = index > 0 && breaks(PitFault::ReadBackOfFirstOnly);
+                    if byte >> (index + 1) & 1 == 0 || is_left_out {
                         continue;
                     }
-                    if byte & NOT_COUNT == 0 {
+                    if byte & NOT_COUNT == 0 && !breaks(PitFault::ReadBackWithoutCount) {
                         channel.latch_count();
                     }
-                    if byte & NOT_STATUS == 0 {
+                    if byte & NOT_STATUS == 0 && !breaks(PitFault::ReadBackWithoutStatus) {
                         channel.latch_status();
                     }
                 }
             }
+            (_, 0) if self.breaks(PitFault::LatchIgnored) => {}
             (channel, 0) => self.channels[usize::from(channel)].latch_count(),
             (channel, _) => self.channels[usize::from(channel)].program(byte),
         }
@@ -140,6 +158,9 @@ impl Pit {
 
     /// Brings the pin to where the output is.
     fn update(&mut self) -> bool {
+        if self.breaks(PitFault::NoInterrupt) {
+            return false;
+        }
         let counter = &mut self.channels[0].counter;
         let rises = counter.take_rises();
         self.out_0.follow(counter.out(), rises);

@@ -20,6 +20,7 @@
 mod tests;
 
 use crate::{
+    fault::PowerFault,
     model::{Model, Pin, Signal, read_bytes, write_bytes},
     time::{self, Nanoseconds},
 };
@@ -94,12 +95,23 @@ pub struct PowerManagement {
     control: u16,
     off: bool,
     sci: Pin,
+    fault: Option<PowerFault>,
 }
 
 impl PowerManagement {
     /// A block whose timer begins with `start`, of which it takes as many bits as it has.
     pub const fn new(width: Width, start: u32) -> Self {
-        Self { width, start, ticks: 0, status: 0, enable: 0, control: SCI_ENABLE, off: false, sci: Pin::new(false) }
+        let (control, sci) = (SCI_ENABLE, Pin::new(false));
+        Self { width, start, ticks: 0, status: 0, enable: 0, control, off: false, sci, fault: None }
+    }
+
+    /// Lets it break a rule.
+    pub fn set_fault(&mut self, fault: PowerFault) {
+        self.fault = Some(fault);
+    }
+
+    const fn breaks(&self, fault: PowerFault) -> bool {
+        fault.is_set(self.fault)
     }
 
     /// The power button is pressed.
@@ -122,7 +134,12 @@ impl PowerManagement {
 
     /// The block as bytes.
     fn bytes(&self) -> [u8; SIZE_BYTES as usize] {
-        let timer = (self.count() % (2 * self.width.half_range())) as u32;
+        let range = match self.fault {
+            Some(PowerFault::NarrowTimer) => self.width.half_range(),
+            Some(PowerFault::WideTimer) => 2 * Width::Bits32.half_range(),
+            _ => 2 * self.width.half_range(),
+        };
+        let timer = (self.count() % range) as u32;
         let mut bytes = [0; SIZE_BYTES as usize];
         bytes[0..2].copy_from_slice(&self.status.to_le_bytes());
         bytes[2..4].copy_from_slice(&self.enable.to_le_bytes());
@@ -136,10 +153,20 @@ impl PowerManagement {
         let value = u16::from(byte) << shift;
         let written = |old: u16, writable: u16| old & !(writable & mask) | value & writable & mask;
         match offset {
+            0 | 1 if self.breaks(PowerFault::StatusNotCleared) => {}
+            0 | 1 if self.breaks(PowerFault::StatusClearedByZero) => self.status &= value | !mask,
             0 | 1 => self.status &= !value,
+            2 | 3 if self.breaks(PowerFault::ReservedEnablesWritable) => self.enable = written(self.enable, u16::MAX),
+            4 | 5 if self.breaks(PowerFault::SleepTypeLost) => {}
+            8..12 if self.breaks(PowerFault::TimerResetByWrites) => self.start = 0_u32.wrapping_sub(self.ticks as u32),
             2 | 3 => self.enable = written(self.enable, ENABLES),
             4 | 5 => {
-                self.control = written(self.control, BUS_MASTER_RELOAD | SLEEP_TYPE);
+                let more = match self.fault {
+                    Some(PowerFault::AcpiModeClearable) => SCI_ENABLE,
+                    Some(PowerFault::SleepEnableReadable) => SLEEP_ENABLE,
+                    _ => 0,
+                };
+                self.control = written(self.control, BUS_MASTER_RELOAD | SLEEP_TYPE | more);
                 let sleep_type = (self.control & SLEEP_TYPE) >> SLEEP_TYPE_SHIFT;
                 self.off |= value & SLEEP_ENABLE != 0 && sleep_type == SOFT_OFF.into();
             }
@@ -149,7 +176,8 @@ impl PowerManagement {
 
     /// Brings the interrupt to its level.
     fn update(&mut self) {
-        self.sci.set(self.status & self.enable != 0);
+        let enable = if self.breaks(PowerFault::EnableIgnored) { TIMER } else { self.enable };
+        self.sci.set(self.status & enable != 0 && !self.breaks(PowerFault::NoInterrupt));
     }
 }
 
@@ -173,7 +201,7 @@ impl Model for PowerManagement {
         let halves = self.count() / self.width.half_range();
         self.ticks = self.ticks.max(time::ticks(now, FREQUENCY));
         // "This bit gets set any time the most significant bit of a 24/32-bit counter changes", in either direction.
-        if self.count() / self.width.half_range() != halves {
+        if self.count() / self.width.half_range() != halves && !self.breaks(PowerFault::NoTimerStatus) {
             self.status |= TIMER;
             self.update();
         }

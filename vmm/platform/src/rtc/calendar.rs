@@ -134,6 +134,13 @@ impl Calendar {
         self.century == other.century
     }
 
+    /// Goes on from 29 February to 1 March.
+    pub(super) const fn skip_leap_day(&mut self) {
+        if self.month == 2 && self.day == 29 {
+            (self.month, self.day) = (3, 1);
+        }
+    }
+
     /// Lets seconds pass.
     pub(super) fn add(&mut self, seconds: u64) {
         let total = u64::from(self.second_of_day) + seconds % u64::from(SECONDS_PER_DAY);

@@ -33,6 +33,7 @@ mod divider;
 mod tests;
 
 use crate::{
+    fault::RtcFault,
     model::{Model, Pace, Pin, Signal, read_bytes, write_bytes},
     time::{self, Nanoseconds},
 };
@@ -87,6 +88,7 @@ pub struct Rtc {
     divider: Divider,
     irq: Pin,
     pace: Pace,
+    fault: Option<RtcFault>,
 }
 
 impl Rtc {
@@ -105,7 +107,17 @@ impl Rtc {
             divider: Divider::in_step_with(wall_clock),
             irq: Pin::new(false),
             pace: Pace::new(),
+            fault: None,
         }
+    }
+
+    /// Lets it break a rule.
+    pub fn set_fault(&mut self, fault: RtcFault) {
+        self.fault = Some(fault);
+    }
+
+    const fn breaks(&self, fault: RtcFault) -> bool {
+        fault.is_set(self.fault)
     }
 
     /// Whether port 70H disables NMIs.
@@ -126,6 +138,7 @@ impl Rtc {
         match index {
             0..=REGISTER_D => {}
             CENTURY => self.time.century = byte,
+            0x7f if self.breaks(RtcFault::MemoryEndReadOnly) => {}
             _ => {
                 if let Some(place) = self.memory.get_mut(usize::from(index)) {
                     *place = byte;
@@ -135,11 +148,14 @@ impl Rtc {
     }
 
     const fn format(&self) -> Format {
-        Format { binary: self.register_b & BINARY != 0, hours_24: self.register_b & HOURS_24 != 0 }
+        Format {
+            binary: self.register_b & BINARY != 0 && !self.breaks(RtcFault::BinaryIgnored),
+            hours_24: self.register_b & HOURS_24 != 0 || self.breaks(RtcFault::HalfDaysIgnored),
+        }
     }
 
     const fn is_updating(&self) -> bool {
-        self.register_b & SET == 0
+        self.register_b & SET == 0 || self.breaks(RtcFault::SetDoesNotStop)
     }
 
     /// Hertz of the periodic interrupt; zero if there is none.
@@ -147,13 +163,15 @@ impl Rtc {
         match self.register_a & RATE {
             0 => 0,
             // With 32,768 Hz, the two fastest are those of 8 and 9.
-            rate @ 1..=2 => 32_768 >> (rate + 6),
+            rate @ 1..=2 if !self.breaks(RtcFault::FastestRatesTaken) => 32_768 >> (rate + 6),
+            rate if self.breaks(RtcFault::PeriodsTwiceAsLong) => 32_768 >> rate,
             rate => 32_768 >> (rate - 1),
         }
     }
 
     const fn is_requesting(&self) -> bool {
-        self.flags & self.register_b & FLAGS != 0
+        let enabled = if self.breaks(RtcFault::EnableIgnored) { UPDATE_ENDED } else { 0 };
+        self.flags & (self.register_b | enabled) & FLAGS != 0
     }
 
     fn read_data(&mut self) -> u8 {
@@ -170,13 +188,22 @@ impl Rtc {
             9 => self.time.year,
             REGISTER_A => {
                 let updating = self.is_updating() && self.divider.is_update_in_progress();
+                let updating =
+                    (updating || self.breaks(RtcFault::AlwaysInProgress)) && !self.breaks(RtcFault::NoUpdateInProgress);
                 self.register_a | if updating { UPDATE_IN_PROGRESS } else { 0 }
             }
             REGISTER_B => self.register_b,
             REGISTER_C => {
-                let request = if self.is_requesting() { REQUEST } else { 0 };
-                std::mem::take(&mut self.flags) | request
+                let is_told = self.is_requesting() && !self.breaks(RtcFault::RequestNeverSet);
+                let (flags, request) = (self.flags, if is_told { REQUEST } else { 0 });
+                self.flags &= match self.fault {
+                    Some(RtcFault::FlagsNotCleared) => FLAGS,
+                    Some(RtcFault::OnlyPeriodicCleared) => !PERIODIC,
+                    _ => 0,
+                };
+                flags | request
             }
+            REGISTER_D if self.breaks(RtcFault::BatteryEmpty) => 0,
             REGISTER_D => VALID,
             index => self.memory(index),
         }
@@ -195,34 +222,63 @@ impl Rtc {
             8 => self.time.month = byte,
             9 => self.time.year = byte,
             REGISTER_A => {
-                self.register_a = byte & (DIVIDER | RATE);
-                self.divider.run(now, byte & DIVIDER == DIVIDER_RUNS);
+                let progress = if self.breaks(RtcFault::ProgressWritable) { UPDATE_IN_PROGRESS } else { 0 };
+                self.register_a = byte & (DIVIDER | RATE | progress);
+                self.divider.run(now, byte & DIVIDER == DIVIDER_RUNS || self.breaks(RtcFault::DividerNeverReset));
             }
             REGISTER_B => {
                 // "SET going high" clears the enable of the update-ended interrupt.
-                let rises = byte & SET != 0 && self.is_updating();
+                let rises = byte & SET != 0 && self.is_updating() && !self.breaks(RtcFault::SetKeepsEnable);
                 self.register_b = if rises { byte & !UPDATE_ENDED } else { byte };
             }
+            REGISTER_C if self.breaks(RtcFault::FlagsWritable) => self.flags = byte & FLAGS,
             REGISTER_C | REGISTER_D => {}
             index => self.set_memory(index, byte),
+        }
+    }
+
+    /// The alarm as it is compared.
+    fn alarm_due(&self) -> Alarm {
+        if !self.breaks(RtcFault::AlarmCaresAlways) {
+            return self.alarm;
+        }
+        // Bytes that no time has.
+        let caring = |byte: u8| if byte >= 0xc0 { 0xbf } else { byte };
+        Alarm { second: caring(self.alarm.second), minute: caring(self.alarm.minute), hour: caring(self.alarm.hour) }
+    }
+
+    fn follow_enables(&mut self) {
+        if self.breaks(RtcFault::FlagsFollowEnables) {
+            self.flags &= self.register_b;
         }
     }
 
     /// Ends update cycles.
     fn update(&mut self, cycles: u64) {
         let mut calendar = Calendar::decode(&self.time, self.format());
-        if self.alarm.until(calendar.second_of_day, self.format()).is_some_and(|until| until <= cycles) {
+        let until = self.alarm_due().until(calendar.second_of_day, self.format());
+        if until.is_some_and(|until| until <= cycles) && !self.breaks(RtcFault::NoAlarm) {
             self.flags |= ALARM;
         }
         let before = calendar;
-        calendar.add(cycles);
+        let weekday = self.time.weekday;
+        calendar.add(if self.breaks(RtcFault::TimeStandsStill) { 0 } else { cycles });
+        if self.breaks(RtcFault::NoLeapDays) {
+            calendar.skip_leap_day();
+        }
         let century = self.time.century;
         self.time = calendar.encode(self.format());
         if calendar.is_of_same_century(&before) {
             // The byte is the guest's, whatever it is, until a century ends.
             self.time.century = century;
         }
-        self.flags |= UPDATE_ENDED;
+        if self.breaks(RtcFault::WeekdayStays) {
+            self.time.weekday = weekday;
+        }
+        if !self.breaks(RtcFault::UpdateNotFlagged) {
+            self.flags |= UPDATE_ENDED;
+        }
+        self.follow_enables();
     }
 }
 
@@ -253,6 +309,7 @@ impl Model for Rtc {
         }
         if passed.periods > 0 {
             self.flags |= PERIODIC;
+            self.follow_enables();
         }
         if self.irq.set(self.is_requesting()) {
             self.pace.fired(now);
