@@ -69,6 +69,18 @@ pub struct Chipset {
     pub power: bool,
 }
 
+/// How a guest's notification reaches a virtio device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notifications {
+    /// As an exit: when the guest goes on, the device has done what it was notified of. A thread less, and nothing depends on
+    /// when it runs.
+    #[default]
+    Exits,
+    /// As an event (KVM_IOEVENTFD) that a thread serves while the guest goes on; messages that come again and again go by events
+    /// (KVM_IRQFD) as well. What KVM does not offer of it goes as by [`Self::Exits`].
+    Events,
+}
+
 /// Shape of a VM and what it starts with.
 pub struct VmConfig {
     /// How vCPU 0 is entered.
@@ -89,6 +101,8 @@ pub struct VmConfig {
     pub command_line: String,
     /// What kind of pages guest memory is in.
     pub backing: Backing,
+    /// How notifications reach virtio devices.
+    pub notifications: Notifications,
     /// Devices; one vCPU at a time calls them.
     pub devices: Vec<Box<dyn Device>>,
 }
@@ -105,6 +119,7 @@ impl VmConfig {
             acpi: false,
             command_line: String::new(),
             backing: Backing::default(),
+            notifications: Notifications::default(),
             devices: Vec::new(),
         }
     }

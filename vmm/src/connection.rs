@@ -1,6 +1,8 @@
 //! What a device is connected to when its VM is made.
 
 use crate::{
+    config::Notifications,
+    devices::QueueEvents,
     interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
     watch::{Watch, Watched},
@@ -14,11 +16,17 @@ pub struct Connection {
     interrupts: Interrupts,
     memory: GuestMemory,
     watched: Watched,
+    notifications: Notifications,
 }
 
 impl Connection {
-    pub(crate) fn new(vm: Arc<VmFd>, interrupts: Interrupts, memory: GuestMemory) -> Self {
-        Self { vm, interrupts, memory, watched: Watched::default() }
+    pub(crate) fn new(
+        vm: Arc<VmFd>,
+        interrupts: Interrupts,
+        memory: GuestMemory,
+        notifications: Notifications,
+    ) -> Self {
+        Self { vm, interrupts, memory, watched: Watched::default(), notifications }
     }
 
     /// The interrupt controllers.
@@ -37,6 +45,14 @@ impl Connection {
     /// Those of KVM_IOEVENTFD.
     pub fn ioeventfd(&self, address: IoEventAddress, matching: IoEventMatch) -> Result<IoEventFd, InterruptError> {
         IoEventFd::new(self.vm.clone(), address, matching)
+    }
+
+    /// Events of the notifications of so many queues, if they are to be events and there are enough descriptors.
+    pub(crate) fn queue_events(&self, nr_queues: usize) -> Option<QueueEvents> {
+        match self.notifications {
+            Notifications::Exits => None,
+            Notifications::Events => QueueEvents::new(self.vm.clone(), nr_queues).ok(),
+        }
     }
 
     /// Calls `watch` each time that more can be read from a file descriptor, from a thread that exists while the VM runs. The

@@ -138,7 +138,7 @@ impl Vm {
             interrupts.set_platform(&platform);
             platform
         });
-        let mut connection = Connection::new(fd.clone(), interrupts.clone(), memory.clone());
+        let mut connection = Connection::new(fd.clone(), interrupts.clone(), memory.clone(), config.notifications);
         config.devices.iter_mut().for_each(|device| device.connect(&mut connection));
         let watched = connection.into_watched();
         let told = tables(&config);

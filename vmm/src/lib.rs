@@ -63,7 +63,7 @@ mod watch;
 
 pub use boot::{Entry, LongModeState};
 pub use bus::{BusError, Device, FirmwareDevice, Flow, Location, Region};
-pub use config::{Chipset, InterruptSetup, Irqchip, VmConfig};
+pub use config::{Chipset, InterruptSetup, Irqchip, Notifications, VmConfig};
 pub use connection::Connection;
 pub use control::VmHandle;
 pub use create::VmError;

@@ -9,6 +9,7 @@ mod fw_cfg;
 mod i8042;
 mod pc_test_device;
 mod pci;
+mod queue_events;
 mod serial;
 mod signals;
 mod test_device;
@@ -21,10 +22,14 @@ pub use fw_cfg::FwCfg;
 pub use i8042::I8042;
 pub use pc_test_device::PcTestDevice;
 pub use pci::{PciBus, PciHost};
+pub(crate) use queue_events::QueueEvents;
 pub use serial::{CollectedOutput, Serial};
 pub use signals::Signals;
 pub use test_device::{LOG_CAPACITY, TestDevice, TestDeviceAddresses};
 pub use virtio_mmio::VirtioMmio;
+
+/// How often a device is called at most in one exit because its driver adds buffers as fast as they are taken.
+const SYNCHRONOUS_TURNS: u32 = 4;
 
 /// The value of up to four bytes in little-endian order; the rest is ignored.
 fn value_of(data: &[u8]) -> u32 {

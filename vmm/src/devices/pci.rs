@@ -1,6 +1,7 @@
 //! A PCI host bridge with its bus, and virtio devices on it.
 
 mod function;
+mod messages;
 
 use crate::{
     bus::{Device, FirmwareDevice, Flow, Location, Region},
@@ -84,13 +85,18 @@ impl PciBus {
         connection: &mut Connection,
     ) -> Result<Slot, PlaceError> {
         let wake_ups = device.wake_ups();
+        let events = connection.queue_events(device.queue_sizes().len());
         let function = VirtioFunction::new(device, connection.memory().shared());
         let interrupts = connection.interrupts().clone();
-        let slot_of = VirtioSlot::new(function, interrupts, self.shared.pins.clone(), self.shared.failures.clone());
+        let Shared { pins, failures, .. } = &*self.shared;
+        let slot_of = VirtioSlot::new(function, interrupts, pins.clone(), failures.clone(), events);
         let slot = self.plug(slot, Box::new(slot_of.clone()))?;
         slot_of.set_slot(slot);
         for descriptor in wake_ups {
             connection.watch(descriptor, slot_of.watch());
+        }
+        for (descriptor, watch) in slot_of.notified() {
+            connection.watch(descriptor, watch);
         }
         Ok(slot)
     }

@@ -3,6 +3,7 @@
 use crate::{
     bus::{Device, FirmwareDevice, Flow, Location, Region},
     connection::Connection,
+    devices::{QueueEvents, SYNCHRONOUS_TURNS},
     interrupts::{ControllerLine, InterruptLine},
     memory::GuestMemory,
     stop::StopReason,
@@ -27,6 +28,8 @@ struct Connected {
 struct State {
     mmio: mmio::Mmio,
     is_asserted: bool,
+    /// Where notifications come as events.
+    events: Option<QueueEvents>,
 }
 
 impl VirtioMmio {
@@ -47,6 +50,7 @@ impl Connected {
     fn access(&self, access: impl FnOnce(&mut mmio::Mmio)) -> Result<(), StopReason> {
         let mut state = self.state();
         access(&mut state.mmio);
+        state.go_on();
         let asserted = state.mmio.is_asserted();
         if asserted != state.is_asserted {
             state.is_asserted = asserted;
@@ -54,6 +58,33 @@ impl Connected {
             self.line.set(asserted).map_err(|error| StopReason::DeviceStopped(error.to_string()))?;
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// Looks after queues that the device did not come to the end of.
+    fn go_on(&mut self) {
+        for _ in 0..SYNCHRONOUS_TURNS {
+            let queues = self.mmio.take_unfinished();
+            match &self.events {
+                _ if queues == 0 => return,
+                // Others have their turn first.
+                Some(events) => return events.signal(queues),
+                None => (0..64).filter(|queue| queues >> queue & 1 != 0).for_each(|queue| self.mmio.notify(queue)),
+            }
+        }
+    }
+}
+
+/// Who is told of a queue's notifications.
+struct Notified {
+    connected: Arc<Connected>,
+    queue: usize,
+}
+
+impl Watch for Notified {
+    fn ready(&self) -> Result<(), StopReason> {
+        self.connected.access(|mmio| mmio.notify(self.queue))
     }
 }
 
@@ -75,11 +106,19 @@ impl Device for VirtioMmio {
     fn connect(&mut self, connection: &mut Connection) {
         let Some(device) = self.device.take() else { return };
         let wake_ups = device.wake_ups();
-        let state = State { mmio: mmio::Mmio::new(device, connection.memory().shared()), is_asserted: false };
+        let mut events = connection.queue_events(device.queue_sizes().len());
+        if let Some(events) = &mut events {
+            events.set_values(self.address + mmio::QUEUE_NOTIFY);
+        }
+        let notified = events.as_ref().map(QueueEvents::descriptors).unwrap_or_default();
+        let state = State { mmio: mmio::Mmio::new(device, connection.memory().shared()), is_asserted: false, events };
         let line = connection.interrupts().line(self.line);
         let connected = Arc::new(Connected { state: Mutex::new(state), line });
         for descriptor in wake_ups {
             connection.watch(descriptor, connected.clone());
+        }
+        for (queue, descriptor) in notified.into_iter().enumerate() {
+            connection.watch(descriptor, Arc::new(Notified { connected: connected.clone(), queue }));
         }
         self.connected = Some(connected);
     }

@@ -33,7 +33,7 @@ pub enum IoEventMatch {
 #[derive(Debug)]
 pub struct IoEventFd {
     vm: Arc<VmFd>,
-    event: EventFd,
+    event: Arc<EventFd>,
     address: IoEventAddress,
     matching: IoEventMatch,
 }
@@ -42,13 +42,23 @@ impl IoEventFd {
     pub(crate) fn new(vm: Arc<VmFd>, address: IoEventAddress, matching: IoEventMatch) -> Result<Self, InterruptError> {
         let event = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)
             .map_err(|source| InterruptError::Kvm { request: "an event file descriptor (eventfd)", source })?;
+        Self::of_event(vm, Arc::new(event), address, matching)
+    }
+
+    /// The same with an event that there is already, and that may be that of several addresses one after the other.
+    pub(crate) fn of_event(
+        vm: Arc<VmFd>,
+        event: Arc<EventFd>,
+        address: IoEventAddress,
+        matching: IoEventMatch,
+    ) -> Result<Self, InterruptError> {
         let at = &to_kvm(address);
         match matching {
-            IoEventMatch::Any => vm.register_ioevent(&event, at, NoDatamatch),
-            IoEventMatch::U8(value) => vm.register_ioevent(&event, at, value),
-            IoEventMatch::U16(value) => vm.register_ioevent(&event, at, value),
-            IoEventMatch::U32(value) => vm.register_ioevent(&event, at, value),
-            IoEventMatch::U64(value) => vm.register_ioevent(&event, at, value),
+            IoEventMatch::Any => vm.register_ioevent(&*event, at, NoDatamatch),
+            IoEventMatch::U8(value) => vm.register_ioevent(&*event, at, value),
+            IoEventMatch::U16(value) => vm.register_ioevent(&*event, at, value),
+            IoEventMatch::U32(value) => vm.register_ioevent(&*event, at, value),
+            IoEventMatch::U64(value) => vm.register_ioevent(&*event, at, value),
         }
         .map_err(refused("KVM_IOEVENTFD"))?;
         Ok(Self { vm, event, address, matching })
@@ -72,11 +82,11 @@ impl Drop for IoEventFd {
         let at = &to_kvm(self.address);
         // It fails only for what is not registered.
         let _ = match self.matching {
-            IoEventMatch::Any => self.vm.unregister_ioevent(&self.event, at, NoDatamatch),
-            IoEventMatch::U8(value) => self.vm.unregister_ioevent(&self.event, at, value),
-            IoEventMatch::U16(value) => self.vm.unregister_ioevent(&self.event, at, value),
-            IoEventMatch::U32(value) => self.vm.unregister_ioevent(&self.event, at, value),
-            IoEventMatch::U64(value) => self.vm.unregister_ioevent(&self.event, at, value),
+            IoEventMatch::Any => self.vm.unregister_ioevent(&*self.event, at, NoDatamatch),
+            IoEventMatch::U8(value) => self.vm.unregister_ioevent(&*self.event, at, value),
+            IoEventMatch::U16(value) => self.vm.unregister_ioevent(&*self.event, at, value),
+            IoEventMatch::U32(value) => self.vm.unregister_ioevent(&*self.event, at, value),
+            IoEventMatch::U64(value) => self.vm.unregister_ioevent(&*self.event, at, value),
         };
     }
 }

@@ -4,7 +4,7 @@
 use crate::{Features, Io, Memory, Ring, RingError, VirtioDevice, device::Outcome, ring::Areas};
 
 /// How often a device is called at most until it is sure to be notified of the next buffer.
-const ROUNDS_MAX: u32 = 64;
+const ROUNDS_MAX: u32 = 16;
 
 bitflags::bitflags! {
     /// The device status field (§ 2.1).
@@ -71,6 +71,8 @@ pub struct Common {
     rings: Vec<Option<Ring>>,
     generation: u8,
     interrupts: Interrupts,
+    /// Queues, a bit each, whose driver added buffers as fast as they were taken.
+    unfinished: u64,
     /// Why it asked for a reset, for people.
     broken: Option<RingError>,
 }
@@ -89,6 +91,7 @@ impl Common {
             rings,
             generation: 0,
             interrupts: Interrupts::default(),
+            unfinished: 0,
             broken: None,
         }
     }
@@ -173,6 +176,7 @@ impl Common {
             *ring = None;
         }
         self.interrupts = Interrupts::default();
+        self.unfinished = 0;
         self.broken = None;
     }
 
@@ -248,8 +252,8 @@ impl Common {
 
     /// Tells the driver that the device waits for more buffers. Those that came before it was told, it does not notify of.
     fn listen(&mut self, mut waiting: Waiting) {
-        // With each round the driver has a moment in which a buffer can come unnoticed; that many times in a row happens to
-        // drivers that mean it.
+        // With each round the driver has a moment in which a buffer can come unnoticed. A driver on another processor can make
+        // use of all of them: then it is its transport's turn, which has others to look after.
         for _ in 0..ROUNDS_MAX {
             let mut missed = waiting.again;
             for queue in (0..self.rings.len()).filter(|queue| waiting.waits >> queue & 1 != 0) {
@@ -268,6 +272,7 @@ impl Common {
                 waiting = Waiting { waits: waiting.waits | waits, again: waiting.again | again };
             }
         }
+        self.unfinished |= waiting.waits | waiting.again;
     }
 
     /// Reads the configuration of the device's kind.
@@ -322,6 +327,11 @@ impl Common {
         self.interrupts.config |= self.status.contains(Status::DRIVER_OK);
         self.status |= Status::NEEDS_RESET;
         self.broken.get_or_insert(error);
+    }
+
+    /// Queues, a bit each, that are to be notified once more although no driver does so; asked for after each call.
+    pub fn take_unfinished(&mut self) -> u64 {
+        std::mem::take(&mut self.unfinished)
     }
 
     /// What is due now; it is no more afterwards.

@@ -84,6 +84,11 @@ impl Mmio {
         self.collect();
     }
 
+    /// As [`Common::take_unfinished`].
+    pub fn take_unfinished(&mut self) -> u64 {
+        self.common.take_unfinished()
+    }
+
     /// The device's other side has something.
     pub fn wake(&mut self) {
         self.common.wake();

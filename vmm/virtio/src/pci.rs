@@ -86,6 +86,21 @@ impl VirtioFunction {
         self.collect();
     }
 
+    /// As [`Common::take_unfinished`].
+    pub fn take_unfinished(&mut self) -> u64 {
+        self.common.take_unfinished()
+    }
+
+    /// How many vectors its MSI-X has.
+    pub fn nr_vectors(&self) -> usize {
+        self.vectors.len()
+    }
+
+    /// Where the register of [`Self::notify_offset`] 0 is as long as the function decodes memory.
+    pub fn notify_address(&self) -> Option<u64> {
+        self.config.mapped(BAR).map(|(base, _)| base.wrapping_add(NOTIFY_OFFSET))
+    }
+
     /// What is to be sent now.
     pub fn take_signals(&mut self) -> Signals {
         let pin = self.isr != 0 && !self.msix.is_enabled(&self.config) && self.config.may_interrupt();

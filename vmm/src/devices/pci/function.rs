@@ -1,14 +1,19 @@
 //! A virtio device in a slot: after each call it sends the interrupts that are due.
 
+use super::messages::Messages;
 use crate::{
+    devices::{QueueEvents, SYNCHRONOUS_TURNS},
     interrupts::{Interrupts, MsiMessage},
-    layout::pci::FIRST_LINE,
+    layout::pci::{self as layout, FIRST_LINE},
     stop::StopReason,
     watch::Watch,
 };
 use ::pci::{Function, Slot};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use virtio::pci::VirtioFunction;
+use std::{
+    os::fd::RawFd,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+use virtio::pci::{NOTIFY_MULTIPLIER, VirtioFunction};
 
 /// Interrupt lines of the bus, INTA# to INTD#.
 pub(super) const NR_LINES: u8 = 4;
@@ -68,11 +73,17 @@ pub(super) struct VirtioSlot {
 }
 
 struct Shared {
-    function: Mutex<VirtioFunction>,
-    interrupts: Interrupts,
+    state: Mutex<State>,
     pins: Arc<Pins>,
     failures: Arc<Failures>,
     slot: OnceLock<Slot>,
+}
+
+struct State {
+    function: VirtioFunction,
+    messages: Messages,
+    /// Where notifications come as events.
+    events: Option<QueueEvents>,
 }
 
 impl VirtioSlot {
@@ -81,9 +92,12 @@ impl VirtioSlot {
         interrupts: Interrupts,
         pins: Arc<Pins>,
         failures: Arc<Failures>,
+        events: Option<QueueEvents>,
     ) -> Self {
-        let shared = Shared { function: Mutex::new(function), interrupts, pins, failures, slot: OnceLock::new() };
-        Self { shared: Arc::new(shared) }
+        // What is synchronous stays so all the way.
+        let nr_routes = if events.is_some() { function.nr_vectors() } else { 0 };
+        let state = State { function, messages: Messages::new(interrupts, nr_routes), events };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), pins, failures, slot: OnceLock::new() }) }
     }
 
     pub(super) fn set_slot(&self, slot: Slot) {
@@ -95,38 +109,83 @@ impl VirtioSlot {
     pub(super) fn watch(&self) -> Arc<dyn Watch> {
         self.shared.clone()
     }
+
+    /// The events of notifications, and who is told of each.
+    pub(super) fn notified(&self) -> Vec<(RawFd, Arc<dyn Watch>)> {
+        let descriptors = self.shared.state().events.as_ref().map(QueueEvents::descriptors).unwrap_or_default();
+        let of_queue = |(queue, descriptor)| {
+            let notified: Arc<dyn Watch> = Arc::new(Notified { shared: self.shared.clone(), queue });
+            (descriptor, notified)
+        };
+        descriptors.into_iter().enumerate().map(of_queue).collect()
+    }
 }
 
 impl Shared {
-    fn function(&self) -> MutexGuard<'_, VirtioFunction> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Models do not panic; if one did, the run ends by that.
-        self.function.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn access<T>(&self, access: impl FnOnce(&mut VirtioFunction) -> T) -> T {
-        let mut function = self.function();
-        let result = access(&mut function);
+        let mut state = self.state();
+        let result = access(&mut state.function);
+        state.go_on();
         // Under the lock, so that levels come in their order.
-        if let Err(failure) = self.send(&mut function) {
+        if let Err(failure) = self.send(&mut state) {
             self.failures.add(failure);
         }
         result
     }
 
-    fn send(&self, function: &mut VirtioFunction) -> Result<(), String> {
+    fn send(&self, State { function, messages, .. }: &mut State) -> Result<(), String> {
         let signals = function.take_signals();
         for message in signals.messages {
             let message = MsiMessage { address: message.address, data: message.data };
-            // Whether somebody takes it is the guest's affair.
-            self.interrupts.signal_msi(message).map_err(|error| error.to_string())?;
+            messages.send(message).map_err(|error| error.to_string())?;
         }
         self.slot.get().map_or(Ok(()), |slot| self.pins.set(*slot, signals.pin))
     }
+
+    fn told(&self) -> Result<(), StopReason> {
+        self.failures.take().map_or(Ok(()), |failure| Err(StopReason::DeviceStopped(failure)))
+    }
 }
+
+impl State {
+    /// Looks after queues that the device did not come to the end of.
+    fn go_on(&mut self) {
+        for _ in 0..SYNCHRONOUS_TURNS {
+            let queues = self.function.take_unfinished();
+            match &self.events {
+                _ if queues == 0 => return,
+                // Others have their turn first.
+                Some(events) => return events.signal(queues),
+                None => (0..64).filter(|queue| queues >> queue & 1 != 0).for_each(|queue| self.function.notify(queue)),
+            }
+        }
+    }
+
+    /// Has notifications signal events where the function is now: elsewhere there may be memory, or another device.
+    fn place_events(&mut self) {
+        let Some(events) = &mut self.events else { return };
+        let is_in_window =
+            |address: &u64| WINDOWS.iter().any(|(first, size_bytes)| (*first..first + size_bytes).contains(address));
+        let address = self.function.notify_address().filter(is_in_window);
+        events.set_addresses(address, NOTIFY_MULTIPLIER.into());
+    }
+}
+
+/// Where memory behind base address registers is found, each with its size in bytes.
+const WINDOWS: [(u64, u64); 3] = [
+    (layout::MEMORY_WINDOW, layout::MEMORY_WINDOW_SIZE),
+    (layout::HIGH_WINDOW, layout::HIGH_WINDOW_SIZE),
+    (layout::TOP_WINDOW, layout::TOP_WINDOW_SIZE),
+];
 
 impl Function for VirtioSlot {
     fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)> {
-        self.shared.function().find(address, size, is_io)
+        self.shared.state().function.find(address, size, is_io)
     }
 
     fn read_config(&mut self, offset: u16, data: &mut [u8]) {
@@ -135,6 +194,7 @@ impl Function for VirtioSlot {
 
     fn write_config(&mut self, offset: u16, data: &[u8]) {
         self.shared.access(|function| function.write_config(offset, data));
+        self.shared.state().place_events();
     }
 
     fn read_bar(&mut self, bar: usize, offset: u64, data: &mut [u8]) {
@@ -149,6 +209,29 @@ impl Function for VirtioSlot {
 impl Watch for Shared {
     fn ready(&self) -> Result<(), StopReason> {
         self.access(VirtioFunction::wake);
-        self.failures.take().map_or(Ok(()), |failure| Err(StopReason::DeviceStopped(failure)))
+        self.told()
+    }
+}
+
+/// Who is told of a queue's notifications.
+struct Notified {
+    shared: Arc<Shared>,
+    queue: usize,
+}
+
+impl Watch for Notified {
+    fn ready(&self) -> Result<(), StopReason> {
+        self.shared.access(|function| function.notify(self.queue));
+        self.shared.told()
+    }
+}
+
+impl Drop for VirtioSlot {
+    fn drop(&mut self) {
+        // Whoever plugged it has one as well, and drops it before the guest places anything: then it is the bus's that goes, and
+        // the addresses are free.
+        if let Some(events) = &mut self.shared.state().events {
+            events.set_addresses(None, 0);
+        }
     }
 }
