@@ -13,7 +13,10 @@ const VECTOR: u8 = 0x6f;
 const COUNT: u32 = 10_000_000;
 const DIVIDE_BY_1: u32 = 0xb;
 
-/// A processor that is woken regularly, until this is dropped.
+/// A processor that is woken regularly while it waits, until this is dropped.
+///
+/// The timer is set anew before each halt: a periodic one would leave no time between its interrupts where one of them takes
+/// longer than its period, as on a loaded host that emulates.
 pub(crate) struct Halting {
     pub(crate) apic: LocalApic,
     _listening: Listening,
@@ -24,14 +27,19 @@ impl Halting {
         let apic = LocalApic::enabled();
         let listening = Listening::to(VECTOR..=VECTOR, End::LocalApic);
         apic.write(Register::DIVIDE, DIVIDE_BY_1);
-        apic.write(Register::LVT_TIMER, lvt::PERIODIC | u32::from(VECTOR));
-        apic.write(Register::INITIAL_COUNT, COUNT);
+        apic.write(Register::LVT_TIMER, u32::from(VECTOR));
         Self { apic, _listening: listening }
     }
 
     /// Halts until `done`, which is asked at each interrupt; false if so many microseconds passed.
-    pub(crate) fn until(&self, micros: u64, done: impl FnMut() -> bool) -> bool {
-        interrupts::halt_until(micros, done)
+    pub(crate) fn until(&self, micros: u64, mut done: impl FnMut() -> bool) -> bool {
+        interrupts::halt_until(micros, || {
+            let is_done = done();
+            if !is_done {
+                self.apic.write(Register::INITIAL_COUNT, COUNT);
+            }
+            is_done
+        })
     }
 }
 
