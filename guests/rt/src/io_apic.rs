@@ -4,7 +4,12 @@
 //!
 //! Sources: 82093AA, "Register Description"; ICH9, "EOIR—EOI Register".
 
-use crate::mmio;
+use crate::{
+    interrupts::{self, End, Listening},
+    mmio,
+    trap::TrapFrame,
+};
+use core::ops::RangeInclusive;
 
 /// Where it is, as a guest physical address.
 pub const ADDRESS: u64 = 0xfec0_0000;
@@ -126,4 +131,28 @@ pub fn has_eoi_register() -> bool {
 /// Writes the EOI register: level-triggered interrupts with this vector end.
 pub fn end_interrupt(vector: u8) {
     mmio::write_u32(EOI, vector.into());
+}
+
+/// After how many interrupts of one vector [`listen_to_levels`] masks the inputs.
+pub const NR_OF_A_LEVEL: u32 = 4;
+
+/// Handlers for interrupts of inputs whose level nobody takes away in time: they end them, and mask the input at the fourth with
+/// its vector. A level that stays may interrupt again as soon as it is ended, so that nothing else would ever be executed.
+#[must_use = "the handlers are removed when this is dropped"]
+pub fn listen_to_levels(vectors: RangeInclusive<u8>) -> Listening {
+    fn take(frame: &mut TrapFrame) {
+        interrupts::log(frame);
+        let vector = frame.vector as u8;
+        if interrupts::count(vector) >= NR_OF_A_LEVEL {
+            // Before it is ended, and with the vector that the end looks for.
+            for pin in 0..NR_PINS {
+                let entry = read_low(pin);
+                if entry as u8 == vector {
+                    write_low(pin, entry | low::MASKED);
+                }
+            }
+        }
+        interrupts::end(vector, End::LocalApic);
+    }
+    Listening::with_handler(vectors, End::LocalApic, take)
 }
