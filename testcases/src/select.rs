@@ -3,6 +3,7 @@
 use crate::{
     catalog::{Case, Catalog, InterruptSetup},
     nearest::{nearest, suggestion},
+    subjects::VirtioDevices,
 };
 use case::{Feature, Needs};
 use std::{fmt, str::FromStr};
@@ -148,16 +149,16 @@ pub fn select<'a>(
     })
 }
 
-/// Checks that some subject may run each case: that every need can be offered, and that none excludes another.
+/// Checks that some subject may run each case: that every need and device can be offered, and that none excludes another.
 ///
 /// # Errors
 /// [`SelectError::NeverOffered`] for the first case that would be skipped everywhere.
-pub fn check_needs(catalog: &Catalog, offerable: Needs) -> Result<(), SelectError> {
+pub fn check_needs(catalog: &Catalog, offerable: Needs, devices: VirtioDevices) -> Result<(), SelectError> {
     for case in catalog.cases() {
         let unoffered = case.needs.difference(offerable);
         let needs = if case.needs.contains(EXCLUSIVE) { unoffered.union(EXCLUSIVE) } else { unoffered };
+        let needs: Vec<_> = needs.names().chain(devices.missing(case).titles()).collect();
         if !needs.is_empty() {
-            let needs = needs.names().collect();
             return Err(SelectError::NeverOffered { id: case.id.clone(), source_line: case.source(), needs });
         }
     }
@@ -177,9 +178,9 @@ pub fn unknown_case(catalog: &Catalog, id: &str) -> SelectError {
     SelectError::UnknownCase { id: id.to_owned(), nearest: nearest(id, ids) }
 }
 
-/// The names of what a case needs and a subject does not offer: the reason to skip it.
-pub fn missing(case: &Case, offers: Needs) -> Vec<&'static str> {
-    case.needs.difference(offers).names().collect()
+/// The names of what a case needs, devices among it, and a subject does not offer: the reason to skip it.
+pub fn missing(case: &Case, offers: Needs, devices: VirtioDevices) -> Vec<&'static str> {
+    case.needs.difference(offers).names().chain(devices.missing(case).titles()).collect()
 }
 
 enum Filter {
@@ -229,6 +230,7 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::catalog::synthetic::{CaseSource, Source};
+    use case::Devices;
     use proptest::prelude::*;
 
     fn catalog() -> Catalog {
@@ -340,8 +342,8 @@ mod tests {
     #[test]
     fn a_need_that_nobody_offers_is_refused_with_its_case() {
         let catalog = catalog_that_needs(Needs::X2APIC | Needs::TEST_DEVICE | Needs::COM1);
-        assert_eq!(check_needs(&catalog, Needs::all()), Ok(()));
-        let error = check_needs(&catalog, Needs::PROCESSOR | Needs::COM1).unwrap_err().to_string();
+        assert_eq!(check_needs(&catalog, Needs::all(), VirtioDevices::NONE), Ok(()));
+        let error = check_needs(&catalog, Needs::PROCESSOR | Needs::COM1, VirtioDevices::NONE).unwrap_err().to_string();
         let expected = "the case pio::outs_advances_rsi (guests/suite/src/pio/string.rs:12) needs TEST_DEVICE, which no \
                         subject of this program can offer; drop the need, or let a subject offer it";
         assert_eq!(error, expected);
@@ -349,9 +351,11 @@ mod tests {
 
     #[test]
     fn a_processor_of_two_vendors_is_refused() {
-        let error = check_needs(&catalog_that_needs(Needs::INTEL | Needs::AMD), Needs::all()).unwrap_err().to_string();
+        let error = check_needs(&catalog_that_needs(Needs::INTEL | Needs::AMD), Needs::all(), VirtioDevices::NONE)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("needs INTEL with AMD, which no subject"), "{error}");
-        assert_eq!(check_needs(&catalog_that_needs(Needs::AMD), Needs::all()), Ok(()));
+        assert_eq!(check_needs(&catalog_that_needs(Needs::AMD), Needs::all(), VirtioDevices::NONE), Ok(()));
     }
 
     #[test]
@@ -376,9 +380,31 @@ mod tests {
     fn missing_needs_are_named() {
         let catalog = Catalog::parse(Source::new().build().bytes).unwrap();
         let case = catalog.case("pio::outs_advances_rsi@user").unwrap();
-        assert_eq!(missing(case, Needs::empty()), ["X2APIC", "TEST_DEVICE"]);
-        assert_eq!(missing(case, Needs::X2APIC | Needs::NX), ["TEST_DEVICE"]);
-        assert_eq!(missing(case, Needs::all()), Vec::<&str>::new());
+        assert_eq!(missing(case, Needs::empty(), VirtioDevices::NONE), ["X2APIC", "TEST_DEVICE"]);
+        assert_eq!(missing(case, Needs::X2APIC | Needs::NX, VirtioDevices::NONE), ["TEST_DEVICE"]);
+        assert_eq!(missing(case, Needs::all(), VirtioDevices::NONE), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn missing_devices_are_named_by_their_titles() {
+        let catalog = Catalog::parse(Source::new().build().bytes).unwrap();
+        let case = catalog.case("pio::outs_advances_rsi@user").unwrap();
+        let case = Case { needs: Needs::empty(), devices: Devices::BLOCK | Devices::GPU, ..case.clone() };
+        assert_eq!(missing(&case, Needs::empty(), VirtioDevices::NONE), ["virtio block device", "virtio GPU"]);
+        let offered = VirtioDevices { pci: Devices::GPU, mmio: Devices::BLOCK };
+        assert_eq!(missing(&case, Needs::empty(), offered), ["virtio block device"]);
+    }
+
+    #[test]
+    fn a_device_that_nobody_offers_is_refused_with_its_case() {
+        let mut source = Source::new();
+        source.cases[0].devices = Devices::SCSI.bits();
+        source.cases[0].needs = 0;
+        let catalog = Catalog::parse(source.build().bytes).unwrap();
+        let error = check_needs(&catalog, Needs::all(), VirtioDevices::NONE).unwrap_err().to_string();
+        assert!(error.contains("needs virtio SCSI host, which no subject"), "{error}");
+        let offered = VirtioDevices { pci: Devices::SCSI, mmio: Devices::empty() };
+        assert_eq!(check_needs(&catalog, Needs::all(), offered), Ok(()));
     }
 
     proptest! {

@@ -56,7 +56,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return list_coverage(path);
     }
     let image = arguments.image.open()?;
-    select::check_needs(&image.catalog, subjects::offerable())?;
+    select::check_needs(&image.catalog, subjects::offerable(), subjects::offerable_devices())?;
     let subject = arguments.subject.as_deref().map(|name| Opened::open(name, &image)).transpose()?;
     let cases = select::select(&image.catalog, &arguments.filter, &arguments.interrupts, None)?;
     let text = if arguments.json { as_json(&cases, subject.as_ref())? } else { as_table(&cases, subject.as_ref())? };
@@ -93,6 +93,7 @@ fn as_json(cases: &[&Case], subject: Option<&Opened>) -> anyhow::Result<String> 
                 "id": case.id, "plain_id": case.plain_id(), "setup": case.interrupts.map(InterruptSetup::name),
                 "area": case.area, "feature": case.feature.id(), "rule": case.rule, "spec": case.specs,
                 "needs": case.needs.iter_names().map(|(name, _)| name).collect::<Vec<_>>(),
+                "devices": case.devices.titles().collect::<Vec<_>>(),
                 "source": format!("{}:{}", case.file, case.line),
             });
             if let Some(subject) = subject {

@@ -23,7 +23,7 @@ use syn::{
 /// ```
 ///
 /// `feature` is a name of `case::Feature`; `spec` one clause or several in brackets, made by the functions of
-/// `case::spec`; `needs` (optional) an expression of `case::Needs`; `entry` (optional) a name of `case::Entry`;
+/// `case::spec`; `needs` (optional) an expression of `case::Needs`; `devices` (optional) one of `case::Devices`; `entry` (optional) a name of `case::Entry`;
 /// `irqchip` (optional) a name of `case::Irqchip`; `vcpus` (optional) a number; `time` (optional) the factor on the
 /// subject's time limit.
 ///
@@ -42,6 +42,7 @@ struct Arguments {
     feature: Option<Ident>,
     specs: Vec<Expr>,
     needs: Option<Expr>,
+    devices: Option<Expr>,
     entry: Option<Ident>,
     irqchip: Option<Ident>,
     nr_vcpus: Option<Expr>,
@@ -67,6 +68,7 @@ impl Parse for Arguments {
                     }
                 }
                 "needs" => arguments.needs = Some(input.parse()?),
+                "devices" => arguments.devices = Some(input.parse()?),
                 "entry" => arguments.entry = Some(input.parse()?),
                 "irqchip" => arguments.irqchip = Some(input.parse()?),
                 "vcpus" => arguments.nr_vcpus = Some(input.parse()?),
@@ -74,7 +76,9 @@ impl Parse for Arguments {
                 _ => {
                     return Err(syn::Error::new(
                         key.span(),
-                        format!("unknown key `{key}`; known are feature, spec, needs, entry, irqchip, vcpus, time"),
+                        format!(
+                            "unknown key `{key}`; known are feature, spec, needs, devices, entry, irqchip, vcpus, time"
+                        ),
                     ));
                 }
             }
@@ -102,8 +106,10 @@ fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<Tokens> {
         return Err(syn::Error::new(name.span(), "a case must cite its clause: `spec = sdm3a(\"…\")`"));
     }
     let specs = &arguments.specs;
-    let needs = arguments.needs.as_ref().map(needs_expression);
+    let needs = arguments.needs.as_ref().map(set_expression);
     let needs = needs.unwrap_or_else(|| quote!(::case::Needs::empty()));
+    let devices = arguments.devices.as_ref().map(set_expression);
+    let devices = devices.unwrap_or_else(|| quote!(::case::Devices::empty()));
     let default = |field: Tokens| quote!(::case::Setup::DEFAULT.#field);
     let entry = arguments.entry.as_ref().map_or_else(|| default(quote!(entry)), |e| quote!(::case::Entry::#e));
     let irqchip = arguments.irqchip.as_ref().map_or_else(|| default(quote!(irqchip)), |i| quote!(::case::Irqchip::#i));
@@ -130,6 +136,7 @@ fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<Tokens> {
                     ::case::Setup { entry: #entry, irqchip: #irqchip, nr_vcpus: #nr_vcpus, time_factor: #time_factor },
                     &[#(#specs),*],
                     #needs,
+                    #devices,
                     #name,
                 )
             };
@@ -138,10 +145,10 @@ fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<Tokens> {
 }
 
 /// `A | B` on bit sets is not `const`; `union` is.
-fn needs_expression(expression: &Expr) -> Tokens {
+fn set_expression(expression: &Expr) -> Tokens {
     match expression {
         Expr::Binary(binary) if matches!(binary.op, syn::BinOp::BitOr(_)) => {
-            let (left, right) = (needs_expression(&binary.left), needs_expression(&binary.right));
+            let (left, right) = (set_expression(&binary.left), set_expression(&binary.right));
             quote!(#left.union(#right))
         }
         other => quote!(#other),

@@ -256,6 +256,12 @@ features! {
     VirtioHostileDrivers     "virtio"    "virtio: drivers that break the rules";
     VirtioEntropy            "virtio"    "virtio: entropy device";
     VirtioBlock              "virtio"    "virtio: block device";
+    VirtioScsi               "virtio"    "virtio: SCSI host";
+    VirtioNetwork            "virtio"    "virtio: network device";
+    VirtioConsole            "virtio"    "virtio: console and its ports";
+    VirtioBalloon            "virtio"    "virtio: balloon";
+    VirtioSocket             "virtio"    "virtio: socket device";
+    VirtioGpu                "virtio"    "virtio: GPU";
     // What firmware tells of the above.
     FirmwareTables           "firmware"  "ACPI and MP tables against the devices there are";
     // Instruction emulation: cases of the host, see `testcases::emulation`.

@@ -7,6 +7,7 @@
 
 #![no_std]
 
+pub mod devices;
 pub mod feature;
 pub mod fuzz;
 pub mod image;
@@ -18,6 +19,7 @@ pub mod site;
 pub mod spec;
 pub mod text;
 
+pub use devices::Devices;
 pub use feature::Feature;
 pub use needs::Needs;
 pub use record::{CaseRecord, Entry, Irqchip, Setup};
@@ -27,4 +29,4 @@ pub use text::Text;
 
 /// Version of every layout in this crate. It stands in the image note and in each case record; a host
 /// refuses an image of another version instead of misreading it.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;

@@ -258,12 +258,11 @@ bitflags::bitflags! {
         // Properties of the board again.
         /// A PCI host bridge with functions on bus 0, one of them with MSI-X, by ports CF8H to CFFH.
         const PCI = 1 << 120;
-        /// A virtio device over PCI.
+        /// The virtio devices that the case wants over PCI ([`crate::Devices`]); an entropy device if it names none.
         const VIRTIO_PCI = 1 << 121;
-        /// A virtio entropy device over MMIO, at `case::image::board::VIRTIO_MMIO`.
+        /// The virtio device that the case wants over MMIO, at `case::image::board::VIRTIO_MMIO`; an entropy device if it names
+        /// none.
         const VIRTIO_MMIO = 1 << 122;
-        /// A virtio entropy device, over PCI, MMIO or both.
-        const VIRTIO_ENTROPY = 1 << 123;
         /// System-management interrupts by the local APIC, with memory at SMBASE.
         const SMI = 1 << 127;
     }

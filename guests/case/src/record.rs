@@ -1,7 +1,7 @@
 //! The record of a case in the ELF section [`SECTION`].
 
 use crate::{
-    FORMAT_VERSION, Feature, Needs, Spec,
+    Devices, FORMAT_VERSION, Feature, Needs, Spec,
     text::{Slice, Text},
 };
 use core::mem::{offset_of, size_of};
@@ -58,7 +58,8 @@ impl Setup {
 pub struct CaseRecord {
     magic: u32,
     version: u16,
-    reserved: u16,
+    /// The virtio devices that it wants to find: bits of [`Devices`].
+    pub devices: u16,
     /// Name of the function.
     pub name: Text,
     /// Its module path: `suite::<area>::<topic>`.
@@ -100,6 +101,7 @@ impl CaseRecord {
         setup: Setup,
         specs: &'static [Spec],
         needs: Needs,
+        devices: Devices,
         entry: fn(),
     ) -> Self {
         assert!(!specs.is_empty(), "a case must cite the clause that it proves");
@@ -107,7 +109,7 @@ impl CaseRecord {
         Self {
             magic: MAGIC,
             version: FORMAT_VERSION,
-            reserved: 0,
+            devices: devices.bits(),
             name: Text::new(name),
             module: Text::new(module),
             area: feature.area_text(),
@@ -132,6 +134,8 @@ pub mod layout {
     pub const MAGIC: usize = offset_of!(CaseRecord, magic);
     /// `u16`, equal to [`crate::FORMAT_VERSION`].
     pub const VERSION: usize = offset_of!(CaseRecord, version);
+    /// `u16`: bits of [`crate::Devices`].
+    pub const DEVICES: usize = offset_of!(CaseRecord, devices);
     /// [`crate::Text`].
     pub const NAME: usize = offset_of!(CaseRecord, name);
     /// [`crate::Text`].
@@ -158,4 +162,4 @@ pub mod layout {
 
 const _: () = assert!(size_of::<Setup>() == 4);
 const _: () = assert!(layout::SIZE == 152 && layout::NAME == 8 && layout::LINE == 104 && layout::SPECS == 112);
-const _: () = assert!(layout::NEEDS == 128 && layout::ENTRY == 144);
+const _: () = assert!(layout::NEEDS == 128 && layout::DEVICES == 6 && layout::ENTRY == 144);

@@ -7,7 +7,7 @@ use super::{
     set_up::{self, InterruptSetup},
 };
 use case::{
-    Entry, FORMAT_VERSION, Feature, Irqchip, Needs, Setup, Spec,
+    Devices, Entry, FORMAT_VERSION, Feature, Irqchip, Needs, Setup, Spec,
     record::{MAGIC, SECTION, layout},
 };
 use std::mem::offset_of;
@@ -42,6 +42,8 @@ pub struct Case {
     pub interrupts: Option<InterruptSetup>,
     /// What it requires.
     pub needs: Needs,
+    /// The virtio devices that it wants to find.
+    pub devices: Devices,
     /// Guest address of its record, for `vp.at=`.
     pub record_address: u64,
     /// Guest address of its function.
@@ -133,6 +135,10 @@ fn read(elf: &Elf, record_address: u64, fields: Fields<'_>) -> Result<Case, Reco
     let bits = u128::from(fields.u64(layout::NEEDS)) | u128::from(fields.u64(layout::NEEDS + 8)) << 64;
     let needs = Needs::from_bits(bits)
         .ok_or(RecordError::UnknownValue { field: "set of needs", value: bits & !Needs::all().bits() })?;
+    let devices = fields.u16(layout::DEVICES);
+    let unknown = devices & !Devices::all().bits();
+    let devices = Devices::from_bits(devices)
+        .ok_or(RecordError::UnknownValue { field: "set of devices", value: unknown.into() })?;
     Ok(Case {
         id: format!("{area}::{name}"),
         rule: text("rule", layout::DOC)?,
@@ -147,6 +153,7 @@ fn read(elf: &Elf, record_address: u64, fields: Fields<'_>) -> Result<Case, Reco
         feature,
         specs,
         needs,
+        devices,
         record_address,
     })
 }

@@ -18,6 +18,7 @@ pub(crate) struct CaseSource {
     /// Entry, interrupt controllers, processors, time factor.
     pub(crate) setup: [u8; 4],
     pub(crate) needs: u128,
+    pub(crate) devices: u16,
 }
 
 impl CaseSource {
@@ -30,6 +31,7 @@ impl CaseSource {
             line: 12,
             setup: [0, 0, 1, 1],
             needs: 0,
+            devices: 0,
         }
     }
 }
@@ -258,6 +260,7 @@ impl Writer {
         let mut bytes = vec![0; layout::SIZE];
         bytes[layout::MAGIC..][..4].copy_from_slice(&record::MAGIC.to_le_bytes());
         bytes[layout::VERSION..][..2].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[layout::DEVICES..][..2].copy_from_slice(&case.devices.to_le_bytes());
         self.text(&mut bytes, layout::NAME, case.name);
         self.text(&mut bytes, layout::MODULE, case.module);
         self.text(&mut bytes, layout::AREA, case.area);

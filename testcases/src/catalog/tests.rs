@@ -196,6 +196,7 @@ fn values_that_this_program_does_not_know_are_refused() {
     assert_problem(with_case(|case| case.setup[3] = 0), &["time factor of 0"]);
     let unknown = 1 << Needs::all().bits().trailing_ones();
     assert_problem(with_case(|case| case.needs = unknown | 1), &[&format!("{unknown:#x} as its set of needs")]);
+    assert_problem(with_case(|case| case.devices = 0x8001), &["0x8000 as its set of devices"]);
     assert_problem(with_case(|case| case.name = "two words"), &["`two words`", "identifier"]);
 }
 

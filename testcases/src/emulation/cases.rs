@@ -13,7 +13,7 @@ use super::{
     tally::{Counts, Finding, Key, Tally},
 };
 use crate::{cancel::Cancel, catalog::Case, judge, placement};
-use case::{Feature, Needs, Setup, spec};
+use case::{Devices, Feature, Needs, Setup, spec};
 use iced_decoder::{Bitness, Encoding, machine::Mode};
 use reports::model::{self, Against, Check, Verdict};
 use std::{collections::BTreeMap, time::Instant};
@@ -98,6 +98,7 @@ pub fn all() -> Vec<Case> {
         setup: Setup::DEFAULT,
         interrupts: None,
         needs: Needs::SINGLE_INSTRUCTIONS,
+        devices: Devices::empty(),
         record_address: 0,
         entry: 0,
     };

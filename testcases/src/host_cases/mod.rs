@@ -3,7 +3,7 @@
 mod reset;
 
 use crate::{catalog::Case, chain::chain, judge};
-use case::{Feature, Needs, Setup, spec};
+use case::{Devices, Feature, Needs, Setup, spec};
 use reports::model::{self, Check, Verdict};
 use reset::Row;
 use std::{collections::HashMap, time::Instant};
@@ -145,6 +145,7 @@ pub fn all() -> Vec<Case> {
         setup: Setup::DEFAULT,
         interrupts: None,
         needs: Needs::PROCESSOR_STATE,
+        devices: Devices::empty(),
         record_address: 0,
         entry: 0,
     };

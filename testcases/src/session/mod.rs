@@ -71,7 +71,7 @@ struct Judged {
 /// # Errors
 /// [`SessionError`].
 pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result<Outcome, SessionError> {
-    select::check_needs(&image.catalog, subjects::offerable())?;
+    select::check_needs(&image.catalog, subjects::offerable(), subjects::offerable_devices())?;
     let cases = select::select(&image.catalog, options.filters, options.interrupts, options.shard)?;
     let mut subjects = Vec::new();
     for name in subjects::joined(options.subjects) {
@@ -186,7 +186,7 @@ fn outcome(
     let subjects = subjects.map(|(subject, results)| model::Subject {
         id: subject.opened.subject.id().to_owned(),
         version: subject.opened.subject.version().to_owned(),
-        offers: subject.opened.offers.iter_names().map(|(name, _)| name.to_owned()).collect(),
+        offers: subject.opened.names().collect(),
         cases: results.into_iter().flatten().collect(),
     });
     let build_id = image.catalog.build_id().to_owned();

@@ -4,8 +4,8 @@
 //! examines the PVH entry, and gets the cheapest interrupt controllers that the case allows.
 
 use super::{
-    Image, Program, Subject, SubjectError, command_line,
-    devices::{self, with_devices},
+    Image, Program, Subject, SubjectError, VirtioDevices, command_line,
+    devices::{self, DeviceError, with_devices},
     dissolver::Dissolver,
     watchdog::{Limit, Watchdog},
 };
@@ -20,7 +20,7 @@ use crate::{
     placement,
 };
 use case::{
-    Entry, Irqchip, Needs, Setup,
+    Devices, Entry, Irqchip, Needs, Setup,
     image::{board, control},
 };
 use reports::coverage::CoverageRow;
@@ -89,6 +89,17 @@ pub(super) fn open(
         return Err(SubjectError::NoPath { id });
     }
     Ok(Box::new(OurVmm::open(id, image)?))
+}
+
+/// Why there is no virtual machine for a program.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// One of its devices cannot be made.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// It cannot be made.
+    #[error(transparent)]
+    Vm(#[from] vmm::VmError),
 }
 
 /// What the callbacks of a run leave behind.
@@ -185,15 +196,15 @@ impl OurVmm {
     /// A virtual machine that is ready to run a program, for a debugger; its messages go nowhere.
     ///
     /// # Errors
-    /// Those of KVM.
-    pub fn prepare(&self, program: Program<'_>) -> Result<Vm, vmm::VmError> {
+    /// [`StartError`].
+    pub fn prepare(&self, program: Program<'_>) -> Result<Vm, StartError> {
         self.create(program, &SharedInbox::default())
     }
 
-    fn create(&self, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, vmm::VmError> {
-        let setup = match program {
-            Program::Probe(_) | Program::Other(_) => Setup::DEFAULT,
-            Program::Case(case) => case.setup,
+    fn create(&self, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, StartError> {
+        let (setup, virtio) = match program {
+            Program::Probe(_) | Program::Other(_) => (Setup::DEFAULT, Devices::empty()),
+            Program::Case(case) => (case.setup, case.devices),
         };
         let report_page = self.image.catalog.note().report_page;
         let receiver = inbox.clone();
@@ -215,8 +226,8 @@ impl OurVmm {
         .with(Serial::new(board::COM1_PORT, CollectedOutput::default(), MAX_SERIAL_BYTES))
         .with(TestDevice::new(addresses))
         .with(Signals::new(board::SIGNAL_ADDRESS));
-        let config = with_devices(needs_of(program), config);
-        Vm::new(&self.hypervisor, &self.loaded, config)
+        let config = with_devices(needs_of(program), virtio, config)?;
+        Ok(Vm::new(&self.hypervisor, &self.loaded, config)?)
     }
 
     fn entry(&self, setup: Setup) -> vmm::Entry {
@@ -301,7 +312,8 @@ fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmCo
     let needs = needs_of(program);
     let needs_apic = needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS);
     // A device that cannot send its interrupt ends the run.
-    let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES | devices::OFFERED);
+    let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES | devices::OFFERED)
+        || matches!(program, Program::Case(case) if !case.devices.is_empty());
     let config = VmConfig { acpi: needs.contains(Needs::FIRMWARE_TABLES), ..config };
     let interrupts = match program.interrupts() {
         Some(InterruptSetup::Kernel) => vmm::InterruptSetup::Kernel,
@@ -358,6 +370,10 @@ impl Subject for OurVmm {
 
     fn board(&self) -> Needs {
         BOARD
+    }
+
+    fn virtio_devices(&self) -> VirtioDevices {
+        VirtioDevices::OURS
     }
 
     fn set_ups(&self) -> &'static [InterruptSetup] {

@@ -13,7 +13,8 @@ mod opened;
 mod qemu;
 mod watchdog;
 
-pub use kvm::OurVmm;
+pub use devices::{DeviceError, VirtioDevices};
+pub use kvm::{OurVmm, StartError};
 pub use linux::{LinuxError, OptionError};
 pub use opened::Opened;
 
@@ -111,6 +112,11 @@ pub trait Subject: Send + Sync {
 
     /// What its board offers; what its processors offer the probe tells.
     fn board(&self) -> Needs;
+
+    /// The virtio devices that its board can have; a machine has those that its case wants.
+    fn virtio_devices(&self) -> VirtioDevices {
+        VirtioDevices::NONE
+    }
 
     /// The interrupt set-ups that it can run a program in.
     fn set_ups(&self) -> &'static [InterruptSetup];
@@ -236,25 +242,43 @@ pub struct Kind {
     pub like: Option<&'static str>,
     /// What its board offers.
     pub board: Needs,
+    /// The virtio devices that it can have.
+    pub virtio_devices: VirtioDevices,
     open: Open,
 }
 
 /// Every kind of subject.
 pub const KINDS: &[Kind] = &[
-    Kind { id: "vmm", title: "our VMM on this host's KVM", like: None, board: kvm::BOARD, open: kvm::open },
+    Kind {
+        id: "vmm",
+        title: "our VMM on this host's KVM",
+        like: None,
+        board: kvm::BOARD,
+        virtio_devices: VirtioDevices::OURS,
+        open: kvm::open,
+    },
     Kind {
         id: "qemu-kvm",
         title: "QEMU on this host's KVM",
         like: Some("vmm"),
         board: qemu::BOARD,
+        virtio_devices: qemu::VIRTIO_DEVICES,
         open: qemu::open_kvm,
     },
-    Kind { id: "qemu-tcg", title: "QEMU's own translator", like: None, board: qemu::TCG_BOARD, open: qemu::open_tcg },
+    Kind {
+        id: "qemu-tcg",
+        title: "QEMU's own translator",
+        like: None,
+        board: qemu::TCG_BOARD,
+        virtio_devices: qemu::VIRTIO_DEVICES,
+        open: qemu::open_tcg,
+    },
     Kind {
         id: "qemu-tcg-intel",
         title: "QEMU's own translator as a processor of Intel's",
         like: Some("qemu-tcg"),
         board: qemu::TCG_BOARD,
+        virtio_devices: qemu::VIRTIO_DEVICES,
         open: qemu::open_tcg_intel,
     },
     Kind {
@@ -262,6 +286,7 @@ pub const KINDS: &[Kind] = &[
         title: "Bochs as a processor of Intel's",
         like: None,
         board: bochs::BOARD,
+        virtio_devices: VirtioDevices::NONE,
         open: bochs::open_intel,
     },
     Kind {
@@ -269,6 +294,7 @@ pub const KINDS: &[Kind] = &[
         title: "Bochs as a processor of AMD's",
         like: Some("bochs"),
         board: bochs::BOARD,
+        virtio_devices: VirtioDevices::NONE,
         open: bochs::open_amd,
     },
     Kind {
@@ -276,6 +302,7 @@ pub const KINDS: &[Kind] = &[
         title: "our VMM on the KVM of another kernel",
         like: None,
         board: linux::BOARD,
+        virtio_devices: VirtioDevices::OURS,
         open: linux::open,
     },
     Kind {
@@ -283,6 +310,7 @@ pub const KINDS: &[Kind] = &[
         title: "our VMM on the KVM of another kernel, with shadow paging",
         like: Some("linux"),
         board: linux::BOARD,
+        virtio_devices: VirtioDevices::OURS,
         open: linux::open,
     },
 ];
@@ -290,6 +318,11 @@ pub const KINDS: &[Kind] = &[
 /// What some subject of this program may offer; what a processor offers only its probe tells.
 pub fn offerable() -> Needs {
     KINDS.iter().fold(Needs::PROCESSOR, |offers, kind| offers | kind.board)
+}
+
+/// The virtio devices that some subject of this program has.
+pub fn offerable_devices() -> VirtioDevices {
+    KINDS.iter().fold(VirtioDevices::NONE, |offers, kind| offers.union(kind.virtio_devices))
 }
 
 /// The subject whose known failures hold for this one too.
@@ -339,6 +372,12 @@ mod tests {
     fn every_property_of_a_board_is_offered_by_a_kind_of_subject() {
         let unoffered = Needs::all().difference(offerable());
         assert!(unoffered.is_empty(), "no board offers {unoffered:?}");
+    }
+
+    #[test]
+    fn every_kind_of_virtio_device_is_offered_by_a_kind_of_subject() {
+        let VirtioDevices { pci, mmio } = offerable_devices();
+        assert_eq!(case::Devices::all().difference(pci | mmio), case::Devices::empty());
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Opened {
         Ok(Self { subject, offers, in_setups: Default::default() })
     }
 
+    /// The names of all that it offers, for reports: those of its needs, and of its virtio devices by their transport.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.offers.names().map(str::to_owned).chain(self.subject.virtio_devices().titles())
+    }
+
     /// Why a case is to be skipped; nothing if it can be run.
     ///
     /// # Errors
@@ -56,7 +61,7 @@ impl Opened {
                 )));
             }
         };
-        let missing = select::missing(case, offers);
+        let missing = select::missing(case, offers, self.subject.virtio_devices());
         let reason = || format!("needs {}, which the subject does not offer", missing.join(", "));
         Ok((!missing.is_empty()).then(reason))
     }

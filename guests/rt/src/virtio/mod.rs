@@ -18,8 +18,14 @@ pub use transport_pci::{DEVICE_BASE, PciTransport, Structure, StructureKind, VEN
 /// Ids of kinds of devices (chapter 5).
 pub mod kind {
     #![expect(missing_docs, reason = "the specification's own names")]
+    pub const NETWORK: u16 = 1;
     pub const BLOCK: u16 = 2;
+    pub const CONSOLE: u16 = 3;
     pub const ENTROPY: u16 = 4;
+    pub const BALLOON: u16 = 5;
+    pub const SCSI: u16 = 8;
+    pub const GPU: u16 = 16;
+    pub const SOCKET: u16 = 19;
 }
 
 /// Bits of the device status field.

@@ -8,7 +8,7 @@ use rt::{
     pci::{header, msix::MsiX, msix::control, msix::entry, status},
     signals::Message,
     virtio::{self, Element, Layout, NO_VECTOR, PciTransport, Queue, Transport, common, kind},
-    vocabulary::Needs,
+    vocabulary::{Devices, Needs},
 };
 
 const VECTOR: u8 = 0x65;
@@ -127,7 +127,7 @@ fn entries_are_accessed_by_quadwords() {
 
 /// An entry that is not masked sends its message once for each interrupt.
 #[case(feature = PciMsiX, spec = [pci("MSI-X Capability and Table Structure"), virtio("MSI-X Vector Configuration")],
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC, irqchip = LocalApic)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC, devices = Devices::ENTROPY, irqchip = LocalApic)]
 fn each_interrupt_is_one_message() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started(1) else { return check!("a device", false) };
@@ -146,7 +146,7 @@ fn each_interrupt_is_one_message() {
 
 /// While its entry is masked an interrupt is pending; it comes once when it is unmasked.
 #[case(feature = PciMsiX, spec = pci("MSI-X Capability and Table Structure"),
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC, irqchip = LocalApic)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC, devices = Devices::ENTROPY, irqchip = LocalApic)]
 fn masked_interrupt_waits() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started(0) else { return check!("a device", false) };
@@ -171,7 +171,7 @@ fn masked_interrupt_waits() {
 
 /// The function mask holds back all vectors, whatever their own masks.
 #[case(feature = PciMsiX, spec = pci("MSI-X Capability and Table Structure"),
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC, irqchip = LocalApic)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC, devices = Devices::ENTROPY, irqchip = LocalApic)]
 fn function_mask_holds_all_back() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started(1) else { return check!("a device", false) };
@@ -196,7 +196,7 @@ fn function_mask_holds_all_back() {
 
 /// What is sent is the message that stands there when the mask is cleared, not the one of when the interrupt was due.
 #[case(feature = PciMsiX, spec = pci("MSI-X Capability and Table Structure"),
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC, irqchip = LocalApic)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC, devices = Devices::ENTROPY, irqchip = LocalApic)]
 fn message_can_change_while_it_is_pending() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started(0) else { return check!("a device", false) };
@@ -219,7 +219,7 @@ fn message_can_change_while_it_is_pending() {
 
 /// A queue without a vector interrupts nobody, and while MSI-X is on the pin is not used.
 #[case(feature = PciMsiX, spec = [pci("MSI-X Capability and Table Structure"), virtio("MSI-X Vector Configuration")],
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC, irqchip = LocalApic)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC, devices = Devices::ENTROPY, irqchip = LocalApic)]
 fn pin_is_not_used_while_msix_is_on() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started(NO_VECTOR) else { return check!("a device", false) };

@@ -2,12 +2,12 @@
 
 use rt::{
     case, check, check_eq,
-    interrupts::{self, End, GENEROUS_MICROS, Listening},
+    interrupts::{self, GENEROUS_MICROS},
     io_apic::{self, low},
     local_apic::LocalApic,
     pci::{command, header, status},
     virtio::{self, Element, Layout, PciTransport, Queue, Transport, kind},
-    vocabulary::Needs,
+    vocabulary::{Devices, Needs},
 };
 
 /// Inputs that pins lead to on a PC: those behind the sixteen of ISA.
@@ -55,12 +55,12 @@ fn open_inputs(apic: &LocalApic) {
 
 /// An interrupt asserts the pin until the ISR status is read: one input of the I/O APIC interrupts again and again.
 #[case(feature = PciPins, spec = [pci("Device Status"), virtio("ISR status capability")],
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC | Needs::IO_APIC, irqchip = Full)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC | Needs::IO_APIC, devices = Devices::ENTROPY, irqchip = Full)]
 fn pin_is_asserted_until_it_is_acknowledged() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started() else { return check!("a device", false) };
     source.device.function.change_command(0, command::INTERRUPT_DISABLE);
-    let _listening = Listening::to(FIRST_VECTOR + INPUTS.start..=FIRST_VECTOR + INPUTS.end, End::LocalApic);
+    let _listening = io_apic::listen_to_levels(FIRST_VECTOR + INPUTS.start..=FIRST_VECTOR + INPUTS.end);
     open_inputs(&apic);
     interrupts::clear();
     check!("nothing at first", !interrupts::wait_for_more());
@@ -76,6 +76,7 @@ fn pin_is_asserted_until_it_is_acknowledged() {
         let first = interrupts::taken(0).map_or(0, |taken| taken.vector);
         check_eq!("of one input", [&[]; turn], interrupts::count(first), interrupts::total());
         check_eq!("ISR status", [&[]; turn], Transport::Pci(source.device).interrupt_status(), 1);
+        open_inputs(&apic);
         let _ = interrupts::wait_for_more();
         check!("no more", [&[]; turn], !interrupts::wait_for_more());
         check!("status is clear", [&[]; turn], !source.is_asserted());
@@ -86,13 +87,13 @@ fn pin_is_asserted_until_it_is_acknowledged() {
 /// While interrupt disable is set the pin is not asserted, and the status tells of the interrupt all the same; when it is cleared the
 /// pin is.
 #[case(feature = PciPins, spec = [pci("Device Control"), pci("Device Status")],
-       needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY | Needs::LOCAL_APIC | Needs::IO_APIC, irqchip = Full)]
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC | Needs::IO_APIC, devices = Devices::ENTROPY, irqchip = Full)]
 fn disabled_pin_is_not_asserted() {
     let apic = LocalApic::enabled();
     let Some(mut source) = Source::started() else { return check!("a device", false) };
     let function = source.device.function;
     function.change_command(command::INTERRUPT_DISABLE, 0);
-    let _listening = Listening::to(FIRST_VECTOR + INPUTS.start..=FIRST_VECTOR + INPUTS.end, End::LocalApic);
+    let _listening = io_apic::listen_to_levels(FIRST_VECTOR + INPUTS.start..=FIRST_VECTOR + INPUTS.end);
     open_inputs(&apic);
     interrupts::clear();
     source.interrupt();
@@ -101,6 +102,7 @@ fn disabled_pin_is_not_asserted() {
     function.change_command(0, command::INTERRUPT_DISABLE);
     check!("it comes", interrupts::wait_until(GENEROUS_MICROS, || interrupts::total() != 0));
     function.change_command(command::INTERRUPT_DISABLE, 0);
+    open_inputs(&apic);
     let _ = interrupts::wait_for_more();
     check!("no more", !interrupts::wait_for_more());
     check!("status stays", source.is_asserted());
@@ -110,7 +112,7 @@ fn disabled_pin_is_not_asserted() {
 }
 
 /// The status tells of an interrupt that was not acknowledged without any interrupt controller.
-#[case(feature = PciPins, spec = pci("Device Status"), needs = Needs::VIRTIO_PCI | Needs::VIRTIO_ENTROPY)]
+#[case(feature = PciPins, spec = pci("Device Status"), needs = Needs::VIRTIO_PCI, devices = Devices::ENTROPY)]
 fn status_tells_of_interrupts() {
     let Some(mut source) = Source::started() else { return check!("a device", false) };
     for turn in 0..3 {

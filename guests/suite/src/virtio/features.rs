@@ -4,12 +4,12 @@ use super::{Device, ROWS, TRANSPORTS, each_layout, each_transport};
 use rt::{
     case, check, check_eq,
     virtio::{Transport, common, feature, status},
-    vocabulary::Needs,
+    vocabulary::{Devices, Needs},
 };
 
 /// VERSION_1 is offered, and what is offered stays the same.
 #[case(feature = VirtioFeatures, spec = [virtio("Reserved Feature Bits"), virtio("Device Requirements: Feature Bits")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn version_1_is_offered() {
     each_transport(|row, transport| {
         let first = transport.device_features();
@@ -23,7 +23,7 @@ fn version_1_is_offered() {
 
 /// Bits from 64 on, which are not offered, read as 0.
 #[case(feature = VirtioFeatures, spec = [virtio("Common configuration structure layout"), virtio("MMIO Device Register Layout")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn selected_bits_beyond_64_are_zero() {
     each_transport(|row, transport| {
         for select in [2, 3, 0x8000_0000, u32::MAX] {
@@ -34,7 +34,7 @@ fn selected_bits_beyond_64_are_zero() {
 }
 
 /// A driver that accepts a bit that is not offered does not get FEATURES_OK.
-#[case(feature = VirtioFeatures, spec = virtio("Device Requirements: Feature Bits"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioFeatures, spec = virtio("Device Requirements: Feature Bits"), devices = Devices::ENTROPY)]
 fn features_that_are_not_offered_are_refused() {
     each_transport(|row, transport| {
         let offered = transport.device_features();
@@ -48,7 +48,7 @@ fn features_that_are_not_offered_are_refused() {
 
 /// Each bit that is offered is accepted alone beside VERSION_1, unless it needs another.
 #[case(feature = VirtioFeatures, spec = [virtio("Device Requirements: Feature Bits"), virtio("Feature Bits")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn each_offered_feature_is_accepted() {
     each_transport(|row, transport| {
         let offered = transport.device_features();
@@ -62,7 +62,7 @@ fn each_offered_feature_is_accepted() {
 
 /// A negotiation that was refused can be done again after a reset.
 #[case(feature = VirtioFeatures, spec = [virtio("Feature Bits"), virtio("Device Initialization")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn negotiation_begins_anew_after_a_reset() {
     each_layout(|row, transport, layout| {
         let _ = transport.negotiate(!0);
@@ -74,7 +74,7 @@ fn negotiation_begins_anew_after_a_reset() {
 
 /// Over PCI the features that were accepted read back.
 #[case(feature = VirtioFeatures, spec = virtio("Common configuration structure layout"),
-       needs = Needs::VIRTIO_ENTROPY | Needs::VIRTIO_PCI)]
+       needs = Needs::VIRTIO_PCI, devices = Devices::ENTROPY)]
 fn accepted_features_read_back() {
     each_transport(|row, transport| {
         let Transport::Pci(pci) = transport else { return };
@@ -91,7 +91,7 @@ fn accepted_features_read_back() {
 
 /// While its configuration does not change, its generation does not.
 #[case(feature = VirtioConfiguration, spec = virtio("Device Requirements: Device Configuration Space"),
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn generation_stays_with_the_configuration() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, 0) else {

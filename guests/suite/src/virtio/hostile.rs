@@ -5,7 +5,7 @@ use super::{Device, TRANSPORTS, each_transport, give_time};
 use rt::{
     case, check,
     virtio::{self, Descriptor, Layout, Transport, descriptor_flag as flag, feature},
-    vocabulary::Needs,
+    vocabulary::Devices,
 };
 
 /// Where no board has memory, and far beyond.
@@ -43,14 +43,14 @@ fn written(address: u64, size: u32) -> Descriptor {
 }
 
 /// A head that is no index of the descriptor table.
-#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Available Ring"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Available Ring"), devices = Devices::ENTROPY)]
 fn heads_out_of_range_are_survived() {
     const HEADS: [u16; 4] = [8, 255, 0x7fff, 0xffff];
     survives(SPLIT, 0, HEADS.len(), |device, way| device.queue.publish_split(HEADS[way]));
 }
 
 /// A next index that is none of the descriptor table.
-#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Descriptor Table"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Descriptor Table"), devices = Devices::ENTROPY)]
 fn next_indices_out_of_range_are_survived() {
     const NEXT: [u16; 3] = [8, 0x100, 0xffff];
     survives(SPLIT, 0, NEXT.len(), |device, way| {
@@ -60,7 +60,7 @@ fn next_indices_out_of_range_are_survived() {
 }
 
 /// A chain that leads back to itself, at once and after others.
-#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Descriptor Table"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Descriptor Table"), devices = Devices::ENTROPY)]
 fn loops_of_descriptors_are_survived() {
     const LENGTHS: [u16; 3] = [1, 2, 8];
     survives(SPLIT, 0, LENGTHS.len(), |device, way| {
@@ -74,7 +74,7 @@ fn loops_of_descriptors_are_survived() {
 }
 
 /// An available index that is further ahead than the ring is long, or behind.
-#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Available Ring"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Available Ring"), devices = Devices::ENTROPY)]
 fn available_indices_out_of_range_are_survived() {
     const AHEAD: [u16; 4] = [9, 0x100, 0x8000, 0xffff];
     survives(SPLIT, 0, AHEAD.len(), |device, way| {
@@ -84,7 +84,7 @@ fn available_indices_out_of_range_are_survived() {
 }
 
 /// Buffers where there is no memory, across the end of an address space, and of no bytes.
-#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Descriptor Table"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("The Virtqueue Descriptor Table"), devices = Devices::ENTROPY)]
 fn buffers_outside_of_memory_are_survived() {
     const BUFFERS: [(u64, u32); 4] = [(OUTSIDE, 16), (u64::MAX - 7, 16), (OUTSIDE, 0x1_0000), (0x1000, 0)];
     survives(BOTH, 0, BUFFERS.len(), |device, way| {
@@ -95,7 +95,7 @@ fn buffers_outside_of_memory_are_survived() {
 
 /// A buffer that the device would have to write, and may only read.
 #[case(feature = VirtioHostileDrivers, spec = [virtio("Entropy Device"), virtio("Message Framing")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn buffers_to_be_read_are_left() {
     survives(BOTH, 0, 1, |device, _| {
         virtio::fill(virtio::buffer(6), 32, 0x55);
@@ -108,7 +108,7 @@ fn buffers_to_be_read_are_left() {
 }
 
 /// A packed ring all of whose descriptors lead on to the next.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Scatter-Gather Support"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Scatter-Gather Support"), devices = Devices::ENTROPY)]
 fn packed_chains_without_end_are_survived() {
     survives(&[Layout::Packed], 0, 1, |device, _| {
         for _ in 0..super::SIZE {
@@ -120,7 +120,7 @@ fn packed_chains_without_end_are_survived() {
 
 /// Random descriptors, available all at once.
 #[case(feature = VirtioHostileDrivers, spec = [virtio("The Virtqueue Descriptor Table"), virtio("Packed Virtqueues")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn random_descriptors_are_survived() {
     const WAYS: usize = 6;
     survives(BOTH, feature::INDIRECT_DESC | feature::EVENT_IDX, WAYS, |device, way| {

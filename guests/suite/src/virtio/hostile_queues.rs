@@ -4,7 +4,7 @@ use super::{Device, ROWS, TRANSPORTS, answers_after_reset, each_layout, each_tra
 use rt::{
     case, check,
     virtio::{self, Descriptor, Layout, Queue, Transport, descriptor_flag as flag, feature},
-    vocabulary::Needs,
+    vocabulary::Devices,
 };
 
 const OUTSIDE: u64 = 0x7f_ffff_f000;
@@ -40,19 +40,19 @@ const fn indirect(address: u64, size: u32) -> Descriptor {
 }
 
 /// A table that holds a table.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_within_tables_are_survived() {
     survives_tables(feature::INDIRECT_DESC, 1, |queue, _| indirect(queue.indirect_area(), 32));
 }
 
 /// A table of no bytes.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_of_no_bytes_are_survived() {
     survives_tables(feature::INDIRECT_DESC, 1, |queue, _| indirect(queue.indirect_area(), 0));
 }
 
 /// A table of a size that is none of descriptors.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_of_odd_sizes_are_survived() {
     const SIZES: [u32; 3] = [1, 15, 33];
     survives_tables(feature::INDIRECT_DESC, SIZES.len(), |queue, number| {
@@ -61,7 +61,7 @@ fn tables_of_odd_sizes_are_survived() {
 }
 
 /// A table of gigabytes.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_of_gigabytes_are_survived() {
     const SIZES: [u32; 2] = [0x8000_0000, 0xffff_fff0];
     survives_tables(feature::INDIRECT_DESC, SIZES.len(), |queue, number| {
@@ -70,20 +70,20 @@ fn tables_of_gigabytes_are_survived() {
 }
 
 /// A table where there is no memory.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_outside_of_memory_are_survived() {
     const ADDRESSES: [u64; 2] = [OUTSIDE, u64::MAX - 15];
     survives_tables(feature::INDIRECT_DESC, ADDRESSES.len(), |_, number| indirect(ADDRESSES[number], 64));
 }
 
 /// A table although indirect descriptors were not negotiated.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_that_were_not_negotiated_are_survived() {
     survives_tables(0, 1, |queue, _| indirect(queue.indirect_area(), 32));
 }
 
 /// A table with a next descriptor, and one that is to be written.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Driver Requirements: Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn tables_with_other_flags_are_survived() {
     const FLAGS: [u16; 2] = [flag::NEXT, flag::WRITE];
     survives_tables(feature::INDIRECT_DESC, FLAGS.len(), |queue, number| Descriptor {
@@ -106,7 +106,7 @@ fn try_queue(transport: Transport, packed: u64, size: u16, areas: [u64; 3]) {
 
 /// Queues whose areas lie outside of memory, at its end, or at odd addresses.
 #[case(feature = VirtioHostileDrivers, spec = [virtio("Virtqueues"), virtio("Driver Requirements: Virtqueues")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn queues_at_odd_places_are_survived() {
     each_layout(|row, transport, layout| {
         let packed = if layout == Layout::Packed { feature::RING_PACKED } else { 0 };
@@ -123,7 +123,7 @@ fn queues_at_odd_places_are_survived() {
 
 /// Queues of sizes that are none, or more than the device has.
 #[case(feature = VirtioHostileDrivers, spec = [virtio("Virtqueues"), virtio("Driver Requirements: Virtqueues")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn queues_of_odd_sizes_are_survived() {
     each_layout(|row, transport, layout| {
         let packed = if layout == Layout::Packed { feature::RING_PACKED } else { 0 };
@@ -135,7 +135,7 @@ fn queues_of_odd_sizes_are_survived() {
 }
 
 /// A device that met an error goes on to none of what is made available then: it waits for its reset.
-#[case(feature = VirtioHostileDrivers, spec = virtio("Device Requirements: Device Status Field"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioHostileDrivers, spec = virtio("Device Requirements: Device Status Field"), devices = Devices::ENTROPY)]
 fn device_that_needs_a_reset_uses_nothing() {
     each_transport(|row, transport| {
         let Some(mut device) = Device::started(transport, Layout::Split, 0) else {

@@ -4,7 +4,7 @@ use super::{Device, ROWS, each_layout};
 use rt::{
     case, check, check_count, check_eq,
     virtio::{self, Element, Used, feature},
-    vocabulary::Needs,
+    vocabulary::Devices,
 };
 
 /// Starts a device with indirect descriptors; false if it does not offer them.
@@ -15,7 +15,7 @@ fn started(row: u64, transport: virtio::Transport, layout: virtio::Layout) -> Op
 }
 
 /// A table of descriptors is a buffer that takes one descriptor of the ring.
-#[case(feature = VirtioIndirect, spec = virtio("Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioIndirect, spec = virtio("Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn indirect_buffers_come_back() {
     const TURNS: u32 = 10;
     each_layout(|row, transport, layout| {
@@ -33,7 +33,7 @@ fn indirect_buffers_come_back() {
 }
 
 /// Indirect and direct buffers can be mixed in a ring, and a table may have more descriptors than fit into what is left of it.
-#[case(feature = VirtioIndirect, spec = virtio("Indirect Descriptors"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioIndirect, spec = virtio("Indirect Descriptors"), devices = Devices::ENTROPY)]
 fn indirect_and_direct_buffers_are_mixed() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = started(row, transport, layout) else { return };
@@ -55,7 +55,7 @@ fn indirect_and_direct_buffers_are_mixed() {
 
 /// The elements of a table are one buffer of their sizes together.
 #[case(feature = VirtioIndirect, spec = [virtio("Indirect Descriptors"), virtio("Message Framing")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn written_bytes_are_those_of_the_table() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = started(row, transport, layout) else { return };

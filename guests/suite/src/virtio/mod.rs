@@ -6,6 +6,7 @@ mod features;
 mod hostile;
 mod hostile_queues;
 mod indirect;
+mod kinds;
 mod mmio;
 mod notifications;
 mod over_pci;
@@ -29,8 +30,13 @@ const ROWS: &[Text] = names!["PCI, split", "PCI, packed", "MMIO, split", "MMIO, 
 const SIZE: u16 = 8;
 
 /// Calls `try_one` with the row of each transport by which there is an entropy device.
-fn each_transport(mut try_one: impl FnMut(u64, Transport)) {
-    let found = [Transport::find_pci(kind::ENTROPY), Transport::find_mmio(kind::ENTROPY)];
+fn each_transport(try_one: impl FnMut(u64, Transport)) {
+    each_transport_of(kind::ENTROPY, try_one);
+}
+
+/// The same for a device of any kind.
+fn each_transport_of(kind: u16, mut try_one: impl FnMut(u64, Transport)) {
+    let found = [Transport::find_pci(kind), Transport::find_mmio(kind)];
     check!("there is a device", found.iter().any(Option::is_some));
     for (row, transport) in (0..).zip(found) {
         if let Some(transport) = transport {

@@ -4,12 +4,12 @@ use super::{Device, ROWS, SIZE, TRANSPORTS, each_layout, each_transport, give_ti
 use rt::{
     case, check, check_count, check_eq,
     clock::Deadline,
-    interrupts::{self, End, GENEROUS_MICROS, Listening},
+    interrupts::{self, GENEROUS_MICROS},
     io_apic::{self, low},
     local_apic::LocalApic,
     skip,
     virtio::{self, Element, Layout, Transport, feature, kind, packed_event, suppress},
-    vocabulary::{Needs, image::board},
+    vocabulary::{Devices, Needs, image::board},
 };
 
 const USED: u8 = 1;
@@ -38,7 +38,7 @@ fn status_after_request(device: &mut Device, is_due: bool) -> u8 {
 
 /// A buffer that is given back is told by the interrupt status, which is clear once it was read (PCI) or acknowledged (MMIO).
 #[case(feature = VirtioNotifications, spec = [virtio("ISR status capability"), virtio("Notifications From The Device")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn interrupt_status_tells_of_used_buffers() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, 0) else {
@@ -53,7 +53,7 @@ fn interrupt_status_tells_of_used_buffers() {
 }
 
 /// Over MMIO the interrupt status stays until exactly its bits are acknowledged.
-#[case(feature = VirtioNotifications, spec = virtio("MMIO Device Register Layout"), needs = Needs::VIRTIO_ENTROPY | Needs::VIRTIO_MMIO)]
+#[case(feature = VirtioNotifications, spec = virtio("MMIO Device Register Layout"), needs = Needs::VIRTIO_MMIO, devices = Devices::ENTROPY)]
 fn interrupt_status_stays_until_it_is_acknowledged() {
     let Some(transport) = Transport::find_mmio(kind::ENTROPY) else { return check!("a device", false) };
     let Some(mut device) = Device::started(transport, Layout::Split, 0) else {
@@ -71,7 +71,7 @@ fn interrupt_status_stays_until_it_is_acknowledged() {
 
 /// A driver that wants no interrupts gets none; one that wants them again gets those of buffers from then on.
 #[case(feature = VirtioNotifications, spec = [virtio("Device Requirements: Used Buffer Notification Suppression"),
-       virtio("Driver and Device Event Suppression")], needs = Needs::VIRTIO_ENTROPY)]
+       virtio("Driver and Device Event Suppression")], devices = Devices::ENTROPY)]
 fn unwanted_interrupts_do_not_come() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, 0) else {
@@ -88,7 +88,7 @@ fn unwanted_interrupts_do_not_come() {
 
 /// With an event index, the driver is told of the buffer at that position, and not of those before it and behind it.
 #[case(feature = VirtioNotifications, spec = [virtio("Device Requirements: Used Buffer Notification Suppression"),
-       virtio("Driver and Device Event Suppression")], needs = Needs::VIRTIO_ENTROPY)]
+       virtio("Driver and Device Event Suppression")], devices = Devices::ENTROPY)]
 fn event_index_chooses_the_interrupt() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, feature::EVENT_IDX) else {
@@ -121,7 +121,7 @@ fn event_index_chooses_the_interrupt() {
 
 /// A device that waits for buffers says so, such that a driver which notifies only when it is wanted is always heard.
 #[case(feature = VirtioNotifications, spec = [virtio("Available Buffer Notification Suppression"),
-       virtio("Driver and Device Event Suppression")], needs = Needs::VIRTIO_ENTROPY)]
+       virtio("Driver and Device Event Suppression")], devices = Devices::ENTROPY)]
 fn wanted_notifications_are_enough() {
     const TURNS: u32 = 9;
     each_layout(|row, transport, layout| {
@@ -160,7 +160,7 @@ fn wanted_notifications_are_enough() {
 }
 
 /// A notification with no new buffer has no effect.
-#[case(feature = VirtioNotifications, spec = virtio("Available Buffer Notifications"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioNotifications, spec = virtio("Available Buffer Notifications"), devices = Devices::ENTROPY)]
 fn notifications_without_buffers_have_no_effect() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, 0) else {
@@ -181,7 +181,7 @@ fn notifications_without_buffers_have_no_effect() {
 
 /// Over MMIO the interrupt line is asserted as long as the interrupt status is not clear.
 #[case(feature = VirtioNotifications, spec = virtio("Notifications From The Device"),
-       needs = Needs::VIRTIO_ENTROPY | Needs::VIRTIO_MMIO | Needs::LOCAL_APIC | Needs::IO_APIC, irqchip = Full)]
+       needs = Needs::VIRTIO_MMIO | Needs::LOCAL_APIC | Needs::IO_APIC, devices = Devices::ENTROPY, irqchip = Full)]
 fn interrupt_line_follows_the_status() {
     const VECTOR: u8 = 0x58;
     let apic = LocalApic::enabled();
@@ -189,8 +189,9 @@ fn interrupt_line_follows_the_status() {
     let Some(mut device) = Device::started(transport, Layout::Split, 0) else {
         return check!("features are accepted", false);
     };
-    let _listening = Listening::to(VECTOR..=VECTOR, End::LocalApic);
-    io_apic::set_entry(board::VIRTIO_MMIO_LINE, apic.id() as u8, low::LEVEL | u32::from(VECTOR));
+    let _listening = io_apic::listen_to_levels(VECTOR..=VECTOR);
+    let open = || io_apic::set_entry(board::VIRTIO_MMIO_LINE, apic.id() as u8, low::LEVEL | u32::from(VECTOR));
+    open();
     for turn in 0..3 {
         interrupts::clear();
         check!("nothing at first", [&[]; turn], !interrupts::wait_for_more());
@@ -198,6 +199,7 @@ fn interrupt_line_follows_the_status() {
         let came = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(VECTOR) >= 2);
         check!("again and again, until it is acknowledged", [&[]; turn], came);
         transport.acknowledge(USED);
+        open();
         let _ = interrupts::wait_for_more();
         check!("no more", [&[]; turn], !interrupts::wait_for_more());
     }
@@ -205,7 +207,7 @@ fn interrupt_line_follows_the_status() {
 }
 
 /// A device that needs a reset tells the driver by an interrupt of its configuration.
-#[case(feature = VirtioNotifications, spec = virtio("Device Requirements: Device Status Field"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioNotifications, spec = virtio("Device Requirements: Device Status Field"), devices = Devices::ENTROPY)]
 fn needed_reset_is_told() {
     each_transport(|row, transport| {
         let Some(mut device) = Device::started(transport, Layout::Split, 0) else {

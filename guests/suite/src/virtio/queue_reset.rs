@@ -5,7 +5,7 @@ use rt::{
     case, check, check_count, check_eq,
     clock::Deadline,
     virtio::{self, Element, Layout, PATIENCE_MICROS, Queue, Transport, feature},
-    vocabulary::Needs,
+    vocabulary::Devices,
 };
 
 /// Starts a device that can reset its queues.
@@ -24,7 +24,7 @@ fn reset_queue(transport: &Transport) -> bool {
 
 /// A queue that was reset is out of use; put into use again, it begins at its start.
 #[case(feature = VirtioQueueReset, spec = [virtio("Virtqueue Reset"), virtio("Device Requirements: Virtqueue Reset")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn queue_begins_anew_after_its_reset() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = started(row, transport, layout) else { return };
@@ -42,7 +42,7 @@ fn queue_begins_anew_after_its_reset() {
 }
 
 /// A queue that was reset is not used, and the device's status is as before.
-#[case(feature = VirtioQueueReset, spec = virtio("Device Requirements: Virtqueue Reset"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioQueueReset, spec = virtio("Device Requirements: Virtqueue Reset"), devices = Devices::ENTROPY)]
 fn no_buffer_is_used_after_a_queue_reset() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = started(row, transport, layout) else { return };
@@ -57,7 +57,7 @@ fn no_buffer_is_used_after_a_queue_reset() {
 }
 
 /// The size of a queue can be another one after its reset.
-#[case(feature = VirtioQueueReset, spec = virtio("Virtqueue Re-enable"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioQueueReset, spec = virtio("Virtqueue Re-enable"), devices = Devices::ENTROPY)]
 fn size_can_change_with_a_queue_reset() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = started(row, transport, layout) else { return };

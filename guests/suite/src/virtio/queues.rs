@@ -4,7 +4,7 @@ use super::{Device, ROWS, SIZE, TRANSPORTS, each_layout, each_transport};
 use rt::{
     case, check, check_count, check_eq, mmio,
     virtio::{self, Element, Layout, Queue, Used},
-    vocabulary::Needs,
+    vocabulary::Devices,
 };
 
 /// Whether any of the first 32 bytes is another one than this.
@@ -14,7 +14,7 @@ fn was_written(buffer: u64, byte: u8) -> bool {
 
 /// A buffer comes back with its id and the number of bytes that were written, which are random ones; what lies beside it is left.
 #[case(feature = VirtioEntropy, spec = [virtio("Entropy Device"), virtio("Device Requirements: The Virtqueue Used Ring")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn buffer_is_filled_with_random_bytes() {
     const MARK: u8 = 0x11;
     each_layout(|row, transport, layout| {
@@ -35,7 +35,7 @@ fn buffer_is_filled_with_random_bytes() {
 }
 
 /// What is not told as written is not written.
-#[case(feature = VirtioQueues, spec = virtio("Device Requirements: The Virtqueue Used Ring"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioQueues, spec = virtio("Device Requirements: The Virtqueue Used Ring"), devices = Devices::ENTROPY)]
 fn nothing_is_written_behind_the_used_length() {
     const MARK: u8 = 0x22;
     each_layout(|row, transport, layout| {
@@ -55,7 +55,7 @@ fn nothing_is_written_behind_the_used_length() {
 
 /// A buffer of several elements is one buffer: they are written in their order, and what is written is told for all.
 #[case(feature = VirtioQueues, spec = [virtio("Message Framing"), virtio("The Virtqueue Descriptor Table")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn elements_are_one_buffer() {
     const MARK: u8 = 0x33;
     each_layout(|row, transport, layout| {
@@ -82,7 +82,7 @@ fn elements_are_one_buffer() {
 
 /// Buffers go round a ring many times, whatever their number of descriptors: indices and wrap counters follow.
 #[case(feature = VirtioQueues, spec = [virtio("Driver and Device Ring Wrap Counters"), virtio("The Virtqueue Used Ring")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn ring_is_gone_round() {
     const TURNS: usize = 24;
     each_layout(|row, transport, layout| {
@@ -102,7 +102,7 @@ fn ring_is_gone_round() {
 
 /// Several buffers that are notified of at once all come back, each once.
 #[case(feature = VirtioQueues, spec = [virtio("Supplying Buffers to The Device"), virtio("Receiving Used Buffers From The Device")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn all_buffers_come_back_once() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, 0) else {
@@ -127,7 +127,7 @@ fn all_buffers_come_back_once() {
 }
 
 /// A queue can be smaller than the largest size, and a packed one of any size.
-#[case(feature = VirtioQueues, spec = [virtio("Split Virtqueues"), virtio("Packed Virtqueues")], needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioQueues, spec = [virtio("Split Virtqueues"), virtio("Packed Virtqueues")], devices = Devices::ENTROPY)]
 fn smaller_queues_work() {
     each_layout(|row, transport, layout| {
         let sizes = if layout == Layout::Split { [4, 1] } else { [5, 3] };
@@ -144,7 +144,7 @@ fn smaller_queues_work() {
 
 /// Each queue tells its largest size, which no queue has that is not there; for split rings it is a power of 2.
 #[case(feature = VirtioQueues, spec = [virtio("Common configuration structure layout"), virtio("MMIO Device Register Layout")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn largest_sizes_are_told() {
     each_transport(|row, transport| {
         let _ = transport.reset();
@@ -160,7 +160,7 @@ fn largest_sizes_are_told() {
 }
 
 /// A queue that was not put into use is not used, and notifications of queues that are not there have no effect.
-#[case(feature = VirtioQueues, spec = virtio("Virtqueues"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioQueues, spec = virtio("Virtqueues"), devices = Devices::ENTROPY)]
 fn queues_that_are_not_in_use_are_left() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::prepared(transport, layout, 0, SIZE) else {

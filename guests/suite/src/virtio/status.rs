@@ -4,12 +4,12 @@ use super::{Device, ROWS, SIZE, TRANSPORTS, answers_after_reset, each_layout, ea
 use rt::{
     case, check, check_eq, mmio,
     virtio::{self, Element, Layout, feature, status},
-    vocabulary::Needs,
+    vocabulary::Devices,
 };
 
 /// A device that was reset has status 0.
 #[case(feature = VirtioStatus, spec = [virtio("Device Requirements: Device Status Field"), virtio("Device Reset")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn reset_clears_the_status() {
     each_transport(|row, transport| {
         for bits in [1, 3, 0x83] {
@@ -22,7 +22,7 @@ fn reset_clears_the_status() {
 
 /// Each step of the initialization reads back, and clears nothing of the steps before.
 #[case(feature = VirtioStatus, spec = [virtio("Device Status Field"), virtio("Device Initialization")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn steps_read_back() {
     const STEPS: [u8; 4] = [status::ACKNOWLEDGE, status::DRIVER, status::FEATURES_OK, status::DRIVER_OK];
     each_transport(|row, transport| {
@@ -40,7 +40,7 @@ fn steps_read_back() {
 }
 
 /// FAILED is kept until a reset.
-#[case(feature = VirtioStatus, spec = virtio("Device Status Field"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioStatus, spec = virtio("Device Status Field"), devices = Devices::ENTROPY)]
 fn failed_is_kept() {
     each_transport(|row, transport| {
         let _ = transport.reset();
@@ -52,7 +52,7 @@ fn failed_is_kept() {
 }
 
 /// Before DRIVER_OK no buffer is used, whatever is notified; with it, the one that waits is.
-#[case(feature = VirtioStatus, spec = virtio("Device Requirements: Device Status Field"), needs = Needs::VIRTIO_ENTROPY)]
+#[case(feature = VirtioStatus, spec = virtio("Device Requirements: Device Status Field"), devices = Devices::ENTROPY)]
 fn no_buffer_is_used_before_driver_ok() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::prepared(transport, layout, 0, SIZE) else {
@@ -74,7 +74,7 @@ fn no_buffer_is_used_before_driver_ok() {
 
 /// After a reset a device uses no buffer of before, and writes nothing to its areas.
 #[case(feature = VirtioStatus, spec = [virtio("Device Requirements: Device Reset"), virtio("Device Reset")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn no_buffer_is_used_after_a_reset() {
     each_layout(|row, transport, layout| {
         let Some(mut device) = Device::started(transport, layout, 0) else {
@@ -94,7 +94,7 @@ fn no_buffer_is_used_after_a_reset() {
 
 /// A reset takes all queues out of use and forgets interrupts; then everything can begin anew, with another layout too.
 #[case(feature = VirtioStatus, spec = [virtio("Device Requirements: Device Reset"), virtio("Device Initialization")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn everything_begins_anew_after_a_reset() {
     each_transport(|row, transport| {
         for layout in [Layout::Split, Layout::Packed, Layout::Split] {
@@ -116,7 +116,7 @@ fn everything_begins_anew_after_a_reset() {
 
 /// A reset while a buffer is in flight is survived, any number of times.
 #[case(feature = VirtioStatus, spec = [virtio("Device Requirements: Device Reset"), virtio("Device Cleanup")],
-       needs = Needs::VIRTIO_ENTROPY)]
+       devices = Devices::ENTROPY)]
 fn resets_in_mid_flight_are_survived() {
     each_layout(|row, transport, layout| {
         for turn in [0, 2] {

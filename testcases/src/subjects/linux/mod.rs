@@ -10,7 +10,7 @@ mod options;
 
 pub use options::OptionError;
 
-use super::{Image, Program, Subject, SubjectError, kvm, qemu};
+use super::{Image, Program, Subject, SubjectError, VirtioDevices, kvm, qemu};
 use crate::{
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
@@ -229,6 +229,10 @@ impl Subject for Linux {
 
     fn board(&self) -> Needs {
         BOARD
+    }
+
+    fn virtio_devices(&self) -> VirtioDevices {
+        VirtioDevices::OURS
     }
 
     fn set_ups(&self) -> &'static [InterruptSetup] {

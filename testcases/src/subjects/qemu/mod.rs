@@ -6,11 +6,12 @@
 //! The guest talks on COM1, which is QEMU's standard output. QEMU's control socket tells how and where a guest
 //! stopped; when the guest has reported its verdict, the process is killed, because the verdict is what was reported.
 
+mod devices;
 mod qmp;
 mod talk;
 
 use super::{
-    Image, Program, Subject, SubjectError,
+    Image, Program, Subject, SubjectError, VirtioDevices,
     asked::{self, Said},
     command_line,
     loader::{self, layout, rom},
@@ -24,6 +25,7 @@ use crate::{
     process::{Control, Process},
 };
 use case::Needs;
+pub(super) use devices::VIRTIO_DEVICES;
 use std::{
     fs::File,
     io,
@@ -35,9 +37,7 @@ use std::{
 use talk::Talk;
 
 /// What the board offers.
-pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES).union(DEVICES);
-/// What the machine of a case gets besides, if it needs it; q35 has PCI in any case.
-const DEVICES: Needs = Needs::PCI.union(Needs::VIRTIO_PCI).union(Needs::VIRTIO_ENTROPY);
+pub(super) const BOARD: Needs = super::PC.union(Needs::FIRMWARE_TABLES).union(Needs::PCI).union(Needs::VIRTIO_PCI);
 /// The same of the translator, which has system-management mode; a KVM may have none.
 pub(super) const TCG_BOARD: Needs = BOARD.union(Needs::SMI);
 /// What the loader does here: it gives the power-management function of the ICH9 its ports, at 608H less 8, and switches them
@@ -196,15 +196,10 @@ impl Qemu {
         command.arg("-smp").arg(program.nr_vcpus().to_string());
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", control.child_descriptor()));
         command.args(["-mon", "chardev=control,mode=control"]);
-        if let Program::Case(case) = program
-            && case.needs.intersects(DEVICES)
-        {
-            command.args(["-object", "rng-builtin,id=entropy"]);
-            command.args(["-device", "virtio-rng-pci,rng=entropy,disable-legacy=on,packed=on"]);
-        }
+        let backends = devices::Backends::add(&mut command, program)?;
         let line = command_line(program);
         let start_info = loader::start_info(&line)?;
-        let files = if program.needs_firmware() {
+        let mut files = if program.needs_firmware() {
             command.arg("-kernel").arg(path_of(&self.copy)).arg("-append").arg(line);
             vec![&self.copy]
         } else {
@@ -215,6 +210,7 @@ impl Qemu {
             }
             vec![&self.files.rom, &start_info, &self.files.memory]
         };
+        files.extend(backends.files());
         let mut process = Process::start_with_files(&mut command, Some(control), &files)?;
         process.write_control(qmp::START);
         talk.run(&mut process, deadline, cancel)
@@ -232,6 +228,10 @@ impl Subject for Qemu {
 
     fn board(&self) -> Needs {
         self.accelerator.board
+    }
+
+    fn virtio_devices(&self) -> VirtioDevices {
+        VIRTIO_DEVICES
     }
 
     fn set_ups(&self) -> &'static [InterruptSetup] {
