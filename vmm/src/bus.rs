@@ -36,6 +36,8 @@ pub struct Location {
 pub enum FirmwareDevice {
     /// A PCI host bridge at the addresses of [`crate::layout::pci`].
     PciHost,
+    /// The same, with the registers by which functions come and go.
+    PciHostWithHotPlug,
     /// A virtio device with memory-mapped registers.
     VirtioMmio {
         /// Physical address of the registers.

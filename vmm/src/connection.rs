@@ -61,6 +61,16 @@ impl Connection {
         self.watched.add(descriptor, watch);
     }
 
+    /// One to the same VM, of which nothing is watched yet.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.vm.clone(), self.interrupts.clone(), self.memory.clone(), self.notifications)
+    }
+
+    /// What was to be watched until now.
+    pub(crate) fn take_watched(&mut self) -> Watched {
+        std::mem::take(&mut self.watched)
+    }
+
     pub(crate) fn into_watched(self) -> Watched {
         self.watched
     }

@@ -6,13 +6,13 @@
 #![expect(unsafe_code, reason = "signals to threads have no safe wrapper for the calling thread")]
 // UNSAFETY: pthread_self, pthread_kill and processor clocks; the list under a lock holds only threads that have not left it.
 
-use crate::run_page::RunPage;
+use crate::{gate::Gate, interrupts::WeakInterrupts, platform::Platform, run_page::RunPage};
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
-    io,
+    fmt, io,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -60,9 +60,17 @@ pub(crate) struct Control {
     /// Set when one vCPU ended the run; cleared when the next run starts.
     ended: AtomicBool,
     threads: Mutex<Vec<Thread>>,
-    /// Whether vCPUs are to stay out of the guest for a while.
-    is_paused: Mutex<bool>,
-    resumed: Condvar,
+    /// What vCPUs pass before they enter the guest.
+    gate: Gate,
+    /// What is restored when the guest may go on.
+    held: Mutex<Option<Held>>,
+}
+
+/// What stood still with a guest that is paused.
+#[derive(Debug)]
+struct Held {
+    /// KVM's clock of the VM, where there is one.
+    clock: Option<u64>,
 }
 
 /// A thread that runs a vCPU.
@@ -71,6 +79,8 @@ struct Thread {
     id: libc::pthread_t,
     /// To wake it, if it waits outside of KVM_RUN.
     handle: thread::Thread,
+    /// Its number as the system's programs show it.
+    tid: i32,
     vcpu: u8,
     /// The processor time it had used when it began to.
     used_before: Duration,
@@ -100,6 +110,7 @@ impl Control {
 
     /// Gets all vCPUs out of KVM_RUN once.
     pub(crate) fn interrupt(&self) {
+        self.gate.notify();
         for thread in self.threads().iter() {
             // SAFETY: a thread leaves the list, under the lock held here, before it ends. The signal has a handler,
             // because a VM can be made only with a `Hypervisor`, which installs it. The result can only tell of a
@@ -111,24 +122,20 @@ impl Control {
 
     /// Keeps all vCPUs out of the guest for a time. The caller may be the thread of one.
     pub(crate) fn pause(&self, duration: Duration) {
-        *self.paused() = true;
+        self.gate.set_closed(true);
         self.interrupt();
         thread::sleep(duration);
-        *self.paused() = false;
-        self.resumed.notify_all();
+        self.gate.set_closed(false);
     }
 
-    /// Returns when vCPUs may enter the guest. Call it after [`crate::vcpu::Runner::allow_entry`], so that a pause that begins
+    /// What vCPUs pass before they enter the guest. Pass it after [`crate::vcpu::Runner::allow_entry`], so that a pause that begins
     /// after this interrupts the entry.
-    pub(crate) fn wait_while_paused(&self) {
-        let mut is_paused = self.paused();
-        while *is_paused {
-            is_paused = self.resumed.wait(is_paused).unwrap_or_else(PoisonError::into_inner);
-        }
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
-    fn paused(&self) -> MutexGuard<'_, bool> {
-        self.is_paused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets one vCPU out of KVM_RUN once, unless the caller is its thread: that is not in there.
@@ -190,7 +197,9 @@ impl<'a> Registration<'a> {
         let thread = unsafe { libc::pthread_self() };
         // SAFETY: the calling thread has not ended.
         let used_before = unsafe { processor_time(thread) };
-        control.threads().push(Thread { id: thread, handle: thread::current(), vcpu, used_before });
+        // SAFETY: the function has no conditions.
+        let tid = unsafe { libc::gettid() };
+        control.threads().push(Thread { id: thread, handle: thread::current(), tid, vcpu, used_before });
         Self { control, thread, outer }
     }
 }
@@ -206,10 +215,23 @@ impl Drop for Registration<'_> {
     }
 }
 
-/// Ends a VM's run from any thread; it may outlive the VM.
-#[derive(Clone, Debug)]
+/// Controls a VM's run from any thread; it may outlive the VM.
+#[derive(Clone)]
 pub struct VmHandle {
     pub(crate) control: Arc<Control>,
+    pub(crate) interrupts: WeakInterrupts,
+    pub(crate) platform: Weak<Platform>,
+}
+
+/// Why a VM did not do what its handle asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandleError {
+    /// It has no power button.
+    #[error("the VM has no power button: it comes with ACPI's fixed hardware")]
+    NoPowerButton,
+    /// The interrupt did not reach its controller.
+    #[error("the interrupt of ACPI could not be sent")]
+    Interrupt,
 }
 
 impl VmHandle {
@@ -220,9 +242,64 @@ impl VmHandle {
         self.control.interrupt();
     }
 
+    /// Pauses the guest: when this returns no vCPU is in it, and the VM's clocks stand still; a run that is still to start waits,
+    /// too. Whether it went until now. Not for a run by [`crate::Vm::debug`], which a debugger pauses.
+    pub fn pause(&self) -> bool {
+        let mut held = self.control.held();
+        if held.is_some() {
+            return false;
+        }
+        self.control.gate.hold(|| self.control.interrupt());
+        if let Some(platform) = self.platform.upgrade() {
+            platform.set_held(true);
+        }
+        *held = Some(Held { clock: self.interrupts.upgrade().and_then(|interrupts| interrupts.clock()) });
+        true
+    }
+
+    /// Lets the guest go on where it stood; whether it was paused.
+    pub fn resume(&self) -> bool {
+        let mut held = self.control.held();
+        let Some(Held { clock }) = held.take() else { return false };
+        if let (Some(interrupts), Some(clock)) = (self.interrupts.upgrade(), clock) {
+            interrupts.set_clock(clock);
+        }
+        if let Some(platform) = self.platform.upgrade() {
+            platform.set_held(false);
+        }
+        self.control.gate.release();
+        true
+    }
+
+    /// Whether the guest is paused.
+    pub fn is_paused(&self) -> bool {
+        self.control.gate.is_held()
+    }
+
+    /// Each vCPU that a thread runs now, and the number of that thread.
+    pub fn vcpu_threads(&self) -> Vec<(u8, i32)> {
+        let mut threads: Vec<_> = self.control.threads().iter().map(|thread| (thread.vcpu, thread.tid)).collect();
+        threads.sort_unstable();
+        threads
+    }
+
+    /// Presses the power button, by which a guest that has enabled it is asked to turn itself off. Without effect once the VM is gone.
+    ///
+    /// # Errors
+    /// If the VM has none.
+    pub fn press_power_button(&self) -> Result<(), HandleError> {
+        self.platform.upgrade().map_or(Err(HandleError::NoPowerButton), |platform| platform.press_power_button())
+    }
+
     /// What the run that is under way has used of processors, over all vCPUs: unlike a clock it does not go on while
     /// other programs hold the processors. A guest that waits uses none. Zero if no run is under way.
     pub fn processor_time(&self) -> Duration {
         self.control.processor_time()
+    }
+}
+
+impl fmt::Debug for VmHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VmHandle").field("control", &self.control).finish_non_exhaustive()
     }
 }

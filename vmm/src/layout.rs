@@ -93,6 +93,10 @@ pub mod pc {
     pub const PM_TIMER: u16 = 0x608;
     /// Its size in bytes.
     pub const PM_TIMER_SIZE_BYTES: u8 = 4;
+    /// ACPI's general-purpose event block 0, if something raises such events, as on QEMU's i440FX machine.
+    pub const GENERAL_EVENTS: u16 = 0xafe0;
+    /// Its size in bytes: status and enable register.
+    pub const GENERAL_EVENTS_SIZE_BYTES: u8 = 4;
     /// Registers of the I/O APIC.
     pub const IO_APIC: u32 = 0xfec0_0000;
     /// Its id, which the guest may change.
@@ -127,6 +131,8 @@ pub mod pci {
     pub const IO_WINDOW: u16 = 0xc000;
     /// How many ports.
     pub const IO_WINDOW_SIZE: u16 = 0x1000;
+    /// First port of the registers by which ACPI learns of functions that come and go, as on QEMU's i440FX machine.
+    pub const HOT_PLUG: u16 = 0xae00;
     /// Interrupt line of INTA# in slot 0; the next pins and slots have the next three, in turn.
     pub const FIRST_LINE: u32 = 16;
 }

@@ -166,6 +166,20 @@ impl GuestMemory {
         Ok(u64::from_le_bytes(bytes))
     }
 
+    /// Gives pages back to the host, until the guest touches them again: then they hold zeros, or what the image had there. All of
+    /// `size_bytes` from `address` on has to be memory and whole pages, else nothing happens; nor does it if the host's pages are
+    /// larger.
+    pub fn discard(&self, address: u64, size_bytes: u64) {
+        let end = address.checked_add(size_bytes).filter(|end| *end <= self.size_bytes());
+        let are_pages = address.is_multiple_of(layout::PAGE_SIZE) && size_bytes.is_multiple_of(layout::PAGE_SIZE);
+        let Some(_) = end.filter(|_| are_pages && size_bytes > 0) else { return };
+        // SAFETY: the range lies within the one region, which is mapped for as long as `self` exists; guest memory is accessed by
+        // nothing that relies on its contents.
+        let start = unsafe { self.region().as_ptr().add(address as usize) };
+        // SAFETY: as above; a private mapping loses its pages alone.
+        let _ = unsafe { libc::madvise(start.cast(), size_bytes as usize, libc::MADV_DONTNEED) };
+    }
+
     /// The same memory with what is only read behind it.
     pub(crate) fn with_rom(self, rom: Rom) -> Self {
         Self { rom: Some(rom), ..self }

@@ -136,10 +136,14 @@ impl Drop for EndAll<'_> {
 
 fn run_vcpu(shared: &Shared<'_>, index: u8, (vcpu, unfinished): (&mut VcpuFd, &mut Unfinished)) -> u64 {
     let _end = EndAll(shared.control);
+    let member = shared.control.gate().join();
     let mut runner = Runner::new(index, vcpu, unfinished, shared.memory, shared.control, shared.platform);
     loop {
         runner.allow_entry();
-        shared.control.wait_while_paused();
+        if member.pass(|| shared.control.must_stop()) {
+            // It is refused where the guest has no such clock.
+            let _ = runner.vcpu().kvmclock_ctrl();
+        }
         if shared.control.must_stop() {
             break;
         }

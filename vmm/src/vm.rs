@@ -35,9 +35,10 @@ impl Vm {
         &self.memory
     }
 
-    /// A handle to end the run from another thread.
+    /// A handle to pause and end the run from another thread.
     pub fn handle(&self) -> VmHandle {
-        VmHandle { control: self.control.clone() }
+        let platform = self.platform.as_ref().map(Arc::downgrade).unwrap_or_default();
+        VmHandle { control: self.control.clone(), interrupts: self.interrupts.downgrade(), platform }
     }
 
     /// Ways into the interrupt controllers that KVM emulates.

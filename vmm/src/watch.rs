@@ -37,6 +37,10 @@ impl Watched {
         self.list.push((descriptor, watch));
     }
 
+    pub(crate) fn into_list(self) -> Vec<(RawFd, Arc<dyn Watch>)> {
+        self.list
+    }
+
     /// Calls `work` while they are watched, if there are any. `failed` is told why the run has to end; it should end the work.
     ///
     /// # Errors

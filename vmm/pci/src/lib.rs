@@ -9,10 +9,12 @@
 
 mod config;
 mod host;
+mod hot_plug;
 mod msix;
 
 pub use config::{Bar, BarKind, Config, Identity};
 pub use host::{Host, PlaceError, Slot};
+pub use hot_plug::{HOT_PLUG_BYTES, HotPlug, RemovalError};
 pub use msix::{Message, MsiX, TABLE_ENTRY_BYTES};
 
 /// A function of a device on the bus.

@@ -1,6 +1,7 @@
 //! A PCI host bridge with its bus, and virtio devices on it.
 
 mod function;
+mod hot_plug;
 mod messages;
 
 use crate::{
@@ -10,8 +11,11 @@ use crate::{
     memory::GuestMemory,
     stop::StopReason,
 };
-use ::pci::{Function, Host, Identity, PlaceError, Slot};
+use ::pci::{Function, HOT_PLUG_BYTES, Host, Identity, PlaceError, Slot};
 use function::{Failures, Pins, VirtioSlot};
+pub(crate) use hot_plug::EVENT as HOT_PLUG_EVENT;
+pub use hot_plug::{HotPlugError, PciSlots};
+use hot_plug::{OnEjected, Plugger};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use virtio::{VirtioDevice, pci::VirtioFunction};
 
@@ -26,19 +30,22 @@ const BRIDGE: Identity = Identity {
     interrupt_pin: 0,
 };
 
-/// What the bridge answers to: the two ways into configuration space, then the windows of base address registers.
-const REGIONS: [Region; 6] = [
+/// What the bridge answers to: the two ways into configuration space, then the windows of base address registers; last what
+/// only one with hot plug has.
+const REGIONS: [Region; 7] = [
     Region::Ports { first: layout::CONFIG_ADDRESS, count: 8 },
     Region::Memory { first: layout::MAPPED_CONFIG, size_bytes: layout::MAPPED_CONFIG_SIZE },
     Region::Ports { first: layout::IO_WINDOW, count: layout::IO_WINDOW_SIZE },
     Region::Memory { first: layout::MEMORY_WINDOW, size_bytes: layout::MEMORY_WINDOW_SIZE },
     Region::Memory { first: layout::HIGH_WINDOW, size_bytes: layout::HIGH_WINDOW_SIZE },
     Region::Memory { first: layout::TOP_WINDOW, size_bytes: layout::TOP_WINDOW_SIZE },
+    Region::Ports { first: layout::HOT_PLUG, count: HOT_PLUG_BYTES },
 ];
-/// Indices of the first two.
+/// Indices of the first two, and of the last.
 mod region {
     pub(super) const PORTS: usize = 0;
     pub(super) const CONFIG: usize = 1;
+    pub(super) const HOT_PLUG: usize = 6;
 }
 
 /// The bus, by any thread; a clone is another reference.
@@ -107,13 +114,14 @@ pub struct PciHost {
     /// Devices that take their slots when the VM is made.
     devices: Vec<(Option<Slot>, Box<dyn VirtioDevice>)>,
     bus: Option<PciBus>,
+    hot_plug: Option<(PciSlots, Option<OnEjected>)>,
 }
 
 impl PciHost {
     /// One with an empty bus.
     #[expect(clippy::new_without_default, reason = "a bus without devices is nothing that is meant by default")]
     pub fn new() -> Self {
-        Self { devices: Vec::new(), bus: None }
+        Self { devices: Vec::new(), bus: None, hot_plug: None }
     }
 
     /// Adds a virtio device, in a slot of its own choice or in the first free one. What finds no place is left out.
@@ -121,6 +129,18 @@ impl PciHost {
     pub fn with(mut self, slot: Option<Slot>, device: Box<dyn VirtioDevice>) -> Self {
         self.devices.push((slot, device));
         self
+    }
+
+    /// Lets devices come and go while the guest runs, which needs [`crate::Chipset::power`]; also gives the way to do that.
+    /// `on_ejected` is told of a device that the guest ejected: it is gone then. It is called on the thread of a vCPU.
+    #[must_use]
+    pub fn with_hot_plug(self, on_ejected: impl Fn(Slot) + Send + Sync + 'static) -> (Self, PciSlots) {
+        let slots = PciSlots(Arc::default());
+        (Self { hot_plug: Some((slots.clone(), Some(Box::new(on_ejected)))), ..self }, slots)
+    }
+
+    fn plugger(&self) -> Option<&Plugger> {
+        self.hot_plug.as_ref().and_then(|(slots, _)| slots.0.get())
     }
 
     /// Does something with the bus, and ends the run if an interrupt that followed could not be sent.
@@ -136,25 +156,43 @@ impl PciHost {
 
 impl Device for PciHost {
     fn regions(&self) -> Vec<Region> {
-        REGIONS.to_vec()
+        let nr = if self.hot_plug.is_some() { REGIONS.len() } else { region::HOT_PLUG };
+        REGIONS[..nr].to_vec()
     }
 
     fn firmware_device(&self) -> Option<FirmwareDevice> {
-        Some(FirmwareDevice::PciHost)
+        Some(if self.hot_plug.is_some() { FirmwareDevice::PciHostWithHotPlug } else { FirmwareDevice::PciHost })
     }
 
     fn connect(&mut self, connection: &mut Connection) {
         let pins = Arc::new(Pins::new(connection.interrupts().clone()));
         let shared = Shared { host: Mutex::new(Host::new(BRIDGE)), pins, failures: Arc::default() };
         let bus = PciBus { shared: Arc::new(shared) };
-        for (slot, device) in self.devices.drain(..) {
-            // The documentation of `with` says what becomes of it.
-            let _ = bus.plug_virtio(slot, device, connection);
+        if let Some((slots, on_ejected)) = &mut self.hot_plug
+            && let Some(on_ejected) = on_ejected.take()
+            && let Ok(plugger) = Plugger::new(bus.clone(), connection, on_ejected)
+        {
+            // It is called once; without descriptors the VM is made without hot plug, and says so when a device comes.
+            let _ = slots.0.set(plugger);
+        }
+        let devices: Vec<_> = self.devices.drain(..).collect();
+        for (slot, device) in devices {
+            // The documentation of `with` says what becomes of what finds no place.
+            match (self.plugger(), slot) {
+                (Some(plugger), Some(slot)) => drop(plugger.add_first(slot, device)),
+                _ => drop(bus.plug_virtio(slot, device, connection)),
+            }
         }
         self.bus = Some(bus);
     }
 
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
+        if at.region == region::HOT_PLUG {
+            if let Some(plugger) = self.plugger() {
+                plugger.read(at.offset, data);
+            }
+            return Flow::Continue;
+        }
         self.access(|host| match at.region {
             region::PORTS => host.read_port(at.offset, data),
             region::CONFIG => host.read_mapped_config(at.offset, data),
@@ -166,6 +204,12 @@ impl Device for PciHost {
     }
 
     fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+        if at.region == region::HOT_PLUG {
+            if let Some(plugger) = self.plugger() {
+                plugger.write(at.offset, data);
+            }
+            return Flow::Continue;
+        }
         self.access(|host| match at.region {
             region::PORTS => host.write_port(at.offset, data),
             region::CONFIG => host.write_mapped_config(at.offset, data),

@@ -36,7 +36,9 @@ pub(super) fn place(page: &mut Page, machine: &Machine<'_>) -> Vec<u8> {
     if let Some(id) = machine.hpet {
         xsdt.add_entry(page.place(hpet(id).as_slice(), 16));
     }
-    if machine.devices.contains(&FirmwareDevice::PciHost) {
+    let is_host =
+        |device: &FirmwareDevice| matches!(device, FirmwareDevice::PciHost | FirmwareDevice::PciHostWithHotPlug);
+    if machine.devices.iter().any(is_host) {
         let mut mcfg = MCFG::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION);
         // Segment group 0, bus 0 alone.
         mcfg.add_ecam(pci::MAPPED_CONFIG, 0, 0, 0);
@@ -75,8 +77,7 @@ fn fadt(machine: &Machine<'_>, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT 
     let mut fadt = FADTBuilder::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION)
         .flag(Flags::Wbinvd)
         .flag(Flags::ProcC1)
-        // As control methods, of which there are none: there are no buttons.
-        .flag(Flags::PwrButton)
+        // As a control method, of which there is none: there is no such button.
         .flag(Flags::SlpButton)
         .flag(Flags::FixRtc);
     // Below 4 GiB, so that either form does; guests of before ACPI 2.0 read these.
@@ -98,8 +99,11 @@ fn fadt(machine: &Machine<'_>, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT 
         false => boot_architecture |= boot_architecture::NO_RTC,
     }
     fadt.iapc_boot_arch = boot_architecture.into();
+    if !machine.has_power {
+        fadt = fadt.flag(Flags::PwrButton);
+    }
     match (machine.has_power, machine.has_pics) {
-        (true, _) => with_power(fadt),
+        (true, _) => with_power(fadt, machine.devices.contains(&FirmwareDevice::PciHostWithHotPlug)),
         // Only this says that there are no such registers, and it says that there are no 8259s.
         (false, false) => fadt.flag(Flags::HwReducedAcpi),
         (false, true) => fadt,
@@ -107,8 +111,13 @@ fn fadt(machine: &Machine<'_>, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT 
     .finalize()
 }
 
-/// The fixed hardware of ACPI.
-fn with_power(mut fadt: FADTBuilder) -> FADTBuilder {
+/// The fixed hardware of ACPI, a power button among it.
+fn with_power(mut fadt: FADTBuilder, has_general_events: bool) -> FADTBuilder {
+    if has_general_events {
+        fadt.gpe0_blk = u32::from(pc::GENERAL_EVENTS).into();
+        fadt.gpe0_blk_len = pc::GENERAL_EVENTS_SIZE_BYTES;
+        fadt.x_gpe0_blk = io(pc::GENERAL_EVENTS, pc::GENERAL_EVENTS_SIZE_BYTES, AccessSize::ByteAccess);
+    }
     // Without TMR_VAL_EXT: the timer has 24 bits.
     fadt.sci_int = u16::from(SCI_IRQ).into();
     // No SMI command port: the machine is always in ACPI mode.

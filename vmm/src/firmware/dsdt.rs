@@ -4,7 +4,7 @@
 //! PCI Firmware Specification 3.3, § "MCFG Table Description", which wants the mapped configuration space reserved by a motherboard
 //! resource; Linux, "drivers/virtio/virtio_mmio.c", which knows such devices by LNRO0005.
 
-use super::acpi::bytes_of;
+use super::{acpi::bytes_of, hot_plug};
 use crate::{bus::FirmwareDevice, layout::pci};
 use ::pci::Slot;
 use ::platform::pm_timer::SOFT_OFF;
@@ -23,12 +23,16 @@ pub(super) fn body(devices: &[FirmwareDevice]) -> Vec<u8> {
     let mut in_bus = Vec::new();
     for (index, device) in (0_u8..).zip(devices) {
         in_bus.extend(match *device {
-            FirmwareDevice::PciHost => pci_host(),
+            FirmwareDevice::PciHost => pci_host(Vec::new()),
+            FirmwareDevice::PciHostWithHotPlug => pci_host(hot_plug::slots()),
             FirmwareDevice::VirtioMmio { address, line } => virtio_mmio(index, address, line),
         });
     }
     if !in_bus.is_empty() {
         body.extend(aml::Scope::raw("\\_SB_".into(), in_bus));
+    }
+    if devices.contains(&FirmwareDevice::PciHostWithHotPlug) {
+        body.extend(hot_plug::event());
     }
     body
 }
@@ -39,8 +43,8 @@ fn device(name: &str, objects: &[(&str, &dyn Aml)]) -> Vec<u8> {
     bytes_of(&aml::Device::new(name.into(), names.iter().map(|name| name as &dyn Aml).collect()))
 }
 
-/// The host bridge with its windows and lines, and what keeps others from the mapped configuration space.
-fn pci_host() -> Vec<u8> {
+/// The host bridge with its windows, its lines and `slots`, and what keeps others from the mapped configuration space.
+fn pci_host(slots: Vec<u8>) -> Vec<u8> {
     let config = pci::CONFIG_ADDRESS;
     let config_ports = aml::IO::new(config, config, 1, NR_CONFIG_PORTS);
     let buses = aml::AddressSpace::new_bus_number(0_u16, 0);
@@ -79,7 +83,8 @@ fn pci_host() -> Vec<u8> {
     let reserved = aml::ResourceTemplate::new(vec![&mapped]);
     let board = device("MBRD", &[("_HID", &aml::EISAName::new("PNP0C02")), ("_UID", &aml::ZERO), ("_CRS", &reserved)]);
     let links = (0..NR_PINS).flat_map(link);
-    links.chain(host).chain(board).collect()
+    let slots = if slots.is_empty() { slots } else { aml::Scope::raw("PCI0".into(), slots) };
+    links.chain(host).chain(slots).chain(board).collect()
 }
 
 fn link_name(index: u32) -> String {

@@ -9,6 +9,7 @@
 mod acpi;
 pub(crate) mod cmos;
 mod dsdt;
+mod hot_plug;
 mod mp;
 
 use crate::{

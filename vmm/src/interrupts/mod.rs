@@ -96,7 +96,32 @@ pub struct Interrupts {
     shared: Arc<Shared>,
 }
 
+/// A reference that does not keep the VM in the kernel.
+#[derive(Clone)]
+pub(crate) struct WeakInterrupts(Weak<Shared>);
+
+impl WeakInterrupts {
+    pub(crate) fn upgrade(&self) -> Option<Interrupts> {
+        self.0.upgrade().map(|shared| Interrupts { shared })
+    }
+}
+
 impl Interrupts {
+    pub(crate) fn downgrade(&self) -> WeakInterrupts {
+        WeakInterrupts(Arc::downgrade(&self.shared))
+    }
+
+    /// KVM's clock of this VM in nanoseconds, if it has one.
+    pub(crate) fn clock(&self) -> Option<u64> {
+        self.shared.vm.get_clock().ok().map(|clock| clock.clock)
+    }
+
+    /// Sets it.
+    pub(crate) fn set_clock(&self, clock: u64) {
+        // It was read before, so that there is one.
+        let _ = self.shared.vm.set_clock(&kvm_clock_data { clock, ..Default::default() });
+    }
+
     pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip, control: Arc<Control>) -> Self {
         let routes = Mutex::new(Routes::new(irqchip));
         Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new(), control }) }
@@ -158,6 +183,11 @@ impl Interrupts {
         let now = self.shared.vm.get_clock()?;
         let later = kvm_clock_data { clock: now.clock.saturating_add(nanoseconds), ..Default::default() };
         Ok(self.shared.vm.set_clock(&later)?)
+    }
+
+    /// Raises a general-purpose event of ACPI; whether there is such hardware.
+    pub(crate) fn raise_general_event(&self, event: u8) -> bool {
+        self.platform().is_some_and(|platform| platform.raise_general_event(event))
     }
 
     /// Raises and lowers an interrupt line; long enough for an 8259A, which takes back the request of an edge whose level

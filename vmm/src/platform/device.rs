@@ -1,6 +1,6 @@
 //! A model on the bus.
 
-use super::{Platform, Target};
+use super::{Platform, Target, general_events};
 use crate::{
     bus::{Device, Flow, Location, Region},
     layout::pc,
@@ -36,6 +36,10 @@ pub(super) const RTC: &[Place] = &[ports(rtc::BASE, rtc::PORTS, 0)];
 /// The PM1 registers and the PM timer, as one block.
 pub(super) const POWER: &[Place] = &[ports(pc::PM1_EVENT, pm_timer::SIZE_BYTES as u16, 0)];
 
+/// The general-purpose event block.
+pub(super) const GENERAL_EVENTS: &[Place] = &[ports(pc::GENERAL_EVENTS, general_events::SIZE_BYTES, 0)];
+
+const _: () = assert!(pc::GENERAL_EVENTS_SIZE_BYTES as u16 == general_events::SIZE_BYTES);
 const _: () = assert!(pc::PM1_CONTROL as u64 == pc::PM1_EVENT as u64 + pm_timer::CONTROL_OFFSET);
 const _: () = assert!(pc::PM_TIMER as u64 == pc::PM1_EVENT as u64 + pm_timer::TIMER_OFFSET);
 

@@ -25,6 +25,21 @@ pub(super) fn of_hpet(pin: u8) -> u32 {
     }
 }
 
+/// A level-triggered line that two devices assert.
+#[derive(Debug, Default)]
+pub(super) struct SharedLine {
+    asserted: [bool; 2],
+}
+
+impl SharedLine {
+    /// What becomes of the line when the pin of one of them does `signal`, if anything does.
+    pub(super) fn join(&mut self, device: usize, signal: Signal) -> Option<Signal> {
+        self.asserted[device] = signal.high;
+        // While the other one holds it, it stays high.
+        if self.asserted[1 - device] { None } else { Some(signal) }
+    }
+}
+
 /// The interrupt controllers at the end of the lines.
 pub(super) enum Controllers {
     /// KVM's, all of them.
@@ -56,5 +71,18 @@ impl Controllers {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_line_is_high_while_one_of_both_holds_it() {
+        let (rise, fall) = (Signal { pin: 0, rises: 1, high: true }, Signal { pin: 0, rises: 0, high: false });
+        let mut line = SharedLine::default();
+        assert_eq!([line.join(0, rise), line.join(1, rise), line.join(0, fall)], [Some(rise), None, None]);
+        assert_eq!([line.join(1, fall), line.join(1, rise)], [Some(fall), Some(rise)]);
     }
 }

@@ -10,6 +10,7 @@
 mod clock;
 mod controllers;
 mod device;
+mod general_events;
 mod lines;
 mod local_apics;
 mod processor;
@@ -24,7 +25,7 @@ pub(crate) use wakeups::awake;
 use crate::{
     bus::Device,
     config::{Chipset, Irqchip, VmConfig},
-    control::Control,
+    control::{Control, HandleError},
     interrupts::{Interrupts, MsiMessage},
 };
 use ::platform::{hpet::Hpet, model::Model, time::Nanoseconds};
@@ -88,6 +89,9 @@ impl Platform {
         }
         if chipset.power {
             targets.push((Target::Power, device::POWER));
+        }
+        if state.has_general_events() {
+            targets.push((Target::GeneralEvents, device::GENERAL_EVENTS));
         }
         let platform = Arc::new(Self {
             state: Mutex::new(state),
@@ -172,6 +176,33 @@ impl Platform {
     /// Tells the I/O APIC that a level-triggered interrupt has ended.
     pub(crate) fn end_of_interrupt(&self, vector: u8) -> Result<(), Failure> {
         self.access(|state, now| state.end_of_interrupt(now, vector))
+    }
+
+    /// Presses the power button.
+    pub(crate) fn press_power_button(&self) -> Result<(), HandleError> {
+        match self.access(State::press_power_button) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(HandleError::NoPowerButton),
+            Err(_) => Err(HandleError::Interrupt),
+        }
+    }
+
+    /// Raises a general-purpose event; whether there are any.
+    pub(crate) fn raise_general_event(&self, event: u8) -> bool {
+        // What follows reaches interrupt controllers; that they fail is told when the guest is next served.
+        self.access(|state, now| state.raise_general_event(now, event)).unwrap_or(true)
+    }
+
+    /// Lets time stand still, or go on.
+    pub(crate) fn set_held(&self, is_held: bool) {
+        let mut state = self.state();
+        state.is_held = is_held;
+        match is_held {
+            true => state.clock.pause(),
+            false if state.is_awake => state.start(),
+            false => {}
+        }
+        self.changed.notify_one();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,10 +4,12 @@ use super::{
     PIC_VCPU,
     clock::Clock,
     controllers::{Processors, UserControllers},
-    lines::{self, Controllers},
+    general_events::GeneralEvents,
+    lines::{self, Controllers, SharedLine},
     local_apics::LocalApics,
 };
 use crate::{
+    bus::{Device, FirmwareDevice},
     config::VmConfig,
     interrupts::{InterruptError, Interrupts, MsiMessage},
     stop::StopReason,
@@ -61,6 +63,8 @@ pub(crate) enum Target {
     Rtc,
     /// The PM1 registers and the PM timer.
     Power,
+    /// The general-purpose event block.
+    GeneralEvents,
 }
 
 /// The host's time since 1970 began; a host from before shows that.
@@ -73,6 +77,11 @@ fn wall_clock() -> Nanoseconds {
 /// What the ACPI timer begins with: its highest bit changes a quarter of a second later, and then every 2.3 s, so that a guest
 /// need not wait for long to see that.
 const POWER_TIMER_START: u32 = (1 << 23) - (pm_timer::FREQUENCY / 4) as u32;
+
+/// Whether a device tells ACPI of what comes and goes.
+fn wants_events(device: &dyn Device) -> bool {
+    device.firmware_device() == Some(FirmwareDevice::PciHostWithHotPlug)
+}
 
 /// A model without its outputs, whose types differ.
 trait Registers {
@@ -97,6 +106,9 @@ pub(crate) struct State {
     hpet: Option<Hpet>,
     rtc: Option<Rtc>,
     power: Option<PowerManagement>,
+    general_events: Option<GeneralEvents>,
+    /// The system control interrupt, which both of them assert.
+    sci: SharedLine,
     /// Whether the HPET stands in for the PIT of KVM, as KVM was told last; nothing where that PIT is not KVM's.
     kernel_pit_replaced: Option<bool>,
     controllers: Controllers,
@@ -105,6 +117,10 @@ pub(crate) struct State {
     /// When something changes by itself, as it was after the last access.
     pub(super) next: Option<Nanoseconds>,
     pub(super) must_stop: bool,
+    /// Whether a run is under way.
+    pub(super) is_awake: bool,
+    /// Whether the guest is paused, and time with it.
+    pub(super) is_held: bool,
 }
 
 impl State {
@@ -121,11 +137,16 @@ impl State {
             hpet: chipset.hpet.then(Hpet::default),
             rtc: chipset.rtc.then(|| Rtc::new(wall_clock())),
             power: chipset.power.then(|| PowerManagement::new(Width::Bits24, POWER_TIMER_START)),
+            general_events: (chipset.power && config.devices.iter().any(|device| wants_events(&**device)))
+                .then(GeneralEvents::new),
+            sci: SharedLine::default(),
             kernel_pit_replaced: config.pit.then_some(false),
             controllers,
             due: None,
             next: None,
             must_stop: false,
+            is_awake: false,
+            is_held: false,
         }
     }
 
@@ -159,6 +180,7 @@ impl State {
             Target::Hpet => self.hpet.as_mut().map(|hpet| hpet as &mut dyn Registers),
             Target::Rtc => self.rtc.as_mut().map(|rtc| rtc as &mut dyn Registers),
             Target::Power => self.power.as_mut().map(|power| power as &mut dyn Registers),
+            Target::GeneralEvents => self.general_events.as_mut().map(|events| events as &mut dyn Registers),
         }
     }
 
@@ -227,7 +249,7 @@ impl State {
 
     /// Takes all outputs to where they lead.
     pub(super) fn carry(&mut self, now: Nanoseconds) -> Result<(), Failure> {
-        let Self { pit, hpet, rtc, power, kernel_pit_replaced, controllers, .. } = self;
+        let Self { pit, hpet, rtc, power, general_events, sci, kernel_pit_replaced, controllers, .. } = self;
         let is_replaced = hpet.as_ref().is_some_and(Hpet::is_legacy_replacement);
         if kernel_pit_replaced.is_some_and(|told| told != is_replaced)
             && let Controllers::Kernel(interrupts) = controllers
@@ -251,8 +273,17 @@ impl State {
         }
         while let Some(output) = power.as_mut().and_then(Model::take) {
             match output {
-                pm_timer::Output::Interrupt(signal) => controllers.carry(lines::SCI, signal)?,
+                pm_timer::Output::Interrupt(signal) => {
+                    if let Some(signal) = sci.join(0, signal) {
+                        controllers.carry(lines::SCI, signal)?;
+                    }
+                }
                 pm_timer::Output::Off => is_off = true,
+            }
+        }
+        while let Some(signal) = general_events.as_mut().and_then(Model::take) {
+            if let Some(signal) = sci.join(1, signal) {
+                controllers.carry(lines::SCI, signal)?;
             }
         }
         self.ours().map_or(Ok(()), |ours| ours.send(now))?;
@@ -313,6 +344,26 @@ impl State {
         };
         self.carry(now)?;
         Ok(vector)
+    }
+
+    /// Presses the power button; whether there is one.
+    pub(super) fn press_power_button(&mut self, now: Nanoseconds) -> Result<bool, Failure> {
+        let Some(power) = &mut self.power else { return Ok(false) };
+        power.press_power_button(now);
+        self.carry(now)?;
+        Ok(true)
+    }
+
+    pub(super) fn has_general_events(&self) -> bool {
+        self.general_events.is_some()
+    }
+
+    /// Raises a general-purpose event; whether there are any.
+    pub(super) fn raise_general_event(&mut self, now: Nanoseconds, event: u8) -> Result<bool, Failure> {
+        let Some(events) = &mut self.general_events else { return Ok(false) };
+        events.raise(event);
+        self.carry(now)?;
+        Ok(true)
     }
 
     /// A message from outside.

@@ -19,7 +19,10 @@ pub(crate) fn awake<T>(
     {
         let mut state = platform.state();
         state.must_stop = false;
-        state.start();
+        state.is_awake = true;
+        if !state.is_held {
+            state.start();
+        }
     }
     let result = thread::scope(|scope| {
         let wait = move || {
@@ -32,7 +35,9 @@ pub(crate) fn awake<T>(
         thread::Builder::new().name("timers".into()).spawn_scoped(scope, wait)?;
         Ok(work())
     });
-    platform.state().clock.pause();
+    let mut state = platform.state();
+    state.is_awake = false;
+    state.clock.pause();
     result
 }
 
@@ -55,7 +60,8 @@ impl Platform {
             if state.must_stop {
                 return Ok(());
             }
-            state.due = state.next_change(now);
+            // While time stands still nothing comes by itself.
+            state.due = if state.is_held { None } else { state.next_change(now) };
             match state.due {
                 None => drop(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)),
                 Some(due) => {

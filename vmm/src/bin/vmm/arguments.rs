@@ -1,8 +1,8 @@
 //! What stands on the command line.
 
 use crate::{
+    choices::{DiskChoice, NetworkChoice, SocketChoice},
     size::MemorySize,
-    virtio::{DiskChoice, NetworkChoice},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ Examples:
   vmm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 earlyprintk=ttyS0' --mem 1G
   vmm run --kernel vmlinuz --append 'console=ttyS0 root=/dev/vda ro' --disk root.qcow2,format=qcow2,readonly --rng
   vmm run --multiboot apic.flat --append 'a b' --cpus 2      a kernel of kvm-unit-tests
+  vmm run --kernel vmlinuz --disk root.img --qmp /tmp/vm.qmp --balloon     then: socat - UNIX-CONNECT:/tmp/vm.qmp
   vmm run --firmware /usr/share/seabios/bios-256k.bin --disk disk.img --debug-port
 
 Devices: COM1 at 3f8H, keyboard controller at 60H and 64H for the reset command, debug exit at F4H. With --multiboot also
@@ -44,7 +45,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs one image to its end.
     #[command(after_help = EXAMPLES)]
-    Run(Run),
+    Run(Box<Run>),
+    /// Prints a script that completes this command in a shell.
+    Completions {
+        /// For which.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -101,10 +107,12 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) pm_timer: bool,
     /// A virtio disk, raw and written unless it says otherwise; may be given several times.
-    #[arg(long, value_name = "FILE[,format=raw|qcow2][,readonly]")]
+    /// With bus=scsi it is one of a SCSI controller.
+    #[arg(long, value_name = "FILE[,format=raw|qcow2][,readonly][,bus=virtio|scsi]")]
     pub(crate) disk: Vec<DiskChoice>,
-    /// A virtio network device; `user` is a gateway in this process that answers DHCP, ARP and ping.
-    #[arg(long, value_name = "user")]
+    /// A virtio network device; `user` is a gateway in this process that answers DHCP, ARP and ping, and a tap is an
+    /// interface of this host.
+    #[arg(long, value_name = "user|tap=NAME")]
     pub(crate) net: Vec<NetworkChoice>,
     /// A virtio console at a Unix socket, which this makes; several are ports of one device.
     #[arg(long, value_name = "SOCKET")]
@@ -112,6 +120,19 @@ pub(crate) struct Run {
     /// A virtio source of random bytes.
     #[arg(long)]
     pub(crate) rng: bool,
+    /// A virtio balloon, by which --qmp takes memory from the guest and gives it back.
+    #[arg(long)]
+    pub(crate) balloon: bool,
+    /// A virtio screen, of which screendump of --qmp makes a picture.
+    #[arg(long)]
+    pub(crate) gpu: bool,
+    /// virtio sockets of a guest with this context identifier, at a Unix socket, which this makes: programs connect there and say
+    /// `CONNECT PORT`, and listen there with `_PORT` behind the name.
+    #[arg(long, value_name = "CID,SOCKET")]
+    pub(crate) vsock: Option<SocketChoice>,
+    /// A control socket for QMP, for this user alone. With --machine pc devices can be plugged and unplugged by it.
+    #[arg(long, value_name = "SOCKET", conflicts_with = "gdb")]
+    pub(crate) qmp: Option<PathBuf>,
     /// Write what firmware says at port 402H to standard error.
     #[arg(long)]
     pub(crate) debug_port: bool,

@@ -2,22 +2,28 @@
 
 use crate::{
     arguments::{Arguments, Command, EntryChoice, MachineChoice, Payload, Run},
-    machine, tell,
+    devices::{self, LateMemory},
+    inventory::{Ending, Inventory, Running},
+    machine,
+    monitor::{Facts, Monitor},
+    tell,
     trace::{self, Tracer},
-    virtio::{self, Plugged},
 };
 use anyhow::Context;
+use clap::CommandFactory;
+use qmp::{Server, json};
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     net::TcpListener,
     os::unix::net::UnixListener,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use vmm::{
     Entry, ExitObserver, Hypervisor, Image, NoObserver, StopReason, Stopped, Vm, VmConfig, VmHandle,
-    devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, Serial},
+    devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, PciSlots, Serial},
     layout,
 };
 
@@ -38,19 +44,102 @@ const BOOT_MENU: &str = "etc/show-boot-menu";
 
 /// Gives the exit status.
 pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
-    let Command::Run(run) = arguments.command;
-    let hypervisor = Hypervisor::open().context("cannot use KVM")?;
-    let (image, entry) = load(&run)?;
-    let Plugged { devices, sockets } = virtio::devices(&run)?;
-    let mut config = config(&run, entry)?;
-    if run.machine() == MachineChoice::Pc || !devices.is_empty() {
-        config = config.with(devices.into_iter().fold(PciHost::new(), |host, device| host.with(None, device)));
+    match arguments.command {
+        Command::Run(run) => execute_run(&run),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "vmm", &mut script);
+            io::stdout().write_all(&script).context("failed to write to standard output")?;
+            Ok(0)
+        }
     }
-    let mut vm = Vm::new(&hypervisor, &image, config).context("failed to make the VM")?;
-    let result = with_timeout(vm.handle(), run.timeout, || go(&mut vm, &run));
-    drop(sockets);
-    let (stopped, timed_out) = result?;
-    report(stopped, timed_out, &run)
+}
+
+fn execute_run(run: &Run) -> anyhow::Result<u8> {
+    let hypervisor = Hypervisor::open().context("cannot use KVM")?;
+    let (image, entry) = load(run)?;
+    let server = run.qmp.as_deref().map(Monitor::bind).transpose()?;
+    let events = server.as_ref().map(Server::events);
+    let inventory = Inventory::new(devices::asked_for(run)?, events.clone());
+    let facts = Facts { nr_vcpus: run.cpus, memory_bytes: run.memory().size_bytes };
+    let start = |server| Monitor::start(server, inventory.clone(), facts.clone());
+    inventory.begin();
+    let monitor = server.map(start).transpose()?;
+    let deadline = run.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let result = run_until_end(run, &hypervisor, &image, entry, &inventory, deadline);
+    inventory.give_up();
+    if let (Ok((stopped, _, ending)), Some(events)) = (&result, &events) {
+        let reason = match (ending, &stopped.reason) {
+            (Some(_), _) => "host-qmp-quit",
+            (None, StopReason::Reset | StopReason::Shutdown) => "guest-reset",
+            (None, StopReason::Requested) => "host-signal",
+            (None, _) => "guest-shutdown",
+        };
+        events.send("SHUTDOWN", json!({ "guest": reason.starts_with("guest"), "reason": reason }));
+    }
+    let ended = monitor.map_or(Ok(()), Monitor::end);
+    let (stopped, timed_out, ending) = result?;
+    ended?;
+    if ending.is_some() { Ok(0) } else { report(stopped, timed_out, run) }
+}
+
+/// How the last of the VMs ended, whether that was by time, and whether a control socket asked for it.
+type End = (Stopped, bool, Option<Ending>);
+
+/// Runs a VM, and another one each time that the machine is reset by its control socket.
+fn run_until_end(
+    run: &Run,
+    hypervisor: &Hypervisor,
+    image: &Image,
+    entry: Entry,
+    inventory: &Inventory,
+    deadline: Option<Instant>,
+) -> anyhow::Result<End> {
+    loop {
+        let memory = LateMemory::default();
+        let (config, slots) = with_devices(run, config(run, entry)?, inventory, &memory)?;
+        let mut vm = Vm::new(hypervisor, image, config).context("failed to make the VM")?;
+        // It is new, and gets its memory once.
+        let _ = memory.set(vm.memory().clone());
+        let running = Running { vm: vm.handle(), slots, memory };
+        if !inventory.attach(running) {
+            vm.handle().stop();
+        }
+        let result = with_timeout(vm.handle(), deadline, || go(&mut vm, run));
+        drop(vm);
+        let ending = inventory.detach();
+        let (stopped, timed_out) = result?;
+        match ending {
+            Some(Ending::Reset) if !timed_out => inventory.tell_reset(),
+            ending => return Ok((stopped, timed_out, ending)),
+        }
+    }
+}
+
+/// Puts the devices on a PCI bus, if there are any or the machine has one; also gives the way to plug others.
+fn with_devices(
+    run: &Run,
+    config: VmConfig,
+    inventory: &Inventory,
+    memory: &LateMemory,
+) -> anyhow::Result<(VmConfig, Option<PciSlots>)> {
+    let (specs, is_pc) = (inventory.specs(), run.machine() == MachineChoice::Pc);
+    if !is_pc && specs.is_empty() {
+        return Ok((config, None));
+    }
+    let mut host = PciHost::new();
+    let mut slots = None;
+    if is_pc && run.qmp.is_some() {
+        let ejected = inventory.clone();
+        let (with_hot_plug, way) = host.with_hot_plug(move |slot| ejected.remove(slot));
+        (host, slots) = (with_hot_plug, Some(way));
+    }
+    for spec in specs {
+        let (device, handles) = devices::make(&spec, memory)?;
+        inventory.keep(spec.slot, handles);
+        host = host.with(Some(spec.slot), device);
+    }
+    Ok((config.with(host), slots))
 }
 
 fn load(run: &Run) -> anyhow::Result<(Image, Entry)> {
@@ -123,19 +212,20 @@ fn debug(vm: &mut Vm, address: &str, observer: &mut dyn ExitObserver) -> anyhow:
     Ok(vm.debug(connection, observer)?)
 }
 
-/// Calls `work`, and stops the VM after `seconds`. Gives whether it came to that.
+/// Calls `work`, and stops the VM at `deadline`. Gives whether it came to that.
 fn with_timeout<T>(
     handle: VmHandle,
-    seconds: Option<u64>,
+    deadline: Option<Instant>,
     work: impl FnOnce() -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, bool)> {
-    let Some(seconds) = seconds else { return Ok((work()?, false)) };
+    let Some(deadline) = deadline else { return Ok((work()?, false)) };
     let (done, is_done) = mpsc::channel::<()>();
     thread::scope(move |scope| {
         // Owned here, so that the timer also ends if the work panics.
         let done = done;
         let timer = scope.spawn(move || {
-            let timed_out = is_done.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout);
+            let timed_out = is_done.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                == Err(RecvTimeoutError::Timeout);
             if timed_out {
                 handle.stop();
             }

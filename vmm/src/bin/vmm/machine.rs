@@ -56,7 +56,7 @@ mod tests {
 
     fn asked(arguments: &str) -> anyhow::Result<VmConfig> {
         let words = ["vmm", "run", "image"].into_iter().chain(arguments.split_whitespace());
-        let Command::Run(run) = Arguments::try_parse_from(words)?.command;
+        let Command::Run(run) = Arguments::try_parse_from(words)?.command else { unreachable!("it was run") };
         with_interrupts(&run, VmConfig::new(Entry::Pvh))
     }
 

@@ -1,11 +1,14 @@
 //! The command `vmm`: runs one guest image by hand, as a user of the library.
 
 mod arguments;
+mod choices;
 mod command;
+mod devices;
+mod inventory;
 mod machine;
+mod monitor;
 mod size;
 mod trace;
-mod virtio;
 
 use clap::Parser;
 use std::{

@@ -11,7 +11,7 @@ use std::{
     io,
     os::fd::{AsRawFd, RawFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -66,10 +66,20 @@ struct Shared {
     target: Setting,
     asked: Setting,
     actual: AtomicU32,
+    listener: OnceLock<Listener>,
     statistics: Mutex<Vec<(u16, u64)>>,
 }
 
+/// Who is told how many pages the balloon has.
+type Listener = Box<dyn Fn(u32) + Send + Sync>;
+
 impl BalloonControl {
+    /// Tells `listener` of each new number of pages that the balloon has, on the thread of who writes it; it must not hold that up.
+    /// The first listener stays.
+    pub fn on_change(&self, listener: impl Fn(u32) + Send + Sync + 'static) {
+        let _ = self.0.listener.set(Box::new(listener));
+    }
+
     /// Asks the guest to give back, or to take, until the balloon has so many pages of 4096 bytes.
     pub fn set_target(&self, nr_pages: u32) {
         self.0.target.set(nr_pages);
@@ -106,7 +116,7 @@ impl Balloon {
         let (target, asked) = (Setting::new(0)?, Setting::new(0)?);
         readiness.add(target.as_raw_fd(), 0)?;
         readiness.add(asked.as_raw_fd(), 1)?;
-        let shared = Shared { target, asked, actual: AtomicU32::new(0), statistics: Mutex::default() };
+        let shared = Shared { target, asked, actual: AtomicU32::new(0), listener: OnceLock::new(), statistics: Mutex::default() };
         Ok(Self {
             control: BalloonControl(Arc::new(shared)),
             discard: Box::new(discard),
@@ -219,7 +229,11 @@ impl VirtioDevice for Balloon {
 
     fn write_config(&mut self, offset: usize, data: &[u8], _: &mut Io<'_>) {
         if let (ACTUAL_OFFSET, Ok(actual)) = (offset, data.try_into()) {
-            self.control.0.actual.store(u32::from_le_bytes(actual), Ordering::Release);
+            let actual = u32::from_le_bytes(actual);
+            let before = self.control.0.actual.swap(actual, Ordering::AcqRel);
+            if let Some(tell) = self.control.0.listener.get().filter(|_| before != actual) {
+                tell(actual);
+            }
         }
     }
 

@@ -1,0 +1,93 @@
+//! Commands on a machine that has no VM yet: what is wrong is named.
+
+use super::*;
+use crate::devices::Kind;
+use qmp::{ErrorClass, json};
+
+fn commands() -> Commands {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::bind(&folder.path().join("qmp")).expect("a socket");
+    Commands {
+        inventory: Inventory::new(Vec::new(), None),
+        facts: Facts { nr_vcpus: 2, memory_bytes: 64 << 20 },
+        events: server.events(),
+        backends: Backends::default(),
+    }
+}
+
+fn execute(commands: &mut Commands, name: &str, arguments: Value) -> Answer {
+    commands.execute(name, arguments.as_object().cloned().expect("an object"))
+}
+
+fn wrong(commands: &mut Commands, name: &str, arguments: Value) -> String {
+    execute(commands, name, arguments).expect_err("it is wrong").description
+}
+
+#[test]
+fn commands_are_sorted_and_listed() {
+    assert!(COMMANDS.is_sorted_by_key(|(name, _)| *name));
+    let list = execute(&mut commands(), "query-commands", json!({})).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), COMMANDS.len() + 1);
+    assert!(commands().knows("device_add") && !commands().knows("human-monitor-command"));
+}
+
+#[test]
+fn arguments_that_are_wrong_are_named() {
+    let commands = &mut commands();
+    for (name, arguments, expected) in [
+        ("query-status", json!({ "x": 1 }), "no argument 'x'"),
+        ("balloon", json!({}), "'value' is missing"),
+        ("balloon", json!({ "value": -1 }), "'value' must be a number"),
+        ("device_add", json!({ "id": "a" }), "'driver' is missing"),
+        ("device_add", json!({ "driver": "e1000" }), "no driver 'e1000'"),
+        ("device_add", json!({ "driver": "virtio-rng-pci", "addr": "20" }), "no address on the bus"),
+        ("device_add", json!({ "driver": "virtio-rng-pci", "addr": "0" }), "no address on the bus"),
+        ("device_add", json!({ "driver": "virtio-rng-pci", "bus": "pci.1" }), "no bus 'pci.1'"),
+        ("device_add", json!({ "driver": "virtio-blk-pci", "drive": "d" }), "no disk 'd'"),
+        ("device_add", json!({ "driver": "virtio-net-pci", "netdev": "n" }), "no network 'n'"),
+        ("device_add", json!({ "driver": "virtio-rng-pci", "id": "a" }), "being made or has ended"),
+        ("blockdev-add", json!({ "driver": "vmdk", "node-name": "d", "file": {} }), "no format 'vmdk'"),
+        ("netdev_add", json!({ "type": "bridge", "id": "n" }), "no network of type 'bridge'"),
+        ("netdev_add", json!({ "type": "tap", "id": "n" }), "'ifname' is missing"),
+        ("screendump", json!({ "filename": "/x" }), "no screen"),
+        ("screendump", json!({ "filename": "/x", "format": "png" }), "no format 'png'"),
+        ("stop", json!({}), "being made or has ended"),
+    ] {
+        let description = wrong(commands, name, arguments.clone());
+        assert!(description.contains(expected), "{name} {arguments}: {description}");
+    }
+    let missing = execute(commands, "device_del", json!({ "id": "a" })).unwrap_err();
+    assert_eq!(missing.class, ErrorClass::DeviceNotFound);
+    let missing = execute(commands, "query-balloon", json!({})).unwrap_err();
+    assert_eq!(missing.class, ErrorClass::DeviceNotActive);
+}
+
+#[test]
+fn disks_and_networks_are_named_once_and_have_to_exist() {
+    let commands = &mut commands();
+    let missing = json!({ "driver": "raw", "node-name": "d", "file": { "driver": "file", "filename": "/no/such" } });
+    assert!(wrong(commands, "blockdev-add", missing).contains("there is no file /no/such"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(4096).unwrap();
+    let disk = json!({ "driver": "raw", "node-name": "d", "file": { "driver": "file", "filename": file.path() } });
+    assert!(execute(commands, "blockdev-add", disk.clone()).is_ok());
+    assert!(wrong(commands, "blockdev-add", disk).contains("'d' already"));
+    assert!(execute(commands, "blockdev-del", json!({ "node-name": "d" })).is_ok());
+    assert!(wrong(commands, "blockdev-del", json!({ "node-name": "d" })).contains("no 'd'"));
+    let network = json!({ "type": "user", "id": "n" });
+    assert!(execute(commands, "netdev_add", network.clone()).is_ok());
+    assert!(wrong(commands, "netdev_add", network).contains("'n' already"));
+    assert!(execute(commands, "netdev_del", json!({ "id": "n" })).is_ok());
+}
+
+#[test]
+fn what_there_is_is_told() {
+    let commands = &mut commands();
+    let disk = "/a.img,readonly".parse().unwrap();
+    commands.inventory.add("disk0", None, Kind::Disk(disk)).unwrap();
+    let block = execute(commands, "query-block", json!({})).unwrap();
+    assert_eq!((&block[0]["device"], &block[0]["inserted"]["ro"]), (&json!("disk0"), &json!(true)));
+    assert_eq!(execute(commands, "query-status", json!({})).unwrap()["status"], "prelaunch");
+    assert_eq!(execute(commands, "query-hotpluggable-cpus", json!({})).unwrap().as_array().unwrap().len(), 2);
+    assert_eq!(execute(commands, "query-memory-size-summary", json!({})).unwrap()["base-memory"], 64 << 20);
+}
