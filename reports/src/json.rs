@@ -200,6 +200,12 @@ pub fn read_file(path: &Path) -> Result<Report, ReadError> {
 
 /// What the schema demands and the types do not.
 fn validate(report: &Report) -> Result<(), ReadError> {
+    if let Some(shard) = report.shard {
+        demand(shard.count != 0, || "shard.count".to_owned(), "is 0")?;
+        // The schema cannot compare two fields.
+        let is_part = (1..=shard.count).contains(&shard.number);
+        demand(is_part, || "shard.number".to_owned(), "is not one of the shards, which are numbered from 1")?;
+    }
     for (number, subject) in report.subjects.iter().enumerate() {
         let place = format!("subjects[{number}]");
         demand(!subject.id.is_empty(), || format!("{place}.id"), "is empty")?;
@@ -320,6 +326,9 @@ mod tests {
             ("/host".into(), "nr_processors", Some(json!(-1)), "`host.nr_processors`"),
             ("/host".into(), "hostname", Some(json!("x")), "`host.hostname`"),
             ("/image".into(), "build_id", Some(json!(7)), "`image.build_id`"),
+            (String::new(), "shard", Some(json!({"number": 0, "count": 2})), "`shard.number` is not one of"),
+            (String::new(), "shard", Some(json!({"number": 1})), "missing field `count`"),
+            (String::new(), "shard", Some(json!({"number": 1, "count": 0})), "`shard.count` is 0"),
             ("/subjects/0".into(), "id", Some(json!("")), "`subjects[0].id` is empty"),
             ("/subjects/0".into(), "version", None, "`subjects[0]`"),
             (case.into(), "verdict", Some(json!("passed")), "`subjects[0].cases[1].verdict`"),

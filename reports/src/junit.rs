@@ -85,7 +85,7 @@ fn kind(case: &Case) -> &'static str {
 }
 
 /// Everything that is needed to understand the case without another file, one fact a line.
-fn description(case: &Case, subject: &Subject) -> String {
+pub(crate) fn description(case: &Case, subject: &Subject) -> String {
     let mut text = String::from("\n");
     // Writing to a string cannot fail.
     let mut line = |name: &str, value: &str| _ = writeln!(text, "{name}: {}", lines(or_nothing(value)));

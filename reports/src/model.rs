@@ -81,6 +81,9 @@ pub struct Report {
     pub host: Host,
     /// What was run.
     pub image: Image,
+    /// Which part of the cases was run, if it was not all that were asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shard: Option<Shard>,
     /// On what it was run.
     pub subjects: Vec<Subject>,
     /// One row a feature, in the order of [`Feature::ALL`], also those without a case.
@@ -110,6 +113,16 @@ pub struct Host {
 pub struct Image {
     /// Build id of the ELF file, in hexadecimal.
     pub build_id: String,
+}
+
+/// One of several parts of the cases, which are disjoint and together complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// A subject and the verdicts on it.
@@ -213,28 +226,41 @@ impl Report {
     ) -> Self {
         let features =
             Feature::ALL.iter().map(|&feature| FeatureRow::new(feature, &subjects, catalog.clone())).collect();
-        Self { schema: SCHEMA.to_owned(), host, image, subjects, features, coverage: Vec::new() }
+        Self { schema: SCHEMA.to_owned(), host, image, shard: None, subjects, features, coverage: Vec::new() }
+    }
+
+    /// Counts the cases and checks of each feature again, after subjects were changed.
+    pub(crate) fn count_features(&mut self) {
+        for row in &mut self.features {
+            row.count(&self.subjects);
+        }
     }
 }
 
 impl FeatureRow {
     fn new<'a>(feature: Feature, subjects: &[Subject], catalog: impl Iterator<Item = &'a str>) -> Self {
-        let mut checks = std::collections::BTreeSet::new();
-        let mut by_subject = BTreeMap::new();
-        for subject in subjects {
-            let verdicts: &mut BTreeMap<String, u32> = by_subject.entry(subject.id.clone()).or_default();
-            for case in subject.cases.iter().filter(|case| case.feature == feature.id()) {
-                *verdicts.entry(case.verdict.name().to_owned()).or_default() += 1;
-                checks.extend(case.checks.iter().map(|check| (case.plain_id(), check.id.as_str())));
-            }
-        }
-        Self {
+        let mut row = Self {
             id: feature.id().to_owned(),
             title: feature.title().to_owned(),
             area: feature.area().to_owned(),
             cases: u32::try_from(catalog.filter(|id| *id == feature.id()).count()).unwrap_or(u32::MAX),
-            checks: u32::try_from(checks.len()).unwrap_or(u32::MAX),
-            by_subject,
+            checks: 0,
+            by_subject: BTreeMap::new(),
+        };
+        row.count(subjects);
+        row
+    }
+
+    fn count(&mut self, subjects: &[Subject]) {
+        let mut checks = std::collections::BTreeSet::new();
+        self.by_subject.clear();
+        for subject in subjects {
+            let verdicts: &mut BTreeMap<String, u32> = self.by_subject.entry(subject.id.clone()).or_default();
+            for case in subject.cases.iter().filter(|case| case.feature == self.id) {
+                *verdicts.entry(case.verdict.name().to_owned()).or_default() += 1;
+                checks.extend(case.checks.iter().map(|check| (case.plain_id(), check.id.as_str())));
+            }
         }
+        self.checks = u32::try_from(checks.len()).unwrap_or(u32::MAX);
     }
 }

@@ -1,9 +1,9 @@
 //! The report files: all forms in one folder, each file there whole or not at all.
 
-use crate::{html, json, junit, ktap, markdown, model::Report};
+use crate::{history::History, html, json, junit, ktap, markdown, model::Report};
 use std::{
     error::Error,
-    fs,
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -89,9 +89,29 @@ impl WriteError {
 /// # Errors
 /// [`WriteError`], which names the path and what to do.
 pub fn write_all(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
-    let files = forms(report)?;
+    write_all_with(report, &History::default(), folder)
+}
+
+/// The same; the page tells of former runs, too.
+///
+/// # Errors
+/// Those of [`write_all`].
+pub fn write_all_with(report: &Report, history: &History, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
+    let files = forms(report, history)?;
+    write_forms(&files, folder, fill)
+}
+
+/// Writes text into a new file, down to the disk: some file systems find out only then that there is no space.
+type Fill = fn(&mut File, &str) -> io::Result<()>;
+
+fn fill(file: &mut File, text: &str) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_data()
+}
+
+fn write_forms(files: &[(&'static str, String)], folder: &Path, fill: Fill) -> Result<Vec<PathBuf>, WriteError> {
     let created = create_folder(folder)?;
-    let result = write_files(&files, folder);
+    let result = write_files(files, folder, fill);
     if result.is_err() {
         remove_created(&created);
     }
@@ -113,8 +133,21 @@ pub fn prepare(folder: &Path) -> Result<(), WriteError> {
     Ok(())
 }
 
+/// Writes one text to a file, whole or not at all, in a folder that is there; a file of that name is replaced.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn write_one(text: &str, path: &Path) -> Result<(), WriteError> {
+    if path.is_dir() {
+        return Err(WriteError::FolderInTheWay { path: path.to_owned() });
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = write_temporary(text, folder, fill).map_err(|source| WriteError::new(path, source))?;
+    temporary.persist(path).map_err(|error| WriteError::new(path, error.error))
+}
+
 /// Name and content of every file.
-fn forms(report: &Report) -> Result<[(&'static str, String); 5], WriteError> {
+fn forms(report: &Report, history: &History) -> Result<[(&'static str, String); 5], WriteError> {
     fn form<E: Error + Send + Sync + 'static>(
         name: &'static str,
         text: Result<String, E>,
@@ -126,7 +159,7 @@ fn forms(report: &Report) -> Result<[(&'static str, String); 5], WriteError> {
         form("junit.xml", junit::write(report))?,
         ("report.ktap", ktap::write(report)),
         ("report.md", markdown::write(report)),
-        form("report.html", html::write(report))?,
+        form("report.html", html::write_with(report, history))?,
     ])
 }
 
@@ -167,7 +200,7 @@ fn remove_created(created: &[PathBuf]) {
     }
 }
 
-fn write_files(files: &[(&'static str, String)], folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
+fn write_files(files: &[(&'static str, String)], folder: &Path, fill: Fill) -> Result<Vec<PathBuf>, WriteError> {
     let mut written: Vec<(TempPath, PathBuf)> = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);
@@ -175,7 +208,7 @@ fn write_files(files: &[(&'static str, String)], folder: &Path) -> Result<Vec<Pa
         if path.is_dir() {
             return Err(WriteError::FolderInTheWay { path });
         }
-        let temporary = write_temporary(text, folder).map_err(|source| WriteError::new(&path, source))?;
+        let temporary = write_temporary(text, folder, fill).map_err(|source| WriteError::new(&path, source))?;
         written.push((temporary, path));
     }
     written
@@ -188,141 +221,14 @@ fn write_files(files: &[(&'static str, String)], folder: &Path) -> Result<Vec<Pa
 }
 
 /// Writes a file that is removed when the result is dropped.
-fn write_temporary(text: &str, folder: &Path) -> io::Result<TempPath> {
+fn write_temporary(text: &str, folder: &Path, fill: Fill) -> io::Result<TempPath> {
     let mut file: NamedTempFile = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .permissions(fs::Permissions::from_mode(MODE))
         .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    fill(file.as_file_mut(), text)?;
     Ok(file.into_temp_path())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{WriteError, write_all};
-    use crate::{example, json, model::Report};
-    use std::{
-        fs, io,
-        path::{Path, PathBuf},
-    };
-
-    const NAMES: [&str; 5] = ["report.json", "junit.xml", "report.ktap", "report.md", "report.html"];
-
-    fn entries(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort_unstable();
-        names
-    }
-
-    #[test]
-    fn every_form_is_written_and_nothing_else() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = temporary.path().join("new/report");
-        let paths = write_all(&example::report(), &folder).unwrap();
-        assert_eq!(paths, NAMES.map(|name| folder.join(name)));
-        let mut names = NAMES.map(str::to_owned);
-        names.sort_unstable();
-        assert_eq!(entries(&folder), names);
-        assert_eq!(json::read_file(&paths[0]).unwrap(), example::report());
-    }
-
-    #[test]
-    fn an_earlier_report_is_replaced() {
-        let temporary = tempfile::tempdir().unwrap();
-        write_all(&example::report(), temporary.path()).unwrap();
-        let report = Report { subjects: Vec::new(), ..example::report() };
-        let paths = write_all(&report, temporary.path()).unwrap();
-        assert_eq!(json::read_file(&paths[0]).unwrap(), report);
-        assert_eq!(entries(temporary.path()).len(), NAMES.len());
-    }
-
-    #[test]
-    fn files_can_be_read_by_whom_the_umask_lets() {
-        use std::os::unix::fs::PermissionsExt;
-        let temporary = tempfile::tempdir().unwrap();
-        let paths = write_all(&example::report(), temporary.path()).unwrap();
-        // An ordinary file of this process shows what the umask leaves.
-        let ordinary = temporary.path().join("ordinary");
-        fs::write(&ordinary, "").unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-        for path in &paths {
-            assert_eq!(mode(path), mode(&ordinary), "{}", path.display());
-        }
-    }
-
-    #[test]
-    fn a_file_where_the_folder_is_wanted_is_named() {
-        let temporary = tempfile::tempdir().unwrap();
-        let file = temporary.path().join("file");
-        fs::write(&file, "mine").unwrap();
-        for folder in [file.clone(), file.join("below"), file.join("far/below")] {
-            let error = write_all(&example::report(), &folder).unwrap_err();
-            assert!(matches!(&error, WriteError::NotAFolder { path, .. } if *path == file), "{error}");
-            assert!(error.to_string().contains("remove the file"), "{error}");
-        }
-        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
-        assert_eq!(entries(temporary.path()), ["file"]);
-    }
-
-    #[test]
-    fn a_folder_where_a_file_is_wanted_leaves_the_earlier_report_whole() {
-        let temporary = tempfile::tempdir().unwrap();
-        fs::write(temporary.path().join("report.json"), "earlier").unwrap();
-        fs::create_dir(temporary.path().join("report.html")).unwrap();
-        let error = write_all(&example::report(), temporary.path()).unwrap_err();
-        assert!(matches!(&error, WriteError::FolderInTheWay { path } if path.ends_with("report.html")), "{error}");
-        assert_eq!(entries(temporary.path()), ["report.html", "report.json"]);
-        assert_eq!(fs::read_to_string(temporary.path().join("report.json")).unwrap(), "earlier");
-    }
-
-    #[test]
-    fn a_place_where_nobody_may_write_is_named() {
-        // Not even root can create a folder in sysfs.
-        let folder = PathBuf::from("/sys/vmproof-reports/here");
-        let error = write_all(&example::report(), &folder).unwrap_err();
-        assert!(
-            matches!(&error, WriteError::NotWritable { path, .. } if path == Path::new("/sys/vmproof-reports")),
-            "{error}"
-        );
-        assert!(error.to_string().contains("name a folder that you may write to"), "{error}");
-    }
-
-    #[test]
-    fn folders_created_in_vain_are_removed() {
-        let temporary = tempfile::tempdir().unwrap();
-        // A name longer than any file system takes, below folders that can be created.
-        let folder = temporary.path().join("a/b").join("x".repeat(300));
-        let error = write_all(&example::report(), &folder).unwrap_err();
-        assert!(matches!(&error, WriteError::System { .. }), "{error:?}");
-        assert_eq!(entries(temporary.path()), Vec::<String>::new());
-    }
-
-    #[test]
-    fn folders_whose_files_cannot_be_written_are_removed() {
-        /// The longest path that Linux takes, without its NUL (`PATH_MAX` of limits.h).
-        const PATH_MAX: usize = 4095;
-        let temporary = tempfile::tempdir().unwrap();
-        // The folder's path still fits; the path of any file in it does not.
-        let mut folder = temporary.path().to_owned();
-        while folder.as_os_str().len() < PATH_MAX - 5 {
-            let rest = PATH_MAX - 5 - folder.as_os_str().len();
-            folder.push("x".repeat(rest.saturating_sub(1).clamp(1, 200)));
-        }
-        fs::create_dir_all(&folder).expect("the folder itself is no problem");
-        fs::remove_dir_all(temporary.path().join("x".repeat(200))).unwrap();
-        let error = write_all(&example::report(), &folder).unwrap_err();
-        assert!(matches!(&error, WriteError::System { path, .. } if path.ends_with("report.json")), "{error:?}");
-        assert_eq!(entries(temporary.path()), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_the_system_says_becomes_what_to_do() {
-        let text = |kind: io::ErrorKind| WriteError::new(Path::new("/r/report.md"), kind.into()).to_string();
-        assert!(text(io::ErrorKind::PermissionDenied).starts_with("no permission to write `/r/report.md`"));
-        assert!(text(io::ErrorKind::ReadOnlyFilesystem).starts_with("no permission"));
-        assert!(text(io::ErrorKind::StorageFull).starts_with("no space left"));
-        assert!(text(io::ErrorKind::IsADirectory).contains("a folder of that name is in the way"));
-        assert!(text(io::ErrorKind::Other).starts_with("failed to write `/r/report.md`"));
-    }
-}
+mod tests;
