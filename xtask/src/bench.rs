@@ -16,6 +16,7 @@ use testcases::{
   cargo xtask bench start --rounds 9
   cargo xtask bench exits            exits per second, against a bare loop around KVM_RUN
   cargo xtask bench irq              from an interrupt's signal to its handler, against the same
+  cargo xtask bench virtio           reads of a virtio disk and frames of a virtio network per second, against QEMU
 
 Exit status: 0 every aim met, 1 one missed, 2 the harness or the request failed.")]
 pub(crate) struct Arguments {
@@ -49,6 +50,15 @@ enum What {
         #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
         signals: u32,
     },
+    /// Reads of a disk and frames of a network interface per second, by virtio over PCI
+    Virtio {
+        /// How often each side runs
+        #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Requests or frames in each run
+        #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
+        buffers: u32,
+    },
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -60,6 +70,9 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         What::Exits { rounds, exits } => bench::exits::measure(rounds, exits)?,
         What::Irq { rounds, signals } => bench::interrupts::measure(rounds, signals)?,
+        What::Virtio { rounds, buffers } => {
+            bench::virtio::measure(bench::virtio::Size { nr_rounds: rounds, nr_buffers: buffers })?
+        }
     };
     print!("{}", bench::table(&rows));
     Ok(ExitCode::from(u8::from(!rows.iter().all(Row::is_met))))

@@ -8,6 +8,7 @@ mod interrupt_guest;
 pub mod interrupts;
 mod loops;
 pub mod start;
+pub mod virtio;
 
 use std::time::Duration;
 

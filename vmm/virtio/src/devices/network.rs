@@ -78,6 +78,8 @@ pub struct Network {
     output: Option<Chain>,
     /// Room for a frame after its header, and one byte by which a frame is known to be too large.
     incoming: Vec<u8>,
+    /// Room for a frame that is sent, after its header.
+    outgoing: Vec<u8>,
     /// Size of the frame that waits there for a buffer.
     waiting: Option<usize>,
 }
@@ -145,6 +147,7 @@ impl Network {
             filter: Filter::new(false),
             output: None,
             incoming: vec![0; HEADER_BYTES + usize::from(mtu) + ETHERNET_BYTES + 1],
+            outgoing: vec![0; HEADER_BYTES + usize::from(mtu) + ETHERNET_BYTES],
             waiting: None,
         })
     }
@@ -161,7 +164,13 @@ impl Network {
 
     /// Sends what the driver has. A link that is full leaves the rest in the driver's queue.
     fn transmit(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
-        let mut bytes = vec![0; HEADER_BYTES + self.frame_bytes_max()];
+        let mut bytes = std::mem::take(&mut self.outgoing);
+        let result = self.transmit_by(&mut bytes, io);
+        self.outgoing = bytes;
+        result
+    }
+
+    fn transmit_by(&mut self, bytes: &mut [u8], io: &mut Io<'_>) -> Result<(), RingError> {
         // As `Io::each` bounds it.
         for _ in 0..QUEUE_SIZE_MAX {
             let chain = match self.output.take() {
@@ -171,7 +180,7 @@ impl Network {
                     None => return Ok(()),
                 },
             };
-            let frame = self.frame_of(&chain, io, &mut bytes);
+            let frame = self.frame_of(&chain, io, bytes);
             if let Some(frame) = frame.filter(|_| self.state.is_up())
                 && let Err(error) = self.link.write_frame(frame)
                 && error.kind() == ErrorKind::WouldBlock
