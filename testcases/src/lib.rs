@@ -16,6 +16,7 @@ mod inherited;
 pub mod judge;
 pub mod kernel;
 pub mod messages;
+pub mod mutants;
 mod nearest;
 pub mod placement;
 pub mod process;

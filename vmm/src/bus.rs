@@ -1,6 +1,11 @@
 //! Port and memory-mapped I/O: which device answers an access.
 
-use crate::{connection::Connection, memory::GuestMemory, stop::StopReason};
+use crate::{
+    connection::Connection,
+    faults::{BusFault, Direction, Fault, Space},
+    memory::GuestMemory,
+    stop::StopReason,
+};
 use vm_device::bus::{self, Bus as RangeMap, BusRange, MmioAddress, PioAddress};
 
 /// A range of addresses that a device answers to.
@@ -114,6 +119,8 @@ pub(crate) struct Bus {
     devices: Vec<Box<dyn Device>>,
     ports: RangeMap<PioAddress, Claim>,
     memory: RangeMap<MmioAddress, Claim>,
+    /// Accesses that go wrong; taken out while they do.
+    fault: Option<Box<BusFault>>,
 }
 
 impl Bus {
@@ -142,6 +149,26 @@ impl Bus {
         .map_err(|source| BusError::Region { region, source })
     }
 
+    /// Lets accesses go wrong from now on, if that is the fault.
+    pub(crate) fn set_fault(&mut self, fault: Option<Fault>) {
+        if let Some(Fault::Access(fault)) = fault {
+            self.fault = Some(Box::new(BusFault::new(fault)));
+        }
+    }
+
+    /// Makes an access that goes wrong; nothing if this one does not.
+    fn faulty<T>(
+        &mut self,
+        concerned: (Space, Direction, u64, usize),
+        access: impl FnOnce(&mut BusFault, &mut Self) -> T,
+    ) -> Option<T> {
+        let (space, direction, address, size) = concerned;
+        let mut fault = self.fault.take_if(|fault| fault.concerns(space, direction, address, size))?;
+        let result = access(&mut fault, self);
+        self.fault = Some(fault);
+        Some(result)
+    }
+
     /// What firmware tables tell of the devices.
     pub(crate) fn firmware_devices(&self) -> Vec<FirmwareDevice> {
         self.devices.iter().filter_map(|device| device.firmware_device()).collect()
@@ -165,6 +192,13 @@ impl Bus {
     /// Reads a port once for every `size` bytes of `data`, as a string instruction does. What no device claims as a
     /// whole reads as all ones.
     pub(crate) fn read_port(&mut self, port: u16, size: usize, data: &mut [u8]) -> Flow {
+        let concerned = (Space::Ports, Direction::Read, port.into(), size);
+        if self.fault.is_some()
+            && let Some(flow) =
+                self.faulty(concerned, |fault, bus| fault.read(bus, Space::Ports, port.into(), size, data))
+        {
+            return flow;
+        }
         data.fill(0xff);
         let Some((device, at)) = self.at_port(port, size) else { return Flow::Continue };
         let device = &mut self.devices[device];
@@ -173,6 +207,13 @@ impl Bus {
 
     /// Writes a port once for every `size` bytes of `data`. What no device claims as a whole is dropped.
     pub(crate) fn write_port(&mut self, port: u16, size: usize, data: &[u8], memory: &GuestMemory) -> Flow {
+        let at = (Space::Ports, port.into(), size);
+        if self.fault.is_some()
+            && let Some(flow) =
+                self.faulty((at.0, Direction::Write, at.1, size), |fault, bus| fault.write(bus, at, data, memory))
+        {
+            return flow;
+        }
         let Some((device, at)) = self.at_port(port, size) else { return Flow::Continue };
         let device = &mut self.devices[device];
         each(data.chunks(size), |value| device.write(at, value, memory))
@@ -180,6 +221,14 @@ impl Bus {
 
     /// Reads `data` at `address`; all ones where no device claims it as a whole.
     pub(crate) fn read_memory(&mut self, address: u64, data: &mut [u8]) -> Flow {
+        let (size, space) = (data.len(), Space::Memory);
+        if self.fault.is_some()
+            && let Some(flow) = self.faulty((space, Direction::Read, address, size), |fault, bus| {
+                fault.read(bus, space, address, size, data)
+            })
+        {
+            return flow;
+        }
         data.fill(0xff);
         match self.at_address(address, data.len()) {
             Some((device, at)) => self.devices[device].read(at, data),
@@ -189,6 +238,13 @@ impl Bus {
 
     /// Writes `data` at `address`; dropped where no device claims it as a whole.
     pub(crate) fn write_memory(&mut self, address: u64, data: &[u8], memory: &GuestMemory) -> Flow {
+        let at = (Space::Memory, address, data.len());
+        if self.fault.is_some()
+            && let Some(flow) =
+                self.faulty((at.0, Direction::Write, address, at.2), |fault, bus| fault.write(bus, at, data, memory))
+        {
+            return flow;
+        }
         match self.at_address(address, data.len()) {
             Some((device, at)) => self.devices[device].write(at, data, memory),
             None => Flow::Continue,

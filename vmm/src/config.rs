@@ -1,6 +1,6 @@
 //! What a VM is to look like.
 
-use crate::{boot::Entry, bus::Device, memory::Backing};
+use crate::{boot::Entry, bus::Device, faults::Fault, memory::Backing};
 
 /// Which interrupt controllers KVM emulates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct VmConfig {
     pub backing: Backing,
     /// How notifications reach virtio devices.
     pub notifications: Notifications,
+    /// What is wrong with it on purpose, for those who judge VMMs by it.
+    pub fault: Option<Fault>,
     /// Devices; one vCPU at a time calls them.
     pub devices: Vec<Box<dyn Device>>,
 }
@@ -120,6 +122,7 @@ impl VmConfig {
             command_line: String::new(),
             backing: Backing::default(),
             notifications: Notifications::default(),
+            fault: None,
             devices: Vec::new(),
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     connection::Connection,
     control::Control,
     cpuid::{self, Machine},
+    faults::{self, Fault},
     firmware,
     host::Hypervisor,
     image::{Image, ImageError},
@@ -112,7 +113,8 @@ impl Vm {
             has_tsc_deadline: hypervisor.has_tsc_deadline && has_kernel_apic || counters.is_some(),
         };
         for (index, vcpu) in (0..).zip(&vcpus) {
-            let table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
+            let mut table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
+            faults::change_cpuid(config.fault, &mut table);
             vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
         }
         if has_kernel_apic && config.nr_vcpus > 1 {
@@ -121,13 +123,14 @@ impl Vm {
         if config.irqchip == Irqchip::User {
             irqchip::take_msrs(&fd, counters.is_some())?;
         }
+        faults::take_msrs(&fd, config.fault, config.irqchip)?;
         // The others stay as KVM made them: after reset, waiting for their start-up IPI. All MSRs are as after reset.
         if let Some(first) = vcpus.first() {
             set_entry(first, &config.entry, image)?;
         }
         let fd = Arc::new(fd);
         let control = Arc::new(Control::default());
-        let interrupts = Interrupts::new(fd.clone(), config.irqchip, control.clone());
+        let interrupts = Interrupts::new(fd.clone(), config.irqchip, control.clone(), config.fault);
         let processors = Processors {
             nr: config.nr_vcpus,
             counters,
@@ -142,11 +145,17 @@ impl Vm {
         config.devices.iter_mut().for_each(|device| device.connect(&mut connection));
         let watched = connection.into_watched();
         let told = tables(&config);
+        let fault = config.fault;
+        let has_filter = config.irqchip != Irqchip::User;
         let mut bus = Bus::new(config.devices, memory.size_bytes())?;
         let rsdp = match config.acpi {
             true => {
                 let (has_i8042, devices) = (bus.has_port(I8042_COMMAND), bus.firmware_devices());
                 let told = firmware::Machine { has_i8042, devices: &devices, ..told };
+                let told = match fault {
+                    Some(Fault::Firmware(fault)) => fault.told(told),
+                    _ => told,
+                };
                 firmware::write(&memory, &told).map_err(VmError::FirmwareTables)?
             }
             false => 0,
@@ -158,7 +167,11 @@ impl Vm {
         if config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
-        let unfinished = vcpus.iter().map(|_| Unfinished::default()).collect();
+        if let Some(first) = vcpus.first() {
+            faults::change_entry(fault, first, &memory, &interrupts).map_err(refused("a fault at the entry"))?;
+        }
+        bus.set_fault(fault);
+        let unfinished = vcpus.iter().map(|_| Unfinished::new(fault, &interrupts, has_filter)).collect();
         Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, watched, control })
     }
 }

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "kvm-ioctls has no call for KVM_INTERRUPT on x86")]
 // UNSAFETY: one ioctl that reads an integer of ours.
 
-use crate::{platform::Platform, run_page::RunPage, stop::StopReason};
+use crate::{faults::OfVcpu, platform::Platform, run_page::RunPage, stop::StopReason};
 use kvm_bindings::{KVMIO, kvm_interrupt};
 use kvm_ioctls::VcpuFd;
 use vmm_sys_util::{errno, ioctl::ioctl_with_ref};
@@ -30,14 +30,19 @@ impl Injector {
         index: u8,
         vcpu: &VcpuFd,
         page: RunPage,
+        mut fault: Option<&mut OfVcpu>,
     ) -> Result<(), StopReason> {
         let is_due = self.held.is_some() || platform.asks(index);
         if is_due && page.is_ready_for_interrupt() && !self.nmi_goes_first(vcpu)? {
             if self.held.is_none() {
                 self.held = platform.acknowledge(index)?;
+                if let Some(fault) = fault.as_deref_mut() {
+                    self.held = self.held.and_then(|vector| fault.injected(vector));
+                }
             }
             if let Some(vector) = self.held {
                 match inject(vcpu, vector) {
+                    Ok(()) if fault.is_some_and(|fault| fault.is_injected_again()) => {}
                     Ok(()) => self.held = None,
                     // The one before has not got in yet, because a signal came first.
                     Err(error) if error.errno() == libc::EEXIST => {}

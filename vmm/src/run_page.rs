@@ -7,7 +7,7 @@
 // UNSAFETY: volatile reads and writes of plain integers through one pointer, which `RunPage::new` takes from the mapping
 // that the vCPU owns.
 
-use kvm_bindings::{KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO, kvm_run};
+use kvm_bindings::{KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO, KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, kvm_run};
 use kvm_ioctls::VcpuFd;
 use std::ptr::{self, NonNull};
 
@@ -84,6 +84,40 @@ impl RunPage {
         // SAFETY: 1. the page is mapped (see `new`); 2. the reason says that this member of the union was written.
         let size = unsafe { ptr::addr_of!((*self.page.as_ptr()).__bindgen_anon_1.io.size).read_volatile() };
         usize::from(size).max(1)
+    }
+
+    fn is_msr_exit(self) -> bool {
+        matches!(self.exit_reason(), KVM_EXIT_X86_RDMSR | KVM_EXIT_X86_WRMSR)
+    }
+
+    /// The MSR of the last exit, if it was for one; else 0.
+    pub(crate) fn msr_index(self) -> u32 {
+        if !self.is_msr_exit() {
+            return 0;
+        }
+        // SAFETY: 1. the page is mapped (see `new`); 2. the reason says that this member of the union was written.
+        unsafe { ptr::addr_of!((*self.page.as_ptr()).__bindgen_anon_1.msr.index).read_volatile() }
+    }
+
+    /// What the guest writes to it, if it does; else 0.
+    pub(crate) fn msr_value(self) -> u64 {
+        if !self.is_msr_exit() {
+            return 0;
+        }
+        // SAFETY: 1. the page is mapped (see `new`); 2. the reason says that this member of the union was written.
+        unsafe { ptr::addr_of!((*self.page.as_ptr()).__bindgen_anon_1.msr.data).read_volatile() }
+    }
+
+    /// Lets the guest read `value` of it, or have written it; a general-protection exception if there is none.
+    pub(crate) fn answer_msr(self, value: Option<u64>) {
+        if !self.is_msr_exit() {
+            return;
+        }
+        // SAFETY: 1. the page is mapped (see `new`); 2. the reason says that this member of the union is the one that KVM reads.
+        unsafe {
+            ptr::addr_of_mut!((*self.page.as_ptr()).__bindgen_anon_1.msr.error).write_volatile(value.is_none().into());
+            ptr::addr_of_mut!((*self.page.as_ptr()).__bindgen_anon_1.msr.data).write_volatile(value.unwrap_or(0));
+        }
     }
 
     /// Sub-error and data of the last exit, if it was an internal error.

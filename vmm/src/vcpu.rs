@@ -6,7 +6,9 @@
 use crate::{
     bus::{Bus, Flow},
     control::{Control, Registration},
+    faults::{Fault, OfVcpu},
     injection::Injector,
+    interrupts::Interrupts,
     lint1,
     memory::GuestMemory,
     observer::{CpuView, Exit, ExitObserver},
@@ -45,6 +47,14 @@ pub(crate) struct Unfinished {
     injector: Injector,
     /// Whether the guest waits in HLT.
     is_halted: bool,
+    /// What is wrong with this vCPU on purpose.
+    fault: Option<Box<OfVcpu>>,
+}
+
+impl Unfinished {
+    pub(crate) fn new(fault: Option<Fault>, interrupts: &Interrupts, has_filter: bool) -> Self {
+        Self { fault: OfVcpu::new(fault, interrupts, has_filter), ..Self::default() }
+    }
 }
 
 /// A vCPU on the thread that runs it.
@@ -128,7 +138,8 @@ impl<'a> Runner<'a> {
             self.cr8 = platform.cr8(self.index);
             self.page.set_cr8(self.cr8);
         }
-        self.unfinished.injector.prepare_entry(platform, self.index, self.vcpu, self.page)?;
+        let Unfinished { injector, fault, .. } = &mut *self.unfinished;
+        injector.prepare_entry(platform, self.index, self.vcpu, self.page, fault.as_deref_mut())?;
         Ok(Readiness::Ready)
     }
 
@@ -174,6 +185,11 @@ impl<'a> Runner<'a> {
             }
             Some(Err(reason)) => return Step::Stop(reason),
         }
+        if let Some(fault) = &mut self.unfinished.fault
+            && let Err(error) = fault.before_entry(self.vcpu, memory)
+        {
+            return Step::Stop(error.into());
+        }
         self.data.clear();
         let result = self.vcpu.run();
         let local = platform.filter(|platform| platform.has_local_apics());
@@ -183,6 +199,8 @@ impl<'a> Runner<'a> {
             platform.set_cr8(index, page.cr8());
         }
         let mut written = None;
+        let takes_msrs = self.unfinished.fault.as_ref().is_some_and(|fault| fault.takes_msrs());
+        let debugs = self.unfinished.fault.as_ref().is_some_and(|fault| fault.debugs());
         let mut outside = outside();
         let bus = &mut *outside.bus;
         let unexpected =
@@ -245,6 +263,7 @@ impl<'a> Runner<'a> {
                 Exit::Other { name: "KVM_EXIT_SYSTEM_EVENT" },
                 Step::Stop(StopReason::SystemEvent { event, data: data.to_vec() }),
             ),
+            Ok(VcpuExit::Debug(_)) if debugs => (Exit::Other { name: "KVM_EXIT_DEBUG" }, Step::Continue),
             Ok(VcpuExit::Debug(debug)) => (Exit::Other { name: "KVM_EXIT_DEBUG" }, Step::Debug(debug)),
             Ok(VcpuExit::Intr) => return Step::Interrupted,
             // EAGAIN: a vCPU that waited for its start-up IPI has received it.
@@ -279,6 +298,8 @@ impl<'a> Runner<'a> {
                 None => unexpected("KVM_EXIT_IOAPIC_EOI"),
             },
             Ok(VcpuExit::Hyperv) => unexpected("KVM_EXIT_HYPERV"),
+            Ok(VcpuExit::X86Rdmsr(_)) if takes_msrs => (Exit::Other { name: "KVM_EXIT_X86_RDMSR" }, Step::Continue),
+            Ok(VcpuExit::X86Wrmsr(_)) if takes_msrs => (Exit::Other { name: "KVM_EXIT_X86_WRMSR" }, Step::Continue),
             Ok(VcpuExit::X86Rdmsr(exit)) if local.is_some() => {
                 match local.map(|platform| platform.read_msr(index, exit.index)) {
                     Some(Ok(value)) => *exit.data = value,
@@ -308,6 +329,13 @@ impl<'a> Runner<'a> {
         let step = match written.zip(local).map(|(msr, platform)| self.complete_write(platform, msr)) {
             Some(Err(reason)) => Step::Stop(reason),
             _ => step,
+        };
+        let step = match &mut self.unfinished.fault {
+            Some(fault) => match fault.after_exit(self.vcpu, memory, page, &exit) {
+                Ok(()) => step,
+                Err(error) => Step::Stop(error.into()),
+            },
+            None => step,
         };
         self.nr_exits += 1;
         outside.observer.exit(self.index, &exit, &CpuView { vcpu: self.vcpu, memory });

@@ -10,6 +10,7 @@ mod gate;
 mod image;
 mod interrupt;
 mod list;
+mod mutants;
 mod run;
 mod setups;
 mod test;
@@ -44,6 +45,7 @@ enum Command {
     Run(run::Arguments),
     Bench(bench::Arguments),
     Fuzz(fuzz::Arguments),
+    Mutants(mutants::Arguments),
     Gate(gate::Arguments),
     Check(check::Arguments),
     Image(image::Arguments),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
+        Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Gate(arguments) => gate::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),

@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vmm::{
-    ExitObserver, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
+    ExitObserver, Fault, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
     devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, Signals, TestDevice, TestDeviceAddresses},
 };
 
@@ -155,6 +155,29 @@ impl OurVmm {
         observer: &mut dyn ExitObserver,
         statistics: Option<&mut Vec<(String, u64)>>,
     ) -> Run {
+        self.run_with(program, (limit, self.wait_factor), cancel, (observer, None), statistics)
+    }
+
+    /// Runs a program on a VM that is wrong on purpose. It may take `limit` of processor time, and so many times that by the
+    /// clock.
+    pub fn run_faulty(
+        &self,
+        program: Program<'_>,
+        limit: (Duration, u32),
+        cancel: &Cancel,
+        fault: Option<Fault>,
+    ) -> Run {
+        self.run_with(program, limit, cancel, (&mut vmm::NoObserver, fault), None)
+    }
+
+    fn run_with(
+        &self,
+        program: Program<'_>,
+        (limit, wait_factor): (Duration, u32),
+        cancel: &Cancel,
+        (observer, fault): (&mut dyn ExitObserver, Option<Fault>),
+        statistics: Option<&mut Vec<(String, u64)>>,
+    ) -> Run {
         // Several virtual processors must be able to run at once: what they do to each other is what is tried.
         let _pinned = match program {
             Program::Probe(_) => Some(placement::pin(0)),
@@ -164,10 +187,9 @@ impl OurVmm {
         };
         let start = Instant::now();
         let inbox = SharedInbox::default();
-        let ending = match self.create(program, &inbox) {
+        let ending = match self.create(program, &inbox, fault) {
             Ok(mut vm) => {
-                let limit =
-                    Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * self.wait_factor };
+                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * wait_factor };
                 let watch = self.watchdog.watch(vm.handle(), cancel, limit);
                 let stopped = vm.run(observer);
                 drop(watch);
@@ -198,10 +220,10 @@ impl OurVmm {
     /// # Errors
     /// [`StartError`].
     pub fn prepare(&self, program: Program<'_>) -> Result<Vm, StartError> {
-        self.create(program, &SharedInbox::default())
+        self.create(program, &SharedInbox::default(), None)
     }
 
-    fn create(&self, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, StartError> {
+    fn create(&self, program: Program<'_>, inbox: &SharedInbox, fault: Option<Fault>) -> Result<Vm, StartError> {
         let (setup, virtio) = match program {
             Program::Probe(_) | Program::Other(_) => (Setup::DEFAULT, Devices::empty()),
             Program::Case(case) => (case.setup, case.devices),
@@ -217,6 +239,7 @@ impl OurVmm {
         };
         let config = VmConfig {
             nr_vcpus: setup.nr_vcpus,
+            fault,
             command_line: format!("vp.report=page {}{}", self.host_facts, command_line(program)),
             ..with_interrupts(program, setup, VmConfig::new(self.entry(setup)))
         }

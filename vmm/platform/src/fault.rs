@@ -216,7 +216,7 @@ faults! {
     RequestNeverSet;
     /// Flags are set only when they are enabled.
     FlagsFollowEnables;
-    /// There are no "don't care" codes in alarms.
+    /// Alarms know no bytes that match any.
     AlarmCaresAlways;
     /// Alarms never come.
     NoAlarm;

@@ -18,6 +18,7 @@ pub use line::{ControllerLine, InterruptLine, MessageLine};
 use crate::{
     config::Irqchip,
     control::Control,
+    faults::{Fault, Interference},
     platform::{Failure, Platform},
 };
 use kvm_bindings::{KVM_PIT_FLAGS_HPET_LEGACY, kvm_clock_data, kvm_msi};
@@ -87,6 +88,7 @@ struct Shared {
     /// The controllers that this VMM emulates. It holds this in turn, which is why it is not held here.
     platform: OnceLock<Weak<Platform>>,
     control: Arc<Control>,
+    fault: Interference,
 }
 
 /// The interrupt controllers of a VM, whether KVM or this VMM emulates them; for any thread. A clone is another reference, and may
@@ -122,9 +124,9 @@ impl Interrupts {
         let _ = self.shared.vm.set_clock(&kvm_clock_data { clock, ..Default::default() });
     }
 
-    pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip, control: Arc<Control>) -> Self {
-        let routes = Mutex::new(Routes::new(irqchip));
-        Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new(), control }) }
+    pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip, control: Arc<Control>, fault: Option<Fault>) -> Self {
+        let (routes, fault) = (Mutex::new(Routes::new(irqchip)), Interference::new(fault));
+        Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new(), control, fault }) }
     }
 
     pub(crate) fn set_platform(&self, platform: &Arc<Platform>) {
@@ -147,6 +149,11 @@ impl Interrupts {
     /// # Errors
     /// Without local APICs, and those of KVM_SIGNAL_MSI.
     pub fn signal_msi(&self, message: MsiMessage) -> Result<bool, InterruptError> {
+        let (message, count) = self.shared.fault.message(message);
+        (0..count).try_fold(false, |is_taken, _| Ok(is_taken | self.send_message(message)?))
+    }
+
+    fn send_message(&self, message: MsiMessage) -> Result<bool, InterruptError> {
         self.need_local_apics("a message")?;
         if self.shared.irqchip == Irqchip::User {
             return self.platform().map_or(Ok(false), |platform| interrupt_of(platform.deliver(message)));
@@ -168,6 +175,11 @@ impl Interrupts {
     /// # Errors
     /// Without an I/O APIC, and those of KVM_IRQ_LINE.
     pub fn set_line(&self, line: u32, asserted: bool) -> Result<(), InterruptError> {
+        let (line, levels) = self.shared.fault.levels(line, asserted);
+        levels.iter().try_for_each(|level| self.drive_line(line, *level))
+    }
+
+    fn drive_line(&self, line: u32, asserted: bool) -> Result<(), InterruptError> {
         if self.shared.irqchip == Irqchip::Kernel {
             return self.shared.vm.set_irq_line(line, asserted).map_err(refused("KVM_IRQ_LINE"));
         }
@@ -202,7 +214,10 @@ impl Interrupts {
             return self.set_line(line, false);
         }
         self.need_lines("an interrupt line")?;
-        self.platform().map_or(Ok(()), |platform| interrupt_of(platform.pulse_line(line)))
+        let (line, levels) = self.shared.fault.levels(line, true);
+        let pulse = |platform: &Platform| interrupt_of(platform.pulse_line(line));
+        let pulses = levels.iter().filter(|level| **level);
+        self.platform().map_or(Ok(()), |platform| pulses.map(|_| pulse(&platform)).collect())
     }
 
     /// An interrupt line as a wire.

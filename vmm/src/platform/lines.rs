@@ -2,6 +2,7 @@
 
 use super::{controllers::UserControllers, state::Failure};
 use crate::{
+    faults::Interference,
     firmware,
     interrupts::{InterruptLine, Interrupts},
 };
@@ -49,6 +50,14 @@ pub(super) enum Controllers {
 }
 
 impl Controllers {
+    /// The same, unless the line goes wrong. Lines of KVM's controllers do so behind this.
+    pub(super) fn carry_unless(&mut self, fault: Interference, line: u32, signal: Signal) -> Result<(), Failure> {
+        match self {
+            Self::Kernel(_) => self.carry(line, signal),
+            Self::User(_) => fault.signal(line, signal).map_or(Ok(()), |(line, signal)| self.carry(line, signal)),
+        }
+    }
+
     /// Carries what a pin did to the controllers that its line leads to.
     pub(super) fn carry(&mut self, line: u32, signal: Signal) -> Result<(), Failure> {
         match self {

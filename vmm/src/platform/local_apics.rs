@@ -2,6 +2,7 @@
 
 use crate::tsc;
 use ::platform::{
+    fault::LocalApicFault,
     local_apic::{self, Ipi, LocalApic, Output, TimeStampCounter},
     message::{self, DeliveryMode, Identity, Interrupt, Message, Trigger},
     model::Model,
@@ -115,6 +116,11 @@ impl LocalApics {
             self.follow_counters(now);
             self.touched |= 1 << vcpu;
         }
+    }
+
+    /// Lets all of them break a rule.
+    pub(super) fn set_fault(&mut self, fault: LocalApicFault) {
+        self.apics.iter_mut().for_each(|apic| apic.set_fault(fault));
     }
 
     pub(super) fn of(&mut self, vcpu: u8) -> Option<&mut LocalApic> {

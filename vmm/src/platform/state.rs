@@ -11,6 +11,7 @@ use super::{
 use crate::{
     bus::{Device, FirmwareDevice},
     config::VmConfig,
+    faults::{ClockOf, Clocks, Fault, Interference, model},
     interrupts::{InterruptError, Interrupts, MsiMessage},
     stop::StopReason,
 };
@@ -99,6 +100,17 @@ impl<M: Model> Registers for M {
     }
 }
 
+/// Who changes by itself.
+trait Changing {
+    fn due(&self, now: Nanoseconds) -> Option<Nanoseconds>;
+}
+
+impl<M: Model> Changing for M {
+    fn due(&self, now: Nanoseconds) -> Option<Nanoseconds> {
+        self.next_change(now)
+    }
+}
+
 /// The devices, and when they are next to be looked at.
 pub(crate) struct State {
     pub(super) clock: Clock,
@@ -112,6 +124,11 @@ pub(crate) struct State {
     /// Whether the HPET stands in for the PIT of KVM, as KVM was told last; nothing where that PIT is not KVM's.
     kernel_pit_replaced: Option<bool>,
     controllers: Controllers,
+    /// Devices for which time passes otherwise.
+    clocks: Clocks,
+    /// Lines that go wrong.
+    interference: Interference,
+    fault: Option<Fault>,
     /// When the thread that waits for this next looks, if it does at all.
     pub(super) due: Option<Nanoseconds>,
     /// When something changes by itself, as it was after the last access.
@@ -131,7 +148,10 @@ impl State {
             (None, true) => Controllers::User(Box::new(UserControllers::new(Processors::Kernel(interrupts)))),
             (None, false) => Controllers::Kernel(interrupts),
         };
-        Self {
+        let mut state = Self {
+            clocks: Clocks::new(config.fault),
+            interference: Interference::new(config.fault),
+            fault: config.fault,
             clock: Clock::default(),
             pit: chipset.pit.then(Pit::new),
             hpet: chipset.hpet.then(Hpet::default),
@@ -147,6 +167,22 @@ impl State {
             must_stop: false,
             is_awake: false,
             is_held: false,
+        };
+        state.set_fault();
+        state
+    }
+
+    /// Lets the model that the fault is for break a rule.
+    fn set_fault(&mut self) {
+        let Some(Fault::Model(fault)) = self.fault else { return };
+        match fault {
+            model::Fault::Pit(fault) => self.pit.iter_mut().for_each(|pit| pit.set_fault(fault)),
+            model::Fault::Hpet(fault) => self.hpet.iter_mut().for_each(|hpet| hpet.set_fault(fault)),
+            model::Fault::Rtc(fault) => self.rtc.iter_mut().for_each(|rtc| rtc.set_fault(fault)),
+            model::Fault::Power(fault) => self.power.iter_mut().for_each(|power| power.set_fault(fault)),
+            model::Fault::Pic(fault) => self.ours().into_iter().for_each(|ours| ours.pic.set_fault(fault)),
+            model::Fault::IoApic(fault) => self.ours().into_iter().for_each(|ours| ours.io_apic.set_fault(fault)),
+            model::Fault::LocalApic(fault) => self.local_apics().into_iter().for_each(|apics| apics.set_fault(fault)),
         }
     }
 
@@ -162,6 +198,7 @@ impl State {
                 .filter(|index| *index != CENTURY)
                 .for_each(|index| rtc.set_memory(index, before.memory(index)));
         }
+        self.set_fault();
         self.clock.start();
     }
 
@@ -184,9 +221,22 @@ impl State {
         }
     }
 
+    /// What time it is for a device.
+    fn shown(&self, target: Target, now: Nanoseconds) -> Nanoseconds {
+        let device = match target {
+            Target::Pit => ClockOf::Pit,
+            Target::Hpet => ClockOf::Hpet,
+            Target::Rtc => ClockOf::Rtc,
+            Target::Power => ClockOf::Power,
+            _ => return now,
+        };
+        self.clocks.shown(device, now)
+    }
+
     /// What a guest reads; all ones where there is nothing.
     pub(super) fn read(&mut self, now: Nanoseconds, target: Target, offset: u64, size: u8) -> Result<u64, Failure> {
-        let value = self.model(target).map_or(u64::MAX, |model| model.read(now, offset, size));
+        let shown = self.shown(target, now);
+        let value = self.model(target).map_or(u64::MAX, |model| model.read(shown, offset, size));
         self.carry(now)?;
         Ok(value)
     }
@@ -200,8 +250,9 @@ impl State {
         size: u8,
         value: u64,
     ) -> Result<(), Failure> {
+        let shown = self.shown(target, now);
         if let Some(model) = self.model(target) {
-            model.write(now, offset, size, value);
+            model.write(shown, offset, size, value);
         }
         if target == Target::IoApic
             && let Some(ours) = self.ours()
@@ -214,16 +265,16 @@ impl State {
     /// Lets time pass.
     pub(super) fn advance(&mut self, now: Nanoseconds) -> Result<(), Failure> {
         if let Some(pit) = &mut self.pit {
-            pit.advance(now);
+            pit.advance(self.clocks.shown(ClockOf::Pit, now));
         }
         if let Some(hpet) = &mut self.hpet {
-            hpet.advance(now);
+            hpet.advance(self.clocks.shown(ClockOf::Hpet, now));
         }
         if let Some(rtc) = &mut self.rtc {
-            rtc.advance(now);
+            rtc.advance(self.clocks.shown(ClockOf::Rtc, now));
         }
         if let Some(power) = &mut self.power {
-            power.advance(now);
+            power.advance(self.clocks.shown(ClockOf::Power, now));
         }
         if let Some(apics) = self.local_apics() {
             apics.advance(now);
@@ -233,8 +284,12 @@ impl State {
 
     /// When time alone will change something.
     pub(super) fn next_change(&self, now: Nanoseconds) -> Option<Nanoseconds> {
-        let pit = self.pit.as_ref().and_then(|pit| pit.next_change(now));
-        let hpet = self.hpet.as_ref().and_then(|hpet| hpet.next_change(now));
+        let due = |device, model: Option<&dyn Changing>| {
+            let shown = self.clocks.shown(device, now);
+            self.clocks.real(device, model.and_then(|model| model.due(shown)))
+        };
+        let pit = due(ClockOf::Pit, self.pit.as_ref().map(|model| model as &dyn Changing));
+        let hpet = due(ClockOf::Hpet, self.hpet.as_ref().map(|model| model as &dyn Changing));
         let apics = match &self.controllers {
             Controllers::User(ours) => match &ours.processors {
                 Processors::User(apics) => apics.next_change(now),
@@ -242,14 +297,15 @@ impl State {
             },
             Controllers::Kernel(_) => None,
         };
-        let rtc = self.rtc.as_ref().and_then(|rtc| rtc.next_change(now));
-        let power = self.power.as_ref().and_then(|power| power.next_change(now));
+        let rtc = due(ClockOf::Rtc, self.rtc.as_ref().map(|model| model as &dyn Changing));
+        let power = due(ClockOf::Power, self.power.as_ref().map(|model| model as &dyn Changing));
         pit.into_iter().chain(hpet).chain(rtc).chain(power).chain(apics).min()
     }
 
     /// Takes all outputs to where they lead.
     pub(super) fn carry(&mut self, now: Nanoseconds) -> Result<(), Failure> {
-        let Self { pit, hpet, rtc, power, general_events, sci, kernel_pit_replaced, controllers, .. } = self;
+        let Self { pit, hpet, rtc, power, general_events, sci, kernel_pit_replaced, controllers, interference, .. } =
+            self;
         let is_replaced = hpet.as_ref().is_some_and(Hpet::is_legacy_replacement);
         if kernel_pit_replaced.is_some_and(|told| told != is_replaced)
             && let Controllers::Kernel(interrupts) = controllers
@@ -260,22 +316,22 @@ impl State {
         let mut is_off = false;
         while let Some(signal) = pit.as_mut().and_then(Model::take) {
             if !is_replaced {
-                controllers.carry(lines::PIT, signal)?;
+                controllers.carry_unless(*interference, lines::PIT, signal)?;
             }
         }
         while let Some(signal) = hpet.as_mut().and_then(Model::take) {
-            controllers.carry(lines::of_hpet(signal.pin), signal)?;
+            controllers.carry_unless(*interference, lines::of_hpet(signal.pin), signal)?;
         }
         while let Some(signal) = rtc.as_mut().and_then(Model::take) {
             if !is_replaced {
-                controllers.carry(lines::RTC, signal)?;
+                controllers.carry_unless(*interference, lines::RTC, signal)?;
             }
         }
         while let Some(output) = power.as_mut().and_then(Model::take) {
             match output {
                 pm_timer::Output::Interrupt(signal) => {
                     if let Some(signal) = sci.join(0, signal) {
-                        controllers.carry(lines::SCI, signal)?;
+                        controllers.carry_unless(*interference, lines::SCI, signal)?;
                     }
                 }
                 pm_timer::Output::Off => is_off = true,
@@ -283,7 +339,7 @@ impl State {
         }
         while let Some(signal) = general_events.as_mut().and_then(Model::take) {
             if let Some(signal) = sci.join(1, signal) {
-                controllers.carry(lines::SCI, signal)?;
+                controllers.carry_unless(*interference, lines::SCI, signal)?;
             }
         }
         self.ours().map_or(Ok(()), |ours| ours.send(now))?;

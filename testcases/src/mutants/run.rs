@@ -1,0 +1,225 @@
+//! Running cases with a fault and without.
+
+use super::{Fate, Killer, Mutant, Outcome, Tried};
+use crate::{
+    cancel::Cancel,
+    catalog::Case,
+    judge,
+    subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
+};
+use reports::model::{self, Verdict};
+use std::{
+    collections::HashMap,
+    io::{IsTerminal as _, Write as _},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use vmm::Fault;
+
+/// What a case with a fault gets of processor time at least: many times what nearly all take.
+const LIMIT_MIN: Duration = Duration::from_millis(150);
+/// How many times what it took without one.
+const LIMIT_FACTOR: u32 = 5;
+/// How much longer by the clock, for cases that wait.
+const WAIT_FACTOR: u32 = 10;
+/// So many cases that notice a fault are enough to be told.
+const KILLERS_MAX: usize = 3;
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Faults side by side; as many as there are processors if not given.
+    pub jobs: Option<u32>,
+    /// Whether each fault is told on standard error when it has been tried.
+    pub tell: bool,
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    image: &'a Image,
+    opened: &'a Opened,
+    vmm: &'a OurVmm,
+    cancel: &'a Cancel,
+    /// What cases do without a fault, by id and by the machinery that runs for nothing.
+    right: Mutex<HashMap<(String, String), Option<Arc<model::Case>>>>,
+}
+
+/// Tries each fault: first on the cases of its feature; if none of them notices, on the others of its area.
+///
+/// # Errors
+/// If KVM cannot be used.
+pub fn run(image: &Arc<Image>, mutants: &[Mutant], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
+    let (opened, vmm) = (Opened::open("vmm", image)?, OurVmm::open("vmm", image)?);
+    let shared = Shared { image, opened: &opened, vmm: &vmm, cancel, right: Mutex::default() };
+    let nr_workers = options.jobs.unwrap_or_else(crate::host::nr_processors).max(1) as usize;
+    let (next, nr_done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results: Mutex<Vec<Option<Tried>>> = Mutex::new(mutants.iter().map(|_| None).collect());
+    let worker = || {
+        while let Some((index, mutant)) = (!cancel.is_cancelled())
+            .then(|| next.fetch_add(1, Ordering::Relaxed))
+            .and_then(|index| mutants.get(index).map(|mutant| (index, mutant)))
+        {
+            let Some(tried) = shared.attempt(*mutant) else { break };
+            let done = nr_done.fetch_add(1, Ordering::Relaxed) + 1;
+            if options.tell {
+                tell(&tried, done, mutants.len());
+            }
+            // A worker that panicked left at most its own place empty.
+            if let Some(place) = results.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+                *place = Some(tried);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..nr_workers.min(mutants.len()) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    let tried: Vec<_> = results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect();
+    Ok(Outcome { nr_asked: mutants.len(), tried })
+}
+
+fn tell(tried: &Tried, done: usize, nr_mutants: usize) {
+    let mut stderr = std::io::stderr().lock();
+    // Nobody may be listening any more; the table tells it again.
+    let _ = match stderr.is_terminal() && matches!(tried.fate, Fate::Killed { .. }) {
+        true => write!(stderr, "\r{done}/{nr_mutants} {:<60.60}", tried.mutant.id),
+        false => writeln!(stderr, "{done}/{nr_mutants} {tried}"),
+    };
+}
+
+impl Shared<'_> {
+    /// Nothing if it was cancelled.
+    fn attempt(&self, mutant: Mutant) -> Option<Tried> {
+        let cases = self.image.catalog.cases().iter().filter(|case| !case.is_of_host());
+        let (own, others): (Vec<_>, Vec<_>) = cases
+            .filter(|case| case.feature.area() == mutant.feature.area())
+            .partition(|case| case.feature == mutant.feature);
+        let mut nr_cases = 0;
+        for (cases, enough) in [(own, KILLERS_MAX), (others, 1)] {
+            let mut killers = Vec::new();
+            for case in cases {
+                match self.try_on(mutant.fault, case) {
+                    Ok(None) => {}
+                    Ok(Some(killer)) => {
+                        nr_cases += 1;
+                        killers.extend(killer);
+                    }
+                    Err(reason) => return Some(Tried { mutant, fate: Fate::Failed { reason } }),
+                }
+                if self.cancel.is_cancelled() {
+                    return None;
+                }
+                if killers.len() == enough {
+                    break;
+                }
+            }
+            if !killers.is_empty() {
+                let fate = if enough == 1 { Fate::KilledElsewhere { killers } } else { Fate::Killed { killers } };
+                return Some(Tried { mutant, fate });
+            }
+        }
+        Some(Tried { mutant, fate: Fate::Survived { nr_cases } })
+    }
+
+    /// What a case notices of a fault; nothing at all if it cannot notice anything here.
+    fn try_on(&self, fault: Fault, case: &Case) -> Result<Option<Option<Killer>>, String> {
+        let Some(right) = self.right(fault.idle(), case)? else { return Ok(None) };
+        let limit = self.limit(case, &right);
+        let wrong = self.judged(Some(fault), case, limit);
+        if wrong.verdict == Verdict::Error {
+            return Err(format!("{}: {}", case.id, wrong.reason.unwrap_or_default()));
+        }
+        let Some(check) = difference(&right, &wrong) else { return Ok(Some(None)) };
+        // What a moment of this machine did is no fault's doing: without the fault it must hold now as before.
+        let again = self.judged(fault.idle(), case, limit);
+        if difference(&right, &again).is_some() {
+            return Ok(Some(None));
+        }
+        Ok(Some(Some(Killer { case: case.id.clone(), verdict: wrong.verdict, check })))
+    }
+
+    fn limit(&self, case: &Case, right: &model::Case) -> Duration {
+        let longest = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+        (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
+    }
+
+    /// What a case does without a fault, run once; nothing if that tells of nothing, because it is skipped or dies.
+    fn right(&self, idle: Option<Fault>, case: &Case) -> Result<Option<Arc<model::Case>>, String> {
+        let key = (case.id.clone(), format!("{idle:?}"));
+        let lock = || self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&key) {
+            return Ok(known.clone());
+        }
+        let result = match self.opened.reason_to_skip(case, self.cancel)? {
+            Some(_) => None,
+            None => {
+                let limit = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+                let result = self.judged(idle, case, limit);
+                matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result))
+            }
+        };
+        lock().insert(key, result.clone());
+        Ok(result)
+    }
+
+    fn judged(&self, fault: Option<Fault>, case: &Case, limit: Duration) -> model::Case {
+        let run = self.vmm.run_faulty(Program::Case(case), (limit, WAIT_FACTOR), self.cancel, fault);
+        judge::judge(case, run, &self.image.catalog)
+    }
+}
+
+/// The first thing that was right and is not any more: a check that fails or, where the case did not come to its end, that
+/// was not made.
+fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
+    let died = match wrong.verdict {
+        Verdict::Pass | Verdict::Skip | Verdict::Error => return None,
+        Verdict::Fail => false,
+        Verdict::Crash | Verdict::Hang => true,
+    };
+    let after: HashMap<&str, Verdict> = wrong.checks.iter().map(|check| (check.id.as_str(), check.verdict)).collect();
+    let before = right.checks.iter().filter(|check| check.verdict == Verdict::Pass);
+    let failing = |check: &&model::Check| match after.get(check.id.as_str()) {
+        Some(verdict) => *verdict != Verdict::Pass,
+        None => died,
+    };
+    let first = before.clone().find(failing).map(|check| check.id.clone());
+    // A case without a check that passed can still die, or fail in one that it did not make before.
+    first.or_else(|| (died || right.verdict == Verdict::Pass).then(|| wrong.reason.clone().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(verdict: Verdict, checks: &[(&str, Verdict)]) -> model::Case {
+        let check = |(id, verdict): &(&str, Verdict)| model::Check {
+            id: (*id).to_owned(),
+            verdict: *verdict,
+            expected: String::new(),
+            actual: String::new(),
+        };
+        let checks: Vec<_> = checks.iter().map(check).collect();
+        let text = serde_json::json!({
+            "id": "a::b", "feature": "PortIo", "spec": "", "rule": "", "source": "", "verdict": verdict.name(),
+            "checks": checks, "duration_us": 1,
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn only_what_held_before_can_tell_of_a_fault() {
+        let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+        let right = case(fail, &[("good", pass), ("bad", fail)]);
+        assert_eq!(difference(&right, &right), None);
+        assert_eq!(difference(&right, &case(fail, &[("good", fail), ("bad", fail)])), Some("good".to_owned()));
+        assert_eq!(difference(&right, &case(fail, &[("good", pass), ("bad", pass)])), None);
+        assert_eq!(difference(&right, &case(Verdict::Hang, &[])), Some("good".to_owned()));
+        assert_eq!(difference(&right, &case(Verdict::Skip, &[])), None);
+        assert_eq!(difference(&case(pass, &[]), &case(Verdict::Crash, &[])), Some(String::new()));
+    }
+}

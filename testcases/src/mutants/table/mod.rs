@@ -1,0 +1,59 @@
+//! The faults, by area.
+
+mod apic;
+mod bus;
+mod cpuid;
+mod event;
+mod hpet;
+mod io;
+mod ioapic;
+mod machine;
+mod msr;
+mod pic;
+mod pit;
+mod pmtimer;
+mod rtc;
+
+use super::Mutant;
+
+const TABLES: &[&[Mutant]] = &[
+    cpuid::TABLE,
+    msr::TABLE,
+    event::TABLE,
+    io::TABLE,
+    machine::TABLE,
+    bus::TABLE,
+    apic::TABLE,
+    ioapic::TABLE,
+    pic::TABLE,
+    pit::TABLE,
+    hpet::TABLE,
+    rtc::TABLE,
+    pmtimer::TABLE,
+];
+
+/// Every fault.
+pub fn all() -> impl Iterator<Item = Mutant> + Clone {
+    TABLES.iter().copied().flatten().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_fault_has_a_name_of_its_own_and_a_sentence() {
+        let ids: BTreeSet<_> = all().map(|mutant| mutant.id).collect();
+        assert_eq!(ids.len(), all().count());
+        for Mutant { id, what, .. } in all() {
+            assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
+            assert!(what.ends_with('.') && what.len() > 10, "{id}");
+        }
+    }
+
+    #[test]
+    fn there_are_hundreds_of_them() {
+        assert!(all().count() >= 200, "{}", all().count());
+    }
+}
