@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vmm::{
-    Entry, ExitObserver, Hypervisor, Image, NoObserver, StopReason, Stopped, Vm, VmConfig, VmHandle,
+    Entry, ExitObserver, Hypervisor, Image, NoObserver, Notifications, StopReason, Stopped, Vm, VmConfig, VmHandle,
     devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, PciSlots, Serial},
     layout,
 };
@@ -165,6 +165,7 @@ fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
         acpi: entry != Entry::Reset && (run.acpi || is_pc),
         command_line: run.append.clone(),
         backing: memory.backing,
+        notifications: Notifications::Events,
         ..machine::with_interrupts(run, VmConfig::new(entry))?
     };
     // Nothing is kept of what goes to standard output, so that there is no need for a limit.
