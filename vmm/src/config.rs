@@ -1,6 +1,6 @@
 //! What a VM is to look like.
 
-use crate::{boot::Entry, bus::Device, faults::Fault, memory::Backing};
+use crate::{boot::Entry, bus::Device, confinement::Confinement, faults::Fault, memory::Backing};
 
 /// Which interrupt controllers KVM emulates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,9 @@ pub struct VmConfig {
     pub backing: Backing,
     /// How notifications reach virtio devices.
     pub notifications: Notifications,
+    /// What becomes of system calls that threads of a run do not need. The thread that calls [`crate::Vm::run`] runs a vCPU, and
+    /// is confined as such for good.
+    pub confinement: Confinement,
     /// What is wrong with it on purpose, for those who judge VMMs by it.
     pub fault: Option<Fault>,
     /// Devices; one vCPU at a time calls them.
@@ -122,6 +125,7 @@ impl VmConfig {
             command_line: String::new(),
             backing: Backing::default(),
             notifications: Notifications::default(),
+            confinement: Confinement::default(),
             fault: None,
             devices: Vec::new(),
         }

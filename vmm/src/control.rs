@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "signals to threads have no safe wrapper for the calling thread")]
 // UNSAFETY: pthread_self, pthread_kill and processor clocks; the list under a lock holds only threads that have not left it.
 
-use crate::{gate::Gate, interrupts::WeakInterrupts, platform::Platform, run_page::RunPage};
+use crate::{confinement::Confinement, gate::Gate, interrupts::WeakInterrupts, platform::Platform, run_page::RunPage};
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
@@ -62,6 +62,8 @@ pub(crate) struct Control {
     threads: Mutex<Vec<Thread>>,
     /// What vCPUs pass before they enter the guest.
     gate: Gate,
+    /// What threads of the run may ask of the kernel.
+    confinement: Confinement,
     /// What is restored when the guest may go on.
     held: Mutex<Option<Held>>,
 }
@@ -87,6 +89,14 @@ struct Thread {
 }
 
 impl Control {
+    pub(crate) fn new(confinement: Confinement) -> Self {
+        Self { confinement, ..Self::default() }
+    }
+
+    pub(crate) fn confinement(&self) -> Confinement {
+        self.confinement
+    }
+
     pub(crate) fn is_requested(&self) -> bool {
         self.requested.load(Ordering::SeqCst)
     }

@@ -129,7 +129,7 @@ impl Vm {
             set_entry(first, &config.entry, image)?;
         }
         let fd = Arc::new(fd);
-        let control = Arc::new(Control::default());
+        let control = Arc::new(Control::new(config.confinement));
         let interrupts = Interrupts::new(fd.clone(), config.irqchip, control.clone(), config.fault);
         let processors = Processors {
             nr: config.nr_vcpus,

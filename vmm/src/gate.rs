@@ -19,6 +19,8 @@ struct State {
     nr_members: usize,
     /// Those of them that wait here.
     nr_waiting: usize,
+    /// Threads that serve devices now.
+    nr_serving: usize,
 }
 
 impl State {
@@ -52,14 +54,28 @@ impl Gate {
         self.change(|state| state.is_closed = is_closed);
     }
 
-    /// Closes it until [`Self::release`]. `interrupt` gets the threads out of the guest; when this returns, all of them wait.
+    /// Closes it until [`Self::release`]. `interrupt` gets the threads out of the guest; when this returns, all of them wait, and
+    /// nobody serves devices.
     pub(crate) fn hold(&self, interrupt: impl FnOnce()) {
         self.state().is_held = true;
         interrupt();
         let mut state = self.state();
-        while state.nr_waiting < state.nr_members && state.is_held {
+        while (state.nr_waiting < state.nr_members || state.nr_serving > 0) && state.is_held {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Calls `work`, which serves devices, when the gate is not held, or when `must_leave` says so.
+    pub(crate) fn serve<T>(&self, must_leave: impl Fn() -> bool, work: impl FnOnce() -> T) -> T {
+        let mut state = self.state();
+        while state.is_held && !must_leave() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.nr_serving += 1;
+        drop(state);
+        let result = work();
+        self.change(|state| state.nr_serving -= 1);
+        result
     }
 
     /// Opens it after [`Self::hold`].
@@ -142,6 +158,29 @@ mod tests {
             gate.notify();
         });
         assert!(gate.is_held());
+    }
+
+    #[test]
+    fn devices_are_not_served_while_it_is_held() {
+        let (gate, count) = (Gate::default(), AtomicU64::new(0));
+        let must_end = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !must_end.load(Ordering::SeqCst) {
+                    gate.serve(|| must_end.load(Ordering::SeqCst), || count.fetch_add(1, Ordering::SeqCst));
+                }
+            });
+            for _ in 0..20 {
+                gate.hold(|| ());
+                let before = count.load(Ordering::SeqCst);
+                thread::yield_now();
+                assert_eq!(count.load(Ordering::SeqCst), before);
+                gate.release();
+            }
+            gate.hold(|| ());
+            must_end.store(true, Ordering::SeqCst);
+            gate.notify();
+        });
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod boot;
 mod boot_info;
 mod bus;
 mod config;
+pub mod confinement;
 mod connection;
 mod control;
 mod cpuid;

@@ -1,6 +1,7 @@
 //! Running a VM: vCPU 0 on the calling thread, each other one on a thread of its own.
 
 use crate::{
+    confinement::{ThreadKind, confine},
     control::Control,
     memory::GuestMemory,
     observer::ExitObserver,
@@ -85,7 +86,7 @@ impl Vm {
             control.end();
         };
         let nr_exits = watched
-            .during(failed, || platform::awake(platform, failed, || run_all(&shared, vcpus, unfinished)))
+            .during(control, failed, || platform::awake(platform, failed, || run_all(&shared, vcpus, unfinished)))
             .map_err(RunError::Devices)?
             .map_err(RunError::Timers)??;
         let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +137,10 @@ impl Drop for EndAll<'_> {
 
 fn run_vcpu(shared: &Shared<'_>, index: u8, (vcpu, unfinished): (&mut VcpuFd, &mut Unfinished)) -> u64 {
     let _end = EndAll(shared.control);
+    if let Err(error) = confine(ThreadKind::Vcpu, shared.control.confinement()) {
+        shared.stop(index, error.into());
+        return 0;
+    }
     let member = shared.control.gate().join();
     let mut runner = Runner::new(index, vcpu, unfinished, shared.memory, shared.control, shared.platform);
     loop {

@@ -1,6 +1,6 @@
 //! How a run ended.
 
-use crate::state::CpuState;
+use crate::{confinement::ConfinementError, state::CpuState};
 use std::{fmt, io};
 
 /// Why a run ended.
@@ -53,6 +53,15 @@ pub enum StopReason {
         /// The error's number.
         errno: i32,
     },
+}
+
+impl From<ConfinementError> for StopReason {
+    fn from(error: ConfinementError) -> Self {
+        Self::DeviceStopped(match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        })
+    }
 }
 
 impl From<kvm_ioctls::Error> for StopReason {

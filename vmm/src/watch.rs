@@ -1,6 +1,10 @@
 //! The thread on which devices hear of what comes from outside of the VM.
 
-use crate::stop::StopReason;
+use crate::{
+    confinement::{ThreadKind, confine},
+    control::Control,
+    stop::StopReason,
+};
 use std::{
     io,
     os::fd::{AsRawFd, RawFd},
@@ -45,7 +49,12 @@ impl Watched {
     ///
     /// # Errors
     /// If they cannot be watched; then the work is not done.
-    pub(crate) fn during<T>(&self, failed: impl FnOnce(StopReason) + Send, work: impl FnOnce() -> T) -> io::Result<T> {
+    pub(crate) fn during<T>(
+        &self,
+        control: &Control,
+        failed: impl FnOnce(StopReason) + Send,
+        work: impl FnOnce() -> T,
+    ) -> io::Result<T> {
         if self.list.is_empty() {
             return Ok(work());
         }
@@ -58,7 +67,8 @@ impl Watched {
         }
         thread::scope(|scope| {
             let wait = || {
-                if let Err(reason) = self.wait(&epoll) {
+                let confined = confine(ThreadKind::Devices, control.confinement()).map_err(StopReason::from);
+                if let Err(reason) = confined.and_then(|()| self.wait(&epoll, control)) {
                     failed(reason);
                 }
             };
@@ -69,7 +79,7 @@ impl Watched {
         })
     }
 
-    fn wait(&self, epoll: &Epoll) -> Result<(), StopReason> {
+    fn wait(&self, epoll: &Epoll, control: &Control) -> Result<(), StopReason> {
         let mut events = [EpollEvent::default(); NR_EVENTS];
         loop {
             let nr = match epoll.wait(-1, &mut events) {
@@ -77,11 +87,17 @@ impl Watched {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(StopReason::DeviceStopped(format!("waiting for devices: {error}"))),
             };
-            for event in &events[..nr] {
-                match usize::try_from(event.data()).ok().and_then(|index| self.list.get(index)) {
-                    Some((_, watch)) => watch.ready()?,
-                    None => return Ok(()),
+            let serve = || -> Result<bool, StopReason> {
+                for event in &events[..nr] {
+                    match usize::try_from(event.data()).ok().and_then(|index| self.list.get(index)) {
+                        Some((_, watch)) => watch.ready()?,
+                        None => return Ok(true),
+                    }
                 }
+                Ok(false)
+            };
+            if control.gate().serve(|| control.must_stop(), serve)? {
+                return Ok(());
             }
         }
     }
@@ -123,6 +139,7 @@ mod tests {
         let (event, watched, told) = teller(Ok(()));
         for value in [3, 5] {
             let heard = watched.during(
+                &Control::default(),
                 |reason| panic!("{reason}"),
                 || {
                     event.write(value).unwrap();
@@ -138,6 +155,7 @@ mod tests {
         let (event, watched, told) = teller(Err(StopReason::Requested));
         let (sender, failure) = mpsc::channel();
         let reason = watched.during(
+            &Control::default(),
             move |reason| sender.send(reason).unwrap(),
             || {
                 event.write(1).unwrap();
@@ -149,6 +167,6 @@ mod tests {
 
     #[test]
     fn without_anything_to_watch_the_work_is_done() {
-        assert_eq!(Watched::default().during(|_| (), || 7).unwrap(), 7);
+        assert_eq!(Watched::default().during(&Control::default(), |_| (), || 7).unwrap(), 7);
     }
 }

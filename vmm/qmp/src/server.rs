@@ -136,7 +136,7 @@ impl Server {
                         client = accept(&listener, version);
                         Ok(())
                     }
-                    (2, Some(client)) => client.take(handler),
+                    (2, Some(client)) => client.take(handler, &events),
                     _ => Ok(()),
                 };
                 if result.is_err() {
@@ -207,11 +207,19 @@ struct Client {
 
 impl Client {
     /// Takes what can be read.
-    fn take(&mut self, handler: &mut dyn Handler) -> io::Result<()> {
+    fn take(&mut self, handler: &mut dyn Handler, events: &Events) -> io::Result<()> {
         let mut chunk = [0; CHUNK_BYTES];
         match self.stream.read(&mut chunk)? {
             0 => Err(ErrorKind::UnexpectedEof.into()),
-            size => self.stream.write_all(&self.session.take(&chunk[..size], handler)),
+            size => {
+                let hears_events = self.session.is_negotiated();
+                let answers = self.session.take(&chunk[..size], handler);
+                // As QEMU does: what a command made happen is told before its answer.
+                if hears_events {
+                    self.stream.write_all(&events.take())?;
+                }
+                self.stream.write_all(&answers)
+            }
         }
     }
 }

@@ -77,7 +77,7 @@ impl Vm {
             Debuggee::new(Runner::new(0, vcpu, unfinished, memory, control, platform), outside, memory, control);
         let session = || GdbStub::new(connection).run_blocking::<EventLoop<'_, '_, C>>(&mut debuggee).map_err(failure);
         let end = watched
-            .during(|_| control.end(), || platform::awake(platform, |_| control.end(), session))
+            .during(control, |_| control.end(), || platform::awake(platform, |_| control.end(), session))
             .map_err(RunError::Devices)?
             .map_err(RunError::Timers)?;
         debuggee.remove_all().map_err(DebugError::Kvm)?;

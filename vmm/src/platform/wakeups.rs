@@ -1,7 +1,10 @@
 //! The thread that waits for the next change of a device.
 
 use super::Platform;
-use crate::stop::StopReason;
+use crate::{
+    confinement::{ThreadKind, confine},
+    stop::StopReason,
+};
 use ::platform::time::{MIN_PERIOD, Nanoseconds};
 use std::{io, sync::PoisonError, thread, time::Duration};
 
@@ -26,7 +29,8 @@ pub(crate) fn awake<T>(
     }
     let result = thread::scope(|scope| {
         let wait = move || {
-            if let Err(reason) = platform.wait_for_changes() {
+            let confined = confine(ThreadKind::Timers, platform.control.confinement()).map_err(StopReason::from);
+            if let Err(reason) = confined.and_then(|()| platform.wait_for_changes()) {
                 failed(reason);
             }
         };

@@ -1,9 +1,12 @@
 //! The VMM on the host's KVM, with tiny guests that the tests assemble. One binary: it is linked once.
 
 mod command;
+mod confinement;
+mod control;
 mod exits;
 mod gdb;
 mod guest;
+mod hot_plug;
 mod interrupts;
 mod long_mode;
 mod payloads;

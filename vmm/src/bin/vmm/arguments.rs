@@ -6,7 +6,7 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
-use vmm::{Backing, Irqchip, layout};
+use vmm::{Backing, Irqchip, confinement::Confinement, layout};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -133,6 +133,10 @@ pub(crate) struct Run {
     /// A control socket for QMP, for this user alone. With --machine pc devices can be plugged and unplugged by it.
     #[arg(long, value_name = "SOCKET", conflicts_with = "gdb")]
     pub(crate) qmp: Option<PathBuf>,
+    /// What becomes of system calls that this program does not need, from the moment on that it reads the image: on ends it, log
+    /// has the kernel log them.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) seccomp: SeccompChoice,
     /// Write what firmware says at port 402H to standard error.
     #[arg(long)]
     pub(crate) debug_port: bool,
@@ -208,6 +212,27 @@ impl From<IrqchipChoice> for Irqchip {
             IrqchipChoice::Split => Self::Split,
             IrqchipChoice::Kernel => Self::Kernel,
             IrqchipChoice::User => Self::User,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum SeccompChoice {
+    /// They end this program.
+    #[default]
+    On,
+    /// They are allowed.
+    Off,
+    /// They are allowed and logged.
+    Log,
+}
+
+impl From<SeccompChoice> for Confinement {
+    fn from(choice: SeccompChoice) -> Self {
+        match choice {
+            SeccompChoice::On => Self::Enforced,
+            SeccompChoice::Off => Self::Off,
+            SeccompChoice::Log => Self::Log,
         }
     }
 }

@@ -23,6 +23,7 @@ use std::{
 };
 use vmm::{
     Entry, ExitObserver, Hypervisor, Image, NoObserver, Notifications, StopReason, Stopped, Vm, VmConfig, VmHandle,
+    confinement::{ThreadKind, confine},
     devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, PciSlots, Serial},
     layout,
 };
@@ -56,12 +57,13 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
 }
 
 fn execute_run(run: &Run) -> anyhow::Result<u8> {
+    confine(ThreadKind::Main, run.seccomp.into()).context("cannot use --seccomp, which off does without")?;
     let hypervisor = Hypervisor::open().context("cannot use KVM")?;
     let (image, entry) = load(run)?;
     let server = run.qmp.as_deref().map(Monitor::bind).transpose()?;
     let events = server.as_ref().map(Server::events);
     let inventory = Inventory::new(devices::asked_for(run)?, events.clone());
-    let facts = Facts { nr_vcpus: run.cpus, memory_bytes: run.memory().size_bytes };
+    let facts = Facts { nr_vcpus: run.cpus, memory_bytes: run.memory().size_bytes, confinement: run.seccomp.into() };
     let start = |server| Monitor::start(server, inventory.clone(), facts.clone());
     inventory.begin();
     let monitor = server.map(start).transpose()?;
@@ -166,6 +168,7 @@ fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
         command_line: run.append.clone(),
         backing: memory.backing,
         notifications: Notifications::Events,
+        confinement: run.seccomp.into(),
         ..machine::with_interrupts(run, VmConfig::new(entry))?
     };
     // Nothing is kept of what goes to standard output, so that there is no need for a limit.
@@ -188,12 +191,20 @@ fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
 }
 
 fn go(vm: &mut Vm, run: &Run) -> anyhow::Result<Stopped> {
-    let mut tracer = Tracer::default();
-    let observer: &mut dyn ExitObserver = if run.trace { &mut tracer } else { &mut NoObserver };
-    match &run.gdb {
-        Some(address) => debug(vm, address, observer),
-        None => Ok(vm.run(observer)?),
+    if let Some(address) = &run.gdb {
+        return observed(run.trace, |observer| debug(vm, address, observer));
     }
+    // On a thread of its own, because it is confined to what vCPUs need.
+    thread::scope(|scope| {
+        let work = || observed(run.trace, |observer| Ok(vm.run(observer)?));
+        let vcpu = thread::Builder::new().name("vcpu0".into()).spawn_scoped(scope, work);
+        let vcpu = vcpu.context("failed to start the thread of vCPU 0")?;
+        vcpu.join().unwrap_or_else(|_| anyhow::bail!("the thread of vCPU 0 panicked"))
+    })
+}
+
+fn observed<T>(is_traced: bool, work: impl FnOnce(&mut dyn ExitObserver) -> T) -> T {
+    if is_traced { work(&mut Tracer::default()) } else { work(&mut NoObserver) }
 }
 
 fn debug(vm: &mut Vm, address: &str, observer: &mut dyn ExitObserver) -> anyhow::Result<Stopped> {

@@ -17,12 +17,15 @@ use std::{
     path::Path,
     thread::{self, JoinHandle},
 };
+use vmm::confinement::{Confinement, ThreadKind, confine};
 
 /// What is true of a machine for as long as this program runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) nr_vcpus: u8,
     pub(crate) memory_bytes: u64,
+    /// Of the thread that serves the socket.
+    pub(crate) confinement: Confinement,
 }
 
 /// A control socket and the thread that serves it.
@@ -40,8 +43,12 @@ impl Monitor {
     /// Serves it until [`Self::end`].
     pub(crate) fn start(server: Server, inventory: Inventory, facts: Facts) -> anyhow::Result<Self> {
         let events = server.events();
+        let confinement = facts.confinement;
         let mut commands = Commands { inventory, facts, events: events.clone(), backends: Backends::default() };
-        let serve = move || server.serve(&version(), &mut commands);
+        let serve = move || {
+            confine(ThreadKind::Control, confinement).map_err(std::io::Error::other)?;
+            server.serve(&version(), &mut commands)
+        };
         let thread = thread::Builder::new().name("qmp".into()).spawn(serve);
         Ok(Self { events, thread: thread.context("failed to start the thread of --qmp")? })
     }

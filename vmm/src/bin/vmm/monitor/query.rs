@@ -7,6 +7,7 @@ use crate::{
 };
 use pci::Slot;
 use qmp::{Value, json};
+use std::collections::BTreeMap;
 use virtio::disk::Format;
 
 /// Offsets in configuration space (PCI Local Bus Specification § 6.1).
@@ -60,13 +61,15 @@ fn path(index: u8) -> String {
 /// `query-cpus-fast`.
 pub(super) fn cpus(commands: &mut Commands, arguments: Arguments) -> Answer {
     arguments.end()?;
-    let threads = commands.running()?.vm.vcpu_threads();
-    let cpu = |(index, thread): (u8, i32)| {
+    let threads: BTreeMap<u8, i32> = commands.running()?.vm.vcpu_threads().into_iter().collect();
+    let cpu = |index: u8| {
+        // One that is about to start has no number yet.
+        let thread = threads.get(&index).copied().unwrap_or(0);
         json!({
             "cpu-index": index, "qom-path": path(index), "thread-id": thread, "target": "x86_64", "props": place(index),
         })
     };
-    Ok(threads.into_iter().map(cpu).collect())
+    Ok((0..commands.facts.nr_vcpus).map(cpu).collect())
 }
 
 /// `query-hotpluggable-cpus`: those that there are; none can come.

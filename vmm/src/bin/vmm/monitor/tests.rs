@@ -9,7 +9,7 @@ fn commands() -> Commands {
     let server = Server::bind(&folder.path().join("qmp")).expect("a socket");
     Commands {
         inventory: Inventory::new(Vec::new(), None),
-        facts: Facts { nr_vcpus: 2, memory_bytes: 64 << 20 },
+        facts: Facts { nr_vcpus: 2, memory_bytes: 64 << 20, confinement: Confinement::Off },
         events: server.events(),
         backends: Backends::default(),
     }

@@ -1,0 +1,303 @@
+//! Pausing a VM, and the control socket of `vmm`.
+
+use crate::guest::{CODE, config, elf, hypervisor, image, with_deadline};
+use iced_x86::code_asm::*;
+use qmp::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+use vmm::{HandleError, InterruptSetup, NoObserver, StopReason, Vm};
+
+/// Where a guest counts.
+const COUNTER: u64 = 0x20_0000;
+
+fn count(a: &mut CodeAssembler) {
+    let mut here = a.create_label();
+    a.set_label(&mut here).unwrap();
+    a.inc(dword_ptr(COUNTER)).unwrap();
+    a.jmp(here).unwrap();
+}
+
+#[test]
+fn a_guest_that_is_paused_stands_still_until_it_is_resumed() {
+    let configs = InterruptSetup::ALL.map(|setup| config().with_interrupts(setup)).into_iter().chain([config()]);
+    for config in configs {
+        let mut vm = Vm::new(&hypervisor(), &image(32, count), config).unwrap();
+        let (handle, memory) = (vm.handle(), vm.memory().clone());
+        let counter = || memory.read_u32(COUNTER).unwrap();
+        let wait_for_more = |than| {
+            while counter() == than {
+                thread::yield_now();
+            }
+        };
+        with_deadline(|| {
+            thread::scope(|scope| {
+                let run = scope.spawn(|| vm.run(&mut NoObserver).unwrap());
+                for _ in 0..3 {
+                    wait_for_more(counter());
+                    assert!(handle.pause() && handle.is_paused() && !handle.pause());
+                    let before = counter();
+                    (0..100).for_each(|_| thread::yield_now());
+                    assert_eq!(counter(), before);
+                    assert!(handle.resume() && !handle.is_paused() && !handle.resume());
+                    wait_for_more(before);
+                }
+                assert_eq!(handle.vcpu_threads().len(), 1);
+                // A guest that is paused can be ended.
+                handle.pause();
+                handle.stop();
+                assert_eq!(run.join().unwrap().reason, StopReason::Requested);
+            });
+        });
+    }
+}
+
+#[test]
+fn a_run_that_is_still_to_start_waits_too() {
+    let mut vm = Vm::new(&hypervisor(), &image(32, count), config()).unwrap();
+    let (handle, memory) = (vm.handle(), vm.memory().clone());
+    assert!(handle.pause());
+    with_deadline(|| {
+        thread::scope(|scope| {
+            let run = scope.spawn(|| vm.run(&mut NoObserver).unwrap());
+            (0..100).for_each(|_| thread::yield_now());
+            assert_eq!(memory.read_u32(COUNTER), Ok(0));
+            handle.resume();
+            while memory.read_u32(COUNTER) == Ok(0) {
+                thread::yield_now();
+            }
+            handle.stop();
+            run.join().unwrap();
+        });
+    });
+    assert_eq!(handle.press_power_button(), Err(HandleError::NoPowerButton));
+}
+
+/// A running `vmm` with a control socket.
+struct Machine {
+    child: Child,
+    client: BufReader<UnixStream>,
+    /// Events that came before the answers that were read.
+    events: Vec<Value>,
+    socket: PathBuf,
+    _folder: TempDir,
+}
+
+fn vmm(program: impl FnOnce(&mut CodeAssembler), folder: &Path, arguments: &[&str]) -> Command {
+    let mut assembler = CodeAssembler::new(32).unwrap();
+    program(&mut assembler);
+    let code = assembler.assemble(CODE).unwrap();
+    let image = folder.join("image");
+    std::fs::write(&image, elf(CODE, &code, Some(CODE as u32))).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmm"));
+    command.arg("run").arg(image).args(["--timeout", "60", "--qmp"]).arg(folder.join("qmp")).args(arguments);
+    command
+}
+
+impl Machine {
+    fn start(program: impl FnOnce(&mut CodeAssembler), arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("qmp");
+        let mut child = vmm(program, folder.path(), arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let stream = loop {
+            match UnixStream::connect(&socket) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(child.try_wait().unwrap().is_none(), "{error}"),
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut machine = Self { child, client: BufReader::new(stream), events: Vec::new(), socket, _folder: folder };
+        assert!(machine.next()["QMP"]["version"].is_object());
+        assert_eq!(machine.execute("qmp_capabilities", json!({})), Ok(json!({})));
+        machine
+    }
+
+    fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.client.read_line(&mut line).unwrap();
+        line.parse().unwrap_or(Value::Null)
+    }
+
+    /// The next event of this name.
+    fn event(&mut self, name: &str) -> Value {
+        loop {
+            let event = if self.events.is_empty() { self.next() } else { self.events.remove(0) };
+            assert!(!event.is_null(), "no {name} came");
+            if event["event"] == name {
+                return event["data"].clone();
+            }
+        }
+    }
+
+    /// What a command returns, or the class of its error.
+    fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, String> {
+        let message = json!({ "execute": command, "arguments": arguments, "id": command });
+        self.client.get_mut().write_all(message.to_string().as_bytes()).unwrap();
+        loop {
+            let answer = self.next();
+            assert!(!answer.is_null(), "{command}: no answer");
+            if answer["event"].is_string() {
+                self.events.push(answer);
+                continue;
+            }
+            assert_eq!(answer["id"], command);
+            return match answer.get("return") {
+                Some(value) => Ok(value.clone()),
+                None => Err(format!("{}: {}", answer["error"]["class"], answer["error"]["desc"])),
+            };
+        }
+    }
+
+    fn quit(mut self) -> Option<i32> {
+        assert_eq!(self.execute("quit", json!({})), Ok(json!({})));
+        assert_eq!(self.event("SHUTDOWN")["reason"], "host-qmp-quit");
+        let status = self.child.wait().unwrap().code();
+        assert!(!self.socket.exists());
+        status
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_machine_is_stopped_continued_reset_and_ended() {
+    let mut machine = Machine::start(count, &["--machine", "pc", "--rng"]);
+    let status = |machine: &mut Machine| machine.execute("query-status", json!({})).unwrap()["status"].clone();
+    assert_eq!(status(&mut machine), "running");
+    for _ in 0..2 {
+        assert_eq!(machine.execute("stop", json!({})), Ok(json!({})));
+        assert_eq!(status(&mut machine), "paused");
+    }
+    machine.event("STOP");
+    assert_eq!(machine.execute("cont", json!({})), Ok(json!({})));
+    assert!(machine.event("RESUME").is_null());
+    assert_eq!(machine.execute("system_powerdown", json!({})), Ok(json!({})));
+    machine.event("POWERDOWN");
+    let pci = machine.execute("query-pci", json!({})).unwrap();
+    assert_eq!(
+        (&pci[0]["devices"][1]["qdev_id"], &pci[0]["devices"][1]["id"]["device"]),
+        (&json!("rng0"), &json!(0x1044))
+    );
+    assert_eq!(machine.execute("query-cpus-fast", json!({})).unwrap()[0]["cpu-index"], 0);
+    assert_eq!(machine.execute("system_reset", json!({})), Ok(json!({})));
+    assert_eq!(machine.event("RESET")["guest"], false);
+    assert_eq!(status(&mut machine), "running");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+#[test]
+fn malformed_messages_and_unknown_devices_are_errors_and_the_connection_lives() {
+    let mut machine = Machine::start(count, &["--machine", "pc", "--balloon"]);
+    for garbage in ["nonsense\n", "{\"execute\": }", "[]", "{\"execute\": \"no-such\"}"] {
+        machine.client.get_mut().write_all(garbage.as_bytes()).unwrap();
+        assert!(machine.next()["error"]["class"].is_string(), "{garbage}");
+    }
+    let add = json!({ "driver": "virtio-rng-pci", "id": "r1" });
+    assert_eq!(machine.execute("device_add", add.clone()), Ok(json!({})));
+    assert!(machine.execute("device_add", add).unwrap_err().contains("'r1' already"));
+    assert!(machine.execute("device_add", json!({ "driver": "e1000" })).unwrap_err().contains("no driver"));
+    assert!(machine.execute("device_del", json!({ "id": "r2" })).unwrap_err().contains("DeviceNotFound"));
+    assert_eq!(machine.execute("device_del", json!({ "id": "r1" })), Ok(json!({})));
+    assert!(machine.execute("device_del", json!({ "id": "r1" })).unwrap_err().contains("asked to go already"));
+    assert_eq!(machine.execute("balloon", json!({ "value": 32 << 20 })), Ok(json!({})));
+    assert!(machine.execute("balloon", json!({ "value": 0 })).unwrap_err().contains("must be from 1"));
+    assert_eq!(machine.execute("query-balloon", json!({})).unwrap()["actual"], 64 << 20);
+    // What was asked to go is gone with the next start.
+    assert_eq!(machine.execute("system_reset", json!({})), Ok(json!({})));
+    assert_eq!(machine.event("DEVICE_DELETED")["device"], "r1");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+#[test]
+fn a_device_goes_when_the_guest_ejects_it() {
+    // Ejects whatever is to go.
+    let eject = |a: &mut CodeAssembler| {
+        let mut here = a.create_label();
+        a.set_label(&mut here).unwrap();
+        a.mov(edx, 0xae04).unwrap();
+        a.in_(eax, dx).unwrap();
+        a.add(edx, 4).unwrap();
+        a.out(dx, eax).unwrap();
+        a.jmp(here).unwrap();
+    };
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(1 << 20).unwrap();
+    let mut machine = Machine::start(eject, &["--machine", "pc", "--rng"]);
+    let file = json!({ "driver": "file", "filename": disk.path() });
+    let add = json!({ "driver": "raw", "node-name": "d", "file": file });
+    assert_eq!(machine.execute("blockdev-add", add), Ok(json!({})));
+    for (id, driver) in [("one", "virtio-blk-pci"), ("two", "virtio-blk-pci")] {
+        let add = json!({ "driver": driver, "id": id, "drive": "d", "addr": "1f" });
+        // The disk is locked while it is used: the second finds it free because the first is gone.
+        assert_eq!(machine.execute("device_add", add.clone()), Ok(json!({})));
+        assert_eq!(machine.execute("query-block", json!({})).unwrap()[0]["device"], id);
+        assert_eq!(machine.execute("device_del", json!({ "id": id })), Ok(json!({})));
+        assert_eq!(
+            machine.event("DEVICE_DELETED"),
+            json!({ "device": id, "path": format!("/machine/peripheral/{id}") })
+        );
+    }
+    assert_eq!(machine.execute("device_del", json!({ "id": "rng0" })), Ok(json!({})));
+    assert_eq!(machine.event("DEVICE_DELETED")["device"], "rng0");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+#[test]
+fn the_end_that_the_guest_makes_is_told() {
+    let mut machine = Machine::start(
+        |a| {
+            // Until the client is there: the first function comes.
+            let mut here = a.create_label();
+            a.set_label(&mut here).unwrap();
+            a.mov(edx, 0xae00).unwrap();
+            a.in_(eax, dx).unwrap();
+            a.test(eax, eax).unwrap();
+            a.jz(here).unwrap();
+            a.xor(eax, eax).unwrap();
+            a.mov(edx, 0xf4).unwrap();
+            a.out(dx, eax).unwrap();
+        },
+        &["--machine", "pc"],
+    );
+    assert_eq!(machine.execute("device_add", json!({ "driver": "virtio-rng-pci" })), Ok(json!({})));
+    assert_eq!(machine.event("SHUTDOWN"), json!({ "guest": true, "reason": "guest-shutdown" }));
+    assert_eq!(machine.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn sockets_that_are_taken_and_networks_that_are_not_are_clear_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let failure = |arguments: &[&str]| {
+        let output = vmm(count, folder.path(), arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let stderr = failure(&["--net", "tap=a/b"]);
+    assert!(stderr.contains("an interface's name"), "{stderr}");
+    let stderr = failure(&["--vsock", "2,/tmp/x"]);
+    assert!(stderr.contains("--vsock"), "{stderr}");
+    drop(UnixListener::bind(folder.path().join("qmp")).unwrap());
+    let stderr = failure(&[]);
+    assert!(stderr.contains("--qmp") && stderr.contains("remove it"), "{stderr}");
+}
+
+#[test]
+fn shells_are_told_the_options() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_vmm")).args(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("qmp"), "{shell}");
+    }
+}
