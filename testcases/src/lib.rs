@@ -8,6 +8,7 @@ pub mod cancel;
 pub mod catalog;
 pub mod chain;
 pub mod emulation;
+pub mod gate;
 pub mod host;
 pub mod host_cases;
 pub mod image;

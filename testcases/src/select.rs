@@ -49,6 +49,13 @@ impl FromStr for Shard {
     }
 }
 
+impl From<Shard> for reports::Shard {
+    fn from(shard: Shard) -> Self {
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { number: number(shard.index.saturating_add(1)), count: number(shard.count) }
+    }
+}
+
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index + 1, self.count)

@@ -11,6 +11,10 @@ mod image;
 mod interrupt;
 mod list;
 mod mutants;
+mod past;
+#[cfg(test)]
+mod recipes;
+mod report;
 mod run;
 mod setups;
 mod test;
@@ -30,6 +34,7 @@ const FAILED: u8 = 2;
   cargo xtask test --subject vmm,qemu-tcg        the same with a second opinion
   cargo xtask test paging                        one area
   cargo xtask run pio::in_by_size --trace        one case, every exit told
+  cargo xtask report diff OLD NEW                what changed from one report.json to another
   cargo xtask check                              the project's own tests
 
 Exit status: 0 everything as expected, 1 something regressed, 2 the harness or the request failed.")]
@@ -47,6 +52,7 @@ enum Command {
     Fuzz(fuzz::Arguments),
     Mutants(mutants::Arguments),
     Gate(gate::Arguments),
+    Report(report::Arguments),
     Check(check::Arguments),
     Image(image::Arguments),
     Completions(completions::Arguments),
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Gate(arguments) => gate::main(&arguments),
+        Command::Report(arguments) => report::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Completions(arguments) => completions::main(&arguments),

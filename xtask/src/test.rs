@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the suite on subjects, and its report.
 
-use crate::{image, interrupt, setups};
+use crate::{image, interrupt, past::Past, setups};
 use clap::Args;
 use std::{
     io::IsTerminal as _,
@@ -62,12 +62,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     time_limit: Option<u64>,
     #[command(flatten)]
+    past: Past,
+    #[command(flatten)]
     image: image::Choice,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Tried first: nobody wants to learn after the run that its results cannot be written.
     reports::write::prepare(&arguments.report)?;
+    let history = arguments.past.history()?;
     let cancel = interrupt::cancel_on_signal()?;
     let image = arguments.image.open()?;
     let options = Options {
@@ -83,19 +86,20 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         manner: Manner::Auto,
     };
     let outcome = session::run(&image, &options, &cancel)?;
-    reports::write::write_all(&outcome.report, &arguments.report)?;
+    reports::write::write_all_with(&outcome.report, &history, &arguments.report)?;
     print!("{}", outcome.summary(style(), width()));
     println!("report: {}", relative(&arguments.report).join("report.html").display());
+    arguments.past.annotate(&outcome.report);
     Ok(ExitCode::from(outcome.exit_status()))
 }
 
-fn style() -> reports::terminal::Style {
+pub(crate) fn style() -> reports::terminal::Style {
     let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if wanted { reports::terminal::Style::Colour } else { reports::terminal::Style::Plain }
 }
 
 /// Columns of the terminal; a usual number where there is none.
-fn width() -> u16 {
+pub(crate) fn width() -> u16 {
     console::Term::stdout().size_checked().map_or(120, |(_, columns)| columns)
 }
 

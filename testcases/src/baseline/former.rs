@@ -1,7 +1,10 @@
 //! The report of a former run as a baseline.
 
-use super::{BaselineError, compare_failing, failing};
-use reports::model::{Against, Case, Report, SCHEMA, Verdict};
+use super::BaselineError;
+use reports::{
+    compare::compare,
+    model::{Against, Case, Report, SCHEMA, Verdict},
+};
 use std::{collections::BTreeMap, path::Path};
 
 /// The results of a former run on one subject.
@@ -38,18 +41,10 @@ impl Former {
 
     /// How a result stands against the former one, and why the former was what it was.
     pub(super) fn compare(&self, result: &Case) -> (Against, Option<String>) {
-        // What the harness failed to run then is as unknown as what did not exist.
-        let Some(former) = self.cases.get(&result.id).filter(|former| former.verdict != Verdict::Error) else {
-            return (Against::New, None);
-        };
-        let against = match (former.verdict, result.verdict) {
-            (Verdict::Skip, Verdict::Pass) => Against::New,
-            (before, now) if before == now => compare_failing(&failing(former), &failing(result)),
-            (_, Verdict::Pass) => Against::Fixed,
-            // Also a skip: a case that ran and does so no more has vanished.
-            _ => Against::Regressed,
-        };
-        (against, former.known.clone().or_else(|| former.reason.clone()))
+        let former = self.cases.get(&result.id);
+        let against = compare(former, result);
+        let former = former.filter(|former| former.verdict != Verdict::Error);
+        (against, former.and_then(|former| former.known.clone().or_else(|| former.reason.clone())))
     }
 }
 

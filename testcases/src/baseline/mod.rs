@@ -15,8 +15,10 @@ pub use former::Former;
 pub use known::{Active, KnownFailures};
 pub use source::{Source, checked_in};
 
-use reports::model::{Against, Case, Verdict};
-use std::collections::BTreeSet;
+use reports::{
+    compare::{compare_failing, failing},
+    model::{Case, Verdict},
+};
 
 /// What a subject's results are compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +41,5 @@ impl Baseline {
             Self::Former(former) => former.compare(result),
         };
         (result.against_baseline, result.known) = (Some(against), known);
-    }
-}
-
-/// The ids of the checks that fail.
-fn failing(case: &Case) -> BTreeSet<&str> {
-    case.checks.iter().filter(|check| check.verdict != Verdict::Pass).map(|check| check.id.as_str()).collect()
-}
-
-/// How failing checks stand against those that are known to fail, under the same verdict.
-///
-/// Fewer of the same are an improvement; any other is new, even if the known ones hold now.
-fn compare_failing(known: &BTreeSet<&str>, now: &BTreeSet<&str>) -> Against {
-    if now == known {
-        Against::Expected
-    } else if now.is_subset(known) {
-        Against::Fixed
-    } else {
-        Against::Regressed
     }
 }

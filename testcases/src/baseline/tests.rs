@@ -3,7 +3,7 @@
 use super::*;
 use crate::catalog::{Catalog, synthetic::Source as ImageSource};
 use proptest::prelude::*;
-use reports::model::{Check, Host, Image, Report, Subject};
+use reports::model::{Against, Check, Host, Image, Report, Subject};
 use std::path::{Path, PathBuf};
 
 const CASE: &str = "pio::outs_advances_rsi@user";

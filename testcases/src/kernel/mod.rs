@@ -4,7 +4,6 @@
 //! doubted: nothing here panics, and what is wrong is told with what would be right.
 
 pub mod cpio;
-pub mod gate;
 mod modules;
 mod package;
 mod source;

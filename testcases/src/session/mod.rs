@@ -192,6 +192,6 @@ fn outcome(
     let build_id = image.catalog.build_id().to_owned();
     let features = image.catalog.plain_cases().map(|case| case.feature.id());
     let report = Report::new(host::read(), model::Image { build_id }, subjects.collect(), features);
-    let report = Report { coverage, ..report };
+    let report = Report { coverage, shard: options.shard.map(Into::into), ..report };
     Outcome { report, flakes, had_baseline, interrupted: cancel.is_cancelled().then_some((nr_done, nr_asked)) }
 }

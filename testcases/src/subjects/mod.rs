@@ -4,12 +4,16 @@
 
 mod asked;
 mod bochs;
+mod cloud_hypervisor;
+mod crosvm;
 mod devices;
 mod dissolver;
+mod firecracker;
 mod kvm;
 mod linux;
 mod loader;
 mod opened;
+mod plain;
 mod qemu;
 mod watchdog;
 
@@ -296,6 +300,30 @@ pub const KINDS: &[Kind] = &[
         board: bochs::BOARD,
         virtio_devices: VirtioDevices::NONE,
         open: bochs::open_amd,
+    },
+    Kind {
+        id: "firecracker",
+        title: "Firecracker on this host's KVM",
+        like: Some("vmm"),
+        board: firecracker::BOARD,
+        virtio_devices: VirtioDevices::NONE,
+        open: firecracker::open,
+    },
+    Kind {
+        id: "cloud-hypervisor",
+        title: "Cloud Hypervisor on this host's KVM",
+        like: Some("vmm"),
+        board: cloud_hypervisor::BOARD,
+        virtio_devices: VirtioDevices::NONE,
+        open: cloud_hypervisor::open,
+    },
+    Kind {
+        id: "crosvm",
+        title: "crosvm on this host's KVM",
+        like: Some("vmm"),
+        board: crosvm::BOARD,
+        virtio_devices: VirtioDevices::NONE,
+        open: crosvm::open,
     },
     Kind {
         id: "linux",
