@@ -3,7 +3,7 @@
 use crate::{
     changes::{Changes, Kind},
     json::{self, ReadError},
-    model::Report,
+    model::{Report, Verdict},
     tally::Tally,
 };
 use std::{
@@ -104,7 +104,10 @@ impl History {
             let [(_, before), (label, now)] = pair else { continue };
             // Runs without a common subject, or of different shards, tell of no change.
             let changes = Changes::between(before, now).unwrap_or_default();
-            turns.extend(changes.list.into_iter().map(|change| Turn {
+            // What the harness fails to run each time is no news.
+            let is_news =
+                |change: &crate::changes::Change| change.before != Some(Verdict::Error) || change.kind != Kind::Broken;
+            turns.extend(changes.list.into_iter().filter(is_news).map(|change| Turn {
                 label: (*label).to_owned(),
                 kind: change.kind,
                 verdicts: change.verdicts(),
