@@ -10,7 +10,7 @@ use vmm::{
 
 /// Where the tables lie, written from outside.
 const GDT: u64 = 0x5000;
-const IDT: u64 = 0x6000;
+pub(crate) const IDT: u64 = 0x6000;
 /// What LGDT and LIDT take.
 const POINTERS: u64 = 0x4000;
 const STACK: u32 = 0x20_0000;
@@ -21,7 +21,7 @@ const COUNT: u64 = 0x7000;
 /// Where the handler goes on: the address of the wait.
 const AGAIN: u64 = 0x7004;
 /// Where the handler is: at the start of the code.
-const HANDLER: u64 = CODE + 5;
+pub(crate) const HANDLER: u64 = CODE + 5;
 
 /// Spurious-interrupt vector register of the local APIC, and its value: switched on, vector FFH.
 const SVR: u64 = 0xfee0_00f0;
