@@ -28,10 +28,12 @@ struct Free(u64, u8, u64);
 
 /// Offset of the ASID, of which values and not bits are free.
 const ASID: u64 = 0x058;
+/// Offset of the TLB control: nothing and "flush all" are what every processor knows.
+const TLB_CONTROL: u64 = 0x05c;
 
 /// Fields of which a change is legal, and no code of L2's notices: intercepts of what it does not do, state that it has no use
 /// for, and what VMRUN does not look at.
-const FREE: [Free; 25] = [
+const FREE: [Free; 27] = [
     Free(0x000, 2, 0xffff),
     Free(0x002, 2, 0xffff),
     Free(0x004, 2, 0xffff),
@@ -46,6 +48,7 @@ const FREE: [Free; 25] = [
     // The TSC offset.
     Free(0x050, 8, u64::MAX),
     Free(ASID, 4, 0),
+    Free(TLB_CONTROL, 1, 1),
     // The virtual task priority, and the interrupt shadow.
     Free(0x060, 1, 0xf),
     Free(0x068, 1, 1),
@@ -62,6 +65,8 @@ const FREE: [Free; 25] = [
     Free(0x548, 8, 0x1cc),
     Free(0x550, 8, 0x18),
     Free(0x558, 8, 0x5_002e),
+    // Breakpoints by execution, which are nowhere where L2 is, and general detection: DR7.L0 to GE, and GD.
+    Free(0x560, 8, 0x23ff),
     // Flags other than those of traps and interrupts.
     Free(0x570, 8, 0x24_fcd5 & !0x8000),
     // RAX and CR2.
