@@ -54,11 +54,11 @@ impl IoEventFd {
     ) -> Result<Self, InterruptError> {
         let at = &to_kvm(address);
         match matching {
-            IoEventMatch::Any => vm.register_ioevent(&*event, at, NoDatamatch),
-            IoEventMatch::U8(value) => vm.register_ioevent(&*event, at, value),
-            IoEventMatch::U16(value) => vm.register_ioevent(&*event, at, value),
-            IoEventMatch::U32(value) => vm.register_ioevent(&*event, at, value),
-            IoEventMatch::U64(value) => vm.register_ioevent(&*event, at, value),
+            IoEventMatch::Any => vm.register_ioevent(&event, at, NoDatamatch),
+            IoEventMatch::U8(value) => vm.register_ioevent(&event, at, value),
+            IoEventMatch::U16(value) => vm.register_ioevent(&event, at, value),
+            IoEventMatch::U32(value) => vm.register_ioevent(&event, at, value),
+            IoEventMatch::U64(value) => vm.register_ioevent(&event, at, value),
         }
         .map_err(refused("KVM_IOEVENTFD"))?;
         Ok(Self { vm, event, address, matching })
@@ -82,11 +82,11 @@ impl Drop for IoEventFd {
         let at = &to_kvm(self.address);
         // It fails only for what is not registered.
         let _ = match self.matching {
-            IoEventMatch::Any => self.vm.unregister_ioevent(&*self.event, at, NoDatamatch),
-            IoEventMatch::U8(value) => self.vm.unregister_ioevent(&*self.event, at, value),
-            IoEventMatch::U16(value) => self.vm.unregister_ioevent(&*self.event, at, value),
-            IoEventMatch::U32(value) => self.vm.unregister_ioevent(&*self.event, at, value),
-            IoEventMatch::U64(value) => self.vm.unregister_ioevent(&*self.event, at, value),
+            IoEventMatch::Any => self.vm.unregister_ioevent(&self.event, at, NoDatamatch),
+            IoEventMatch::U8(value) => self.vm.unregister_ioevent(&self.event, at, value),
+            IoEventMatch::U16(value) => self.vm.unregister_ioevent(&self.event, at, value),
+            IoEventMatch::U32(value) => self.vm.unregister_ioevent(&self.event, at, value),
+            IoEventMatch::U64(value) => self.vm.unregister_ioevent(&self.event, at, value),
         };
     }
 }
