@@ -77,6 +77,9 @@ pub trait Device: Send {
         None
     }
 
+    /// Gives it files that firmware asks for, with their names; once, when a VM that starts firmware is made.
+    fn take_firmware_files(&mut self, _files: &[(&'static str, Vec<u8>)]) {}
+
     /// Tells it of interrupt controllers and memory, once, when the VM is made.
     fn connect(&mut self, _connection: &mut Connection) {}
 
@@ -134,6 +137,11 @@ impl Bus {
         }
         bus.devices = devices;
         Ok(bus)
+    }
+
+    /// Gives every device the files that firmware asks for.
+    pub(crate) fn give_firmware_files(&mut self, files: &[(&'static str, Vec<u8>)]) {
+        self.devices.iter_mut().for_each(|device| device.take_firmware_files(files));
     }
 
     fn claim(&mut self, region: Region, claim: Claim, memory_size_bytes: u64) -> Result<(), BusError> {

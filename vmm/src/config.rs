@@ -95,7 +95,7 @@ pub struct VmConfig {
     /// that more than one need local APICs.
     pub nr_vcpus: u8,
     /// Whether the guest finds ACPI tables and an MP configuration table, at [`crate::layout::FIRMWARE_TABLES`]; the start
-    /// info leads to the former. They tell of what the VM has.
+    /// info leads to the former. They tell of what the VM has. Firmware finds what it makes the former of in fw_cfg.
     pub acpi: bool,
     /// Command line, in what the guest is told of at its entry: of at most [`crate::layout::COMMAND_LINE_MAX_BYTES`], without NUL.
     pub command_line: String,

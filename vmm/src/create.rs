@@ -156,7 +156,14 @@ impl Vm {
                     Some(Fault::Firmware(fault)) => fault.told(told),
                     _ => told,
                 };
-                firmware::write(&memory, &told).map_err(VmError::FirmwareTables)?
+                match config.entry {
+                    // It asks for them, and places them itself.
+                    Entry::Reset => {
+                        bus.give_firmware_files(&firmware::files(&told));
+                        0
+                    }
+                    _ => firmware::write(&memory, &told).map_err(VmError::FirmwareTables)?,
+                }
             }
             false => 0,
         };
@@ -180,9 +187,6 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
     let size_bytes = config.command_line.len();
     if size_bytes > layout::COMMAND_LINE_MAX_BYTES || config.command_line.contains('\0') {
         return Err(VmError::CommandLine { size_bytes });
-    }
-    if config.acpi && config.entry == Entry::Reset {
-        return Err(VmError::Shape("firmware makes its own tables, and stands where those of the VM would"));
     }
     match (config.nr_vcpus, config.irqchip) {
         (0, _) => Err(VmError::Shape("a VM has at least one vCPU")),

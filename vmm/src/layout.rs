@@ -123,6 +123,14 @@ pub mod pci {
     pub const TOP_WINDOW: u64 = 0xfe00_0000;
     /// Its size in bytes.
     pub const TOP_WINDOW_SIZE: u64 = 0xc0_0000;
+    /// Where they may point, too, where firmware is told of QEMU's q35 machine: from the end of guest memory on.
+    pub const LOW_WINDOW: u64 = super::MEMORY_END;
+    /// Its size in bytes.
+    pub const LOW_WINDOW_SIZE: u64 = MAPPED_CONFIG - LOW_WINDOW;
+    /// Configuration space, mapped where firmware for that machine expects it; guest memory ends below.
+    pub const Q35_MAPPED_CONFIG: u64 = 0xb000_0000;
+    /// Its size in bytes.
+    pub const Q35_MAPPED_CONFIG_SIZE: u64 = 256 << 20;
     /// Where those of memory above may point: below the end of the smallest physical address space of a processor that has long mode.
     pub const HIGH_WINDOW: u64 = 0x8_0000_0000;
     /// Its size in bytes.
@@ -138,5 +146,6 @@ pub mod pci {
 }
 
 const _: () = assert!(START_INFO.is_multiple_of(PAGE_SIZE) && MEMORY_MIN <= LEGACY_HOLE);
+const _: () = assert!(pci::Q35_MAPPED_CONFIG + pci::Q35_MAPPED_CONFIG_SIZE <= pci::LOW_WINDOW);
 const _: () = assert!(KVM_TSS == IDENTITY_MAP + PAGE_SIZE);
 const _: () = assert!(linux::END <= LEGACY_HOLE && KVM_TSS + 3 * PAGE_SIZE <= ROM_START);

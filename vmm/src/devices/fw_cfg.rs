@@ -79,6 +79,11 @@ impl FwCfg {
     /// Adds a file, whose name has at most 55 bytes; the rest of a longer one is cut off.
     #[must_use]
     pub fn with_file(mut self, name: &str, contents: Vec<u8>) -> Self {
+        self.add_file(name, contents);
+        self
+    }
+
+    fn add_file(&mut self, name: &str, contents: Vec<u8>) {
         self.files.insert(name.chars().take_while(char::is_ascii).take(NAME_SIZE - 1).collect(), contents);
         let mut directory = (self.files.len() as u32).to_be_bytes().to_vec();
         for (key, (name, contents)) in (key::FIRST_FILE..).zip(&self.files) {
@@ -91,7 +96,6 @@ impl FwCfg {
             self.items.insert(key, contents.clone());
         }
         self.items.insert(key::FILE_DIRECTORY, directory);
-        self
     }
 
     fn select(&mut self, key: u16) {
@@ -149,6 +153,12 @@ fn word(bytes: &[u8]) -> u32 {
 impl Device for FwCfg {
     fn regions(&self) -> Vec<Region> {
         vec![Region::Ports { first: BASE, count: NR_PORTS }]
+    }
+
+    fn take_firmware_files(&mut self, files: &[(&'static str, Vec<u8>)]) {
+        for (name, contents) in files {
+            self.add_file(name, contents.clone());
+        }
     }
 
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {

@@ -3,6 +3,7 @@
 mod function;
 mod hot_plug;
 mod messages;
+mod q35;
 
 use crate::{
     bus::{Device, FirmwareDevice, Flow, Location, Region},
@@ -46,6 +47,7 @@ mod region {
     pub(super) const PORTS: usize = 0;
     pub(super) const CONFIG: usize = 1;
     pub(super) const HOT_PLUG: usize = 6;
+    pub(super) const Q35_CONFIG: usize = super::REGIONS.len();
 }
 
 /// The bus, by any thread; a clone is another reference.
@@ -115,13 +117,14 @@ pub struct PciHost {
     devices: Vec<(Option<Slot>, Box<dyn VirtioDevice>)>,
     bus: Option<PciBus>,
     hot_plug: Option<(PciSlots, Option<OnEjected>)>,
+    is_q35: bool,
 }
 
 impl PciHost {
     /// One with an empty bus.
     #[expect(clippy::new_without_default, reason = "a bus without devices is nothing that is meant by default")]
     pub fn new() -> Self {
-        Self { devices: Vec::new(), bus: None, hot_plug: None }
+        Self { devices: Vec::new(), bus: None, hot_plug: None, is_q35: false }
     }
 
     /// Adds a virtio device, in a slot of its own choice or in the first free one. What finds no place is left out.
@@ -143,6 +146,19 @@ impl PciHost {
         self.hot_plug.as_ref().and_then(|(slots, _)| slots.0.get())
     }
 
+    /// Shows firmware what it knows of QEMU's q35 machine: the host bridge and the bridge to the ISA bus. Guest memory ends below
+    /// [`crate::layout::pci::Q35_MAPPED_CONFIG`] then.
+    #[must_use]
+    pub fn like_q35(self) -> Self {
+        Self { is_q35: true, ..self }
+    }
+
+    /// The place of an access where all regions there may be are counted.
+    fn counted(&self, at: Location) -> Location {
+        let is_behind = self.hot_plug.is_none() && at.region >= region::HOT_PLUG;
+        Location { region: at.region + usize::from(is_behind), ..at }
+    }
+
     /// Does something with the bus, and ends the run if an interrupt that followed could not be sent.
     fn access(&self, access: impl FnOnce(&mut Host)) -> Flow {
         let Some(bus) = &self.bus else { return Flow::Continue };
@@ -157,7 +173,8 @@ impl PciHost {
 impl Device for PciHost {
     fn regions(&self) -> Vec<Region> {
         let nr = if self.hot_plug.is_some() { REGIONS.len() } else { region::HOT_PLUG };
-        REGIONS[..nr].to_vec()
+        let more = if self.is_q35 { &q35::REGIONS[..] } else { &[] };
+        [&REGIONS[..nr], more].concat()
     }
 
     fn firmware_device(&self) -> Option<FirmwareDevice> {
@@ -166,7 +183,12 @@ impl Device for PciHost {
 
     fn connect(&mut self, connection: &mut Connection) {
         let pins = Arc::new(Pins::new(connection.interrupts().clone()));
-        let shared = Shared { host: Mutex::new(Host::new(BRIDGE)), pins, failures: Arc::default() };
+        let mut host = Host::new(if self.is_q35 { q35::BRIDGE } else { BRIDGE });
+        if self.is_q35 {
+            // The slot is free: nothing else is there yet.
+            let _ = host.plug(q35::ISA_SLOT, Box::new(q35::IsaBridge::new()));
+        }
+        let shared = Shared { host: Mutex::new(host), pins, failures: Arc::default() };
         let bus = PciBus { shared: Arc::new(shared) };
         if let Some((slots, on_ejected)) = &mut self.hot_plug
             && let Some(on_ejected) = on_ejected.take()
@@ -187,6 +209,7 @@ impl Device for PciHost {
     }
 
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
+        let at = self.counted(at);
         if at.region == region::HOT_PLUG {
             if let Some(plugger) = self.plugger() {
                 plugger.read(at.offset, data);
@@ -195,7 +218,7 @@ impl Device for PciHost {
         }
         self.access(|host| match at.region {
             region::PORTS => host.read_port(at.offset, data),
-            region::CONFIG => host.read_mapped_config(at.offset, data),
+            region::CONFIG | region::Q35_CONFIG => host.read_mapped_config(at.offset, data),
             index => {
                 let (address, is_io) = address(index, at.offset);
                 host.read(address, is_io, data);
@@ -204,6 +227,7 @@ impl Device for PciHost {
     }
 
     fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+        let at = self.counted(at);
         if at.region == region::HOT_PLUG {
             if let Some(plugger) = self.plugger() {
                 plugger.write(at.offset, data);
@@ -212,7 +236,7 @@ impl Device for PciHost {
         }
         self.access(|host| match at.region {
             region::PORTS => host.write_port(at.offset, data),
-            region::CONFIG => host.write_mapped_config(at.offset, data),
+            region::CONFIG | region::Q35_CONFIG => host.write_mapped_config(at.offset, data),
             index => {
                 let (address, is_io) = address(index, at.offset);
                 host.write(address, is_io, data);
@@ -223,7 +247,8 @@ impl Device for PciHost {
 
 /// The address of an offset in one of the windows, and whether it is a port.
 fn address(region: usize, offset: u64) -> (u64, bool) {
-    match REGIONS[region] {
+    let of_q35 = region.checked_sub(REGIONS.len());
+    match of_q35.map_or_else(|| REGIONS[region], |index| q35::REGIONS[index]) {
         Region::Ports { first, .. } => (u64::from(first) + offset, true),
         Region::Memory { first, .. } => (first + offset, false),
     }

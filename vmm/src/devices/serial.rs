@@ -1,4 +1,6 @@
-//! A UART of vm-superio whose output is bounded.
+//! A UART of vm-superio whose output is bounded, and whose input comes from a file descriptor.
+
+mod input;
 
 use crate::{
     bus::{Device, Flow, Location, Region},
@@ -7,18 +9,61 @@ use crate::{
     layout::pc,
     memory::GuestMemory,
     stop::StopReason,
+    watch::Watch,
 };
+use input::Input;
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use vm_superio::{Trigger, serial::NoEvents};
 
-/// A 16550 UART at eight ports, without interrupts unless it is given a line.
+/// A 16550 UART at eight ports, without interrupts unless it is given a line, and without input unless it is given some.
 pub struct Serial<W: Write> {
     first_port: u16,
     line: Option<u32>,
+    port: Arc<Port<W>>,
+}
+
+/// What the guest and the input's thread share.
+struct Port<W: Write>(Mutex<State<W>>);
+
+struct State<W: Write> {
     uart: vm_superio::Serial<Wire, NoEvents, Bounded<W>>,
+    input: Option<Input>,
+}
+
+/// Offset of the register that holds what was received.
+const DATA: u64 = 0;
+
+impl<W: Write> Port<W> {
+    fn lock(&self) -> MutexGuard<'_, State<W>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Write> State<W> {
+    /// Gives the guest what there is, as far as the UART has room for it.
+    fn receive(&mut self) -> Result<(), StopReason> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        loop {
+            let bytes = input.take(self.uart.fifo_capacity())?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            // In loopback mode a UART hears nothing from outside: it is lost, as it would be there.
+            if let Err(vm_superio::serial::Error::Trigger(error)) = self.uart.enqueue_raw_bytes(&bytes) {
+                return Err(StopReason::DeviceStopped(error.to_string()));
+            }
+        }
+    }
+}
+
+impl<W: Write + Send> Watch for Port<W> {
+    fn ready(&self) -> Result<(), StopReason> {
+        self.lock().receive()
+    }
 }
 
 impl<W: Write + Send> Serial<W> {
@@ -26,7 +71,8 @@ impl<W: Write + Send> Serial<W> {
     /// `max_bytes`, or `output` fails, the run ends with [`StopReason::DeviceStopped`].
     pub fn new(first_port: u16, output: W, max_bytes: usize) -> Self {
         let output = Bounded { output, left: max_bytes, max_bytes, problem: None };
-        Self { first_port, line: None, uart: vm_superio::Serial::new(Wire::default(), output) }
+        let uart = vm_superio::Serial::new(Wire::default(), output);
+        Self { first_port, line: None, port: Arc::new(Port(Mutex::new(State { uart, input: None }))) }
     }
 
     /// Gives it an interrupt line; without an interrupt controller the first interrupt ends the run.
@@ -34,37 +80,56 @@ impl<W: Write + Send> Serial<W> {
     pub fn with_line(self, line: u32) -> Self {
         Self { line: Some(line), ..self }
     }
+
+    /// Lets the guest receive what can be read from `input`, whose readiness must be possible to wait for: a terminal, pipe or
+    /// socket. The guest hears nothing more after its end. If there is an `escape`, a person at the other end has two commands:
+    /// `escape` and then `x` ends the run with [`StopReason::Requested`]; `escape` twice is the byte itself.
+    #[must_use]
+    pub fn with_input(self, input: OwnedFd, escape: Option<u8>) -> Self {
+        self.port.lock().input = Some(Input::new(input, escape));
+        self
+    }
 }
 
-impl<W: Write + Send> Device for Serial<W> {
+impl<W: Write + Send + 'static> Device for Serial<W> {
     fn regions(&self) -> Vec<Region> {
         vec![Region::Ports { first: self.first_port, count: pc::NR_UART_PORTS }]
     }
 
     fn connect(&mut self, connection: &mut Connection) {
+        let state = self.port.lock();
         if let Some(line) = self.line {
             // It is connected once.
-            let _ = self.uart.interrupt_evt().0.set(connection.interrupts().line(line));
+            let _ = state.uart.interrupt_evt().0.set(connection.interrupts().line(line));
+        }
+        if let Some(input) = &state.input {
+            connection.watch(input.descriptor(), self.port.clone());
         }
     }
 
     fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
+        let mut state = self.port.lock();
         // Wider accesses are bytes at successive ports, as on the ISA bus.
         for (port, byte) in (at.offset..).zip(data) {
-            *byte = self.uart.read(port as u8);
+            *byte = state.uart.read(port as u8);
         }
-        Flow::Continue
+        // There is room for what had to wait, which nobody will tell of again.
+        match at.offset == DATA && state.input.as_ref().is_some_and(Input::waits) {
+            true => state.receive().map_or_else(Flow::Stop, |()| Flow::Continue),
+            false => Flow::Continue,
+        }
     }
 
     fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
+        let mut state = self.port.lock();
         for (port, byte) in (at.offset..).zip(data) {
             // Its other errors are those of the output, kept there, and of a full loopback queue, which is the guest's
             // affair.
-            if let Err(vm_superio::serial::Error::Trigger(error)) = self.uart.write(port as u8, *byte) {
+            if let Err(vm_superio::serial::Error::Trigger(error)) = state.uart.write(port as u8, *byte) {
                 return Flow::Stop(StopReason::DeviceStopped(error.to_string()));
             }
         }
-        match self.uart.writer_mut().problem.take() {
+        match state.uart.writer_mut().problem.take() {
             Some(problem) => Flow::Stop(StopReason::DeviceStopped(problem)),
             None => Flow::Continue,
         }
@@ -130,5 +195,66 @@ impl Write for CollectedOutput {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::PipeWriter, thread, time::Duration};
+
+    const DATA: Location = Location { region: 0, offset: 0 };
+
+    fn port(escape: Option<u8>) -> (Serial<CollectedOutput>, PipeWriter) {
+        let (reader, writer) = io::pipe().unwrap();
+        (Serial::new(0x3f8, CollectedOutput::default(), 0).with_input(reader.into(), escape), writer)
+    }
+
+    /// What the guest reads while the line status says that something is there.
+    fn received(serial: &mut Serial<CollectedOutput>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let (mut status, mut data) = ([0], [0]);
+            assert_eq!(serial.read(Location { region: 0, offset: 5 }, &mut status), Flow::Continue);
+            if status[0] & 1 == 0 {
+                return bytes;
+            }
+            assert_eq!(serial.read(DATA, &mut data), Flow::Continue);
+            bytes.extend(data);
+        }
+    }
+
+    #[test]
+    fn input_arrives_whole_even_where_it_is_more_than_the_uart_holds() {
+        let (mut serial, mut writer) = port(None);
+        let sent: Vec<u8> = (0..=255).collect();
+        writer.write_all(&sent).unwrap();
+        serial.port.ready().unwrap();
+        assert_eq!(received(&mut serial), sent);
+        assert!(received(&mut serial).is_empty());
+        drop(writer);
+        serial.port.ready().unwrap();
+        assert!(received(&mut serial).is_empty());
+    }
+
+    #[test]
+    fn nothing_waits_where_nothing_comes() {
+        let (serial, writer) = port(None);
+        let port = serial.port.clone();
+        // A read that waited would never come back while the other end is open.
+        let told = thread::spawn(move || port.ready());
+        thread::sleep(Duration::from_millis(1));
+        told.join().unwrap().unwrap();
+        drop(writer);
+    }
+
+    #[test]
+    fn a_person_ends_the_run_by_the_escape() {
+        let (mut serial, mut writer) = port(Some(1));
+        writer.write_all(b"a\x01\x01b\x01?\x01").unwrap();
+        serial.port.ready().unwrap();
+        assert_eq!(received(&mut serial), b"a\x01b");
+        writer.write_all(b"x").unwrap();
+        assert_eq!(serial.port.ready(), Err(StopReason::Requested));
     }
 }

@@ -1,4 +1,5 @@
-//! What firmware would leave in memory for the guest: ACPI tables and the MP configuration table.
+//! What firmware would leave in memory for the guest: ACPI tables and the MP configuration table; or, for firmware that is there, the
+//! files that it makes them of.
 //!
 //! All of it begins at [`layout::FIRMWARE_TABLES`], and is one page unless there is a PCI host, so that a VM that asks for it
 //! copies one page more. Only what the VM has is told; devices on PCI are found by looking, and not told in the MP table.
@@ -10,7 +11,10 @@ mod acpi;
 pub(crate) mod cmos;
 mod dsdt;
 mod hot_plug;
+mod loader;
 mod mp;
+
+pub(crate) use loader::files;
 
 use crate::{
     bus::FirmwareDevice,
@@ -57,6 +61,8 @@ const NMI_LINT: u8 = 1;
 
 /// Grows a page of tables.
 struct Page {
+    /// Where it will be.
+    base: u64,
     bytes: Vec<u8>,
 }
 
@@ -64,7 +70,7 @@ impl Page {
     /// Places `table` behind what is there, on a multiple of `alignment`, and gives its address.
     fn place(&mut self, table: &[u8], alignment: usize) -> u64 {
         self.bytes.resize(self.bytes.len().next_multiple_of(alignment), 0);
-        let address = layout::FIRMWARE_TABLES + self.bytes.len() as u64;
+        let address = self.base + self.bytes.len() as u64;
         self.bytes.extend_from_slice(table);
         address
     }
@@ -80,7 +86,7 @@ pub(crate) fn write(memory: &GuestMemory, machine: &Machine<'_>) -> Result<u64, 
 fn build(machine: &Machine<'_>) -> (Page, u64) {
     // Searched for on 16-byte boundaries: the floating pointer, then the RSDP. Both hold addresses of what follows.
     let rsdp_offset = size_of::<[u8; mp::FLOATING_POINTER_SIZE]>();
-    let mut page = Page { bytes: vec![0; rsdp_offset + acpi_tables::rsdp::Rsdp::len()] };
+    let mut page = Page { base: layout::FIRMWARE_TABLES, bytes: vec![0; rsdp_offset + acpi_tables::rsdp::Rsdp::len()] };
     let rsdp = acpi::place(&mut page, machine);
     let configuration = page.place(&mp::configuration_table(machine), 16);
     let pointer = mp::floating_pointer(configuration as u32);

@@ -242,6 +242,84 @@ fn linux_kernel_finds_its_zero_page() {
 }
 
 #[test]
+fn an_instruction_that_kvm_cannot_emulate_ends_a_kernel_by_its_name() {
+    // A processor executes it; a KVM that interprets ring 0 may not know it.
+    let kernel = bzimage(|a| {
+        a.mov(ecx, 0x70).unwrap();
+        a.popcnt(eax, ecx).unwrap();
+        a.sub(eax, 3).unwrap();
+        a.out(i32::from(DEBUG_EXIT), eax).unwrap();
+    });
+    let (status, _, stderr) = run("--kernel", &kernel, &[]);
+    match status {
+        Some(0) => assert_eq!(stderr, ""),
+        Some(1) => assert!(stderr.contains("internal error") && stderr.contains("popcnt eax,ecx"), "{stderr}"),
+        other => panic!("{other:?}: {stderr}"),
+    }
+}
+
+#[test]
+fn input_of_the_serial_port_comes_from_a_pipe() {
+    let kernel = bzimage(|a| {
+        // The line status says that something came; it is sent back, and the second byte ends it.
+        for _ in 0..2 {
+            let mut wait = a.create_label();
+            a.set_label(&mut wait).unwrap();
+            a.mov(dx, 0x3fd_u32).unwrap();
+            a.in_(al, dx).unwrap();
+            a.test(al, 1).unwrap();
+            a.jz(wait).unwrap();
+            a.mov(dx, 0x3f8_u32).unwrap();
+            a.in_(al, dx).unwrap();
+            a.out(dx, al).unwrap();
+        }
+        a.xor(eax, eax).unwrap();
+        a.out(i32::from(DEBUG_EXIT), eax).unwrap();
+    });
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vmm"))
+        .args(["run", "--timeout", "60", "--serial", "stdio", "--kernel"])
+        .arg(kernel.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe stays open: nothing may wait for its end.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"ok").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"ok"[..]));
+    drop(input);
+}
+
+#[test]
+fn firmware_finds_the_acpi_tables_and_a_q35() {
+    let firmware = firmware(|a| {
+        // Configuration space of the host bridge, by the address 80000000H: the high byte of its device ID.
+        a.mov(eax, 0x8000_0000_u32).unwrap();
+        a.mov(dx, 0xcf8_u32).unwrap();
+        a.out(dx, eax).unwrap();
+        a.mov(dx, 0xcff_u32).unwrap();
+        a.in_(al, dx).unwrap();
+        print_al(a);
+        // fw_cfg's directory: how many files, in the low byte of four.
+        a.mov(ax, 0x19_u32).unwrap();
+        a.mov(dx, 0x510_u32).unwrap();
+        a.out(dx, ax).unwrap();
+        a.inc(dx).unwrap();
+        for _ in 0..4 {
+            a.in_(al, dx).unwrap();
+        }
+        a.add(al, u32::from(b'0')).unwrap();
+        print_al(a);
+        a.xor(ax, ax).unwrap();
+        a.out(i32::from(DEBUG_EXIT), al).unwrap();
+    });
+    // Tables, root pointer, script, map of memory, port of the console, no menu.
+    let (status, stdout, stderr) = run("--firmware", &firmware, &[]);
+    assert_eq!((status, stdout.as_str(), stderr.as_str()), (Some(0), ")6", ""));
+}
+
+#[test]
 fn firmware_starts_after_reset_and_learns_of_its_machine() {
     let firmware = firmware(|a| {
         // CMOS: memory above 16 MiB in units of 64 KiB, low byte; fw_cfg's signature; both to COM1.

@@ -3,6 +3,7 @@
 use crate::{
     choices::{DiskChoice, NetworkChoice, SocketChoice},
     size::MemorySize,
+    terminal::SerialChoice,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ Examples:
   vmm run --multiboot apic.flat --append 'a b' --cpus 2      a kernel of kvm-unit-tests
   vmm run --kernel vmlinuz --disk root.img --qmp /tmp/vm.qmp --balloon     then: socat - UNIX-CONNECT:/tmp/vm.qmp
   vmm run --firmware /usr/share/seabios/bios-256k.bin --disk disk.img --debug-port
+  vmm run --firmware /usr/share/ovmf/OVMF.fd --serial stdio        a UEFI shell; on a terminal Ctrl-A x ends it
 
 Devices: COM1 at 3f8H, keyboard controller at 60H and 64H for the reset command, debug exit at F4H. With --multiboot also
 those of kvm-unit-tests: test device and fw_cfg. With --firmware fw_cfg. virtio devices are on PCI.
@@ -137,6 +139,10 @@ pub(crate) struct Run {
     /// has the kernel log them.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) seccomp: SeccompChoice,
+    /// What COM1 is connected to: standard output alone, or standard input, too, which is then a terminal, pipe or socket
+    /// [default: stdio where both are a terminal, output elsewhere].
+    #[arg(long, value_enum)]
+    pub(crate) serial: Option<SerialChoice>,
     /// Write what firmware says at port 402H to standard error.
     #[arg(long)]
     pub(crate) debug_port: bool,

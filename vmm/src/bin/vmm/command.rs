@@ -7,6 +7,7 @@ use crate::{
     machine,
     monitor::{Facts, Monitor},
     tell,
+    terminal::{self, SerialInput},
     trace::{self, Tracer},
 };
 use anyhow::Context;
@@ -65,10 +66,13 @@ fn execute_run(run: &Run) -> anyhow::Result<u8> {
     let inventory = Inventory::new(devices::asked_for(run)?, events.clone());
     let facts = Facts { nr_vcpus: run.cpus, memory_bytes: run.memory().size_bytes, confinement: run.seccomp.into() };
     let start = |server| Monitor::start(server, inventory.clone(), facts.clone());
+    let input = terminal::open(run.serial)?;
     inventory.begin();
     let monitor = server.map(start).transpose()?;
     let deadline = run.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let result = run_until_end(run, &hypervisor, &image, entry, &inventory, deadline);
+    let result = run_until_end(run, &hypervisor, &image, entry, &inventory, deadline, input.as_ref());
+    // The terminal is as before when the result is told.
+    drop(input);
     inventory.give_up();
     if let (Ok((stopped, _, ending)), Some(events)) = (&result, &events) {
         let reason = match (ending, &stopped.reason) {
@@ -96,10 +100,11 @@ fn run_until_end(
     entry: Entry,
     inventory: &Inventory,
     deadline: Option<Instant>,
+    input: Option<&SerialInput>,
 ) -> anyhow::Result<End> {
     loop {
         let memory = LateMemory::default();
-        let (config, slots) = with_devices(run, config(run, entry)?, inventory, &memory)?;
+        let (config, slots) = with_devices(run, config(run, entry, input)?, inventory, &memory)?;
         let mut vm = Vm::new(hypervisor, image, config).context("failed to make the VM")?;
         // It is new, and gets its memory once.
         let _ = memory.set(vm.memory().clone());
@@ -130,6 +135,10 @@ fn with_devices(
         return Ok((config, None));
     }
     let mut host = PciHost::new();
+    if config.entry == Entry::Reset {
+        // OVMF knows few machines, and this one by its host bridge.
+        host = host.like_q35();
+    }
     let mut slots = None;
     if is_pc && run.qmp.is_some() {
         let ejected = inventory.clone();
@@ -159,12 +168,12 @@ fn load(run: &Run) -> anyhow::Result<(Image, Entry)> {
     })
 }
 
-fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
+fn config(run: &Run, entry: Entry, input: Option<&SerialInput>) -> anyhow::Result<VmConfig> {
     let is_pc = run.machine() == MachineChoice::Pc;
     let memory = run.memory();
     let config = VmConfig {
         nr_vcpus: run.cpus,
-        acpi: entry != Entry::Reset && (run.acpi || is_pc),
+        acpi: run.acpi || is_pc,
         command_line: run.append.clone(),
         backing: memory.backing,
         notifications: Notifications::Events,
@@ -172,7 +181,11 @@ fn config(run: &Run, entry: Entry) -> anyhow::Result<VmConfig> {
         ..machine::with_interrupts(run, VmConfig::new(entry))?
     };
     // Nothing is kept of what goes to standard output, so that there is no need for a limit.
-    let serial = Serial::new(layout::pc::COM1, io::stdout(), usize::MAX);
+    let mut serial = Serial::new(layout::pc::COM1, io::stdout(), usize::MAX);
+    if let Some(input) = input {
+        let descriptor = input.descriptor.try_clone().context("cannot use standard input once more")?;
+        serial = serial.with_input(descriptor, input.escape);
+    }
     let mut config = config
         .with(if is_pc { serial.with_line(COM1_IRQ) } else { serial })
         .with(DebugExit::new(DEBUG_EXIT_PORT))

@@ -8,6 +8,7 @@ mod inventory;
 mod machine;
 mod monitor;
 mod size;
+mod terminal;
 mod trace;
 
 use clap::Parser;
