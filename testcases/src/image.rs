@@ -104,20 +104,51 @@ pub fn build(guest: Guest) -> Result<PathBuf, BuildError> {
     }
 }
 
+/// A program of this workspace that is built to need no other file: there are no libraries where it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standalone {
+    /// The first process of a kernel under test.
+    Agent,
+    /// The first process of a Linux that is a guest there.
+    GuestInit,
+    /// The VMM.
+    Vmm,
+}
+
+impl Standalone {
+    /// The package and the program in it.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Agent => ("testcases", AGENT),
+            Self::GuestInit => ("testcases", "guest_init"),
+            Self::Vmm => ("vmm", "vmm"),
+        }
+    }
+}
+
 /// Builds the agent that runs on a kernel under test, as a program that needs no other file; returns its path.
 ///
 /// # Errors
 /// [`BuildError`], with the compiler's own words.
 pub fn build_agent() -> Result<PathBuf, BuildError> {
+    build_standalone(Standalone::Agent)
+}
+
+/// Builds a program that needs no other file; returns its path.
+///
+/// # Errors
+/// [`BuildError`], with the compiler's own words.
+pub fn build_standalone(standalone: Standalone) -> Result<PathBuf, BuildError> {
+    let (package, name) = standalone.names();
     let folder = workspace().join("target").join("agent");
-    let path = folder.join(TARGET).join("release").join(AGENT);
+    let path = folder.join(TARGET).join("release").join(name);
     if !path.exists() {
-        eprintln!("building the agent for kernels under test …");
+        eprintln!("building `{name}` for kernels under test …");
     }
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(&program)
         .current_dir(workspace())
-        .args(["build", "--package", "testcases", "--bin", AGENT, "--release", "--target", TARGET, "--target-dir"])
+        .args(["build", "--package", package, "--bin", name, "--release", "--target", TARGET, "--target-dir"])
         .arg(&folder)
         .args(["--config", "profile.release.strip=\"symbols\""])
         .env("RUSTFLAGS", AGENT_RUSTFLAGS)
@@ -128,7 +159,7 @@ pub fn build_agent() -> Result<PathBuf, BuildError> {
     if output.status.success() {
         Ok(path)
     } else {
-        Err(BuildError::Failed { name: AGENT, output: String::from_utf8_lossy(&output.stderr).into_owned() })
+        Err(BuildError::Failed { name, output: String::from_utf8_lossy(&output.stderr).into_owned() })
     }
 }
 

@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod messages;
 pub mod mutants;
 mod nearest;
+pub mod payload;
 pub mod placement;
 pub mod process;
 pub mod progress;

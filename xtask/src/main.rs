@@ -12,6 +12,7 @@ mod interrupt;
 mod list;
 mod mutants;
 mod past;
+mod payload;
 #[cfg(test)]
 mod recipes;
 mod report;
@@ -53,6 +54,7 @@ enum Command {
     Mutants(mutants::Arguments),
     Gate(gate::Arguments),
     Report(report::Arguments),
+    Payload(payload::Arguments),
     Check(check::Arguments),
     Image(image::Arguments),
     Completions(completions::Arguments),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Gate(arguments) => gate::main(&arguments),
         Command::Report(arguments) => report::main(&arguments),
+        Command::Payload(arguments) => payload::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Completions(arguments) => completions::main(&arguments),

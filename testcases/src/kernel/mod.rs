@@ -8,6 +8,7 @@ mod modules;
 mod package;
 mod source;
 mod version;
+mod vmlinux;
 
-pub use modules::{LoadOrder, LoadedModule};
+pub use modules::{LoadOrder, LoadedModule, Purpose};
 pub use source::{Kernel, KernelError};

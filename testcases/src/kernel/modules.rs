@@ -1,4 +1,4 @@
-//! The modules that KVM needs, found in a folder and brought into the order in which they are loaded.
+//! The modules that a kernel needs for a purpose, found in a folder and brought into the order in which they are loaded.
 
 use super::{
     source::KernelError,
@@ -13,10 +13,32 @@ use std::{
 
 /// KVM's modules of the processors' vendors; one of them must be there.
 const VENDORS: &[&str] = &["kvm_amd", "kvm_intel"];
+/// What a guest needs for its disk and its network on virtio, and for the file system on it. That one asks for a checksum by
+/// name and not by a symbol, so that nothing else leads to its module.
+const GUEST: &[&str] = &["virtio_pci", "virtio_blk", "virtio_net", "crc32c_generic", "ext4"];
 /// The most files and folders that are looked at: a built kernel tree has a tenth of it.
 const MAX_ENTRIES: usize = 1_000_000;
 /// What unpacks a module, by the end of its name.
 const UNPACKERS: &[(&str, &str)] = &[("xz", "xz"), ("zst", "zstd"), ("gz", "gzip")];
+
+/// What a kernel is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Run virtual machines by KVM.
+    Kvm,
+    /// Be a guest with a disk and a network on virtio, and a root file system of the type ext4.
+    Guest,
+}
+
+impl Purpose {
+    /// The modules that everything else follows from. One that is not there is built into the kernel.
+    const fn roots(self) -> &'static [&'static str] {
+        match self {
+            Self::Kvm => VENDORS,
+            Self::Guest => GUEST,
+        }
+    }
+}
 
 /// A module as it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +57,14 @@ pub struct LoadedModule {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadOrder(pub Vec<LoadedModule>);
 
-/// Finds KVM's modules in a folder and everything that they use. Empty if the folder has no module of KVM's, as that of a
+/// Finds the modules for a purpose in a folder and everything that they use. Empty if the folder has none of them, as that of a
 /// kernel with KVM built in.
-pub(super) fn find(folder: &Path, release: &str) -> Result<LoadOrder, KernelError> {
+pub(super) fn find(folder: &Path, release: &str, purpose: Purpose) -> Result<LoadOrder, KernelError> {
     let files = list(folder)?;
     let mut order = LoadOrder::default();
-    for vendor in VENDORS {
-        if files.contains_key(*vendor) {
-            add(vendor, &files, folder, release, &mut order, 0)?;
+    for root in purpose.roots() {
+        if files.contains_key(*root) {
+            add(root, &files, folder, release, &mut order, 0)?;
         }
     }
     Ok(order)
@@ -145,7 +167,7 @@ mod tests {
     fn a_file_that_is_no_module_is_told() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("kvm-amd.ko"), "text").unwrap();
-        let error = find(folder.path(), "6.1").unwrap_err().to_string();
+        let error = find(folder.path(), "6.1", Purpose::Kvm).unwrap_err().to_string();
         assert!(error.contains("kvm-amd.ko is no kernel module"), "{error}");
     }
 
@@ -156,19 +178,30 @@ mod tests {
         {
             fs::write(folder.path().join(format!("{name}.ko")), testing::module("6.1", uses, &["npt:int"])).unwrap();
         }
-        let order = find(folder.path(), "6.1").unwrap();
+        let order = find(folder.path(), "6.1", Purpose::Kvm).unwrap();
         let names: Vec<_> = order.0.iter().map(|module| module.name.as_str()).collect();
         assert_eq!(names, ["kvm", "rng_core", "ccp", "kvm_amd"]);
         fs::remove_file(folder.path().join("rng-core.ko")).unwrap();
-        let error = find(folder.path(), "6.1").unwrap_err().to_string();
+        let error = find(folder.path(), "6.1", Purpose::Kvm).unwrap_err().to_string();
         assert!(error.contains("has no module `rng_core`"), "{error}");
+    }
+
+    #[test]
+    fn a_guest_gets_other_modules_and_is_content_with_those_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, uses) in [("kvm-amd", &[][..]), ("virtio_blk", &["virtio"]), ("virtio", &[]), ("ext4", &[])] {
+            fs::write(folder.path().join(format!("{name}.ko")), testing::module("6.1", uses, &[])).unwrap();
+        }
+        let order = find(folder.path(), "6.1", Purpose::Guest).unwrap();
+        let names: Vec<_> = order.0.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["virtio", "virtio_blk", "ext4"]);
     }
 
     #[test]
     fn modules_of_another_kernel_are_told_with_both_releases() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("kvm-amd.ko"), testing::module("6.1.0-53-amd64", &[], &[])).unwrap();
-        let error = find(folder.path(), "7.2.13+deb14-amd64").unwrap_err().to_string();
+        let error = find(folder.path(), "7.2.13+deb14-amd64", Purpose::Kvm).unwrap_err().to_string();
         let expected = "is a module for Linux 6.1.0-53-amd64, but the kernel is 7.2.13+deb14-amd64; give its own with `modules=DIR`";
         assert!(error.ends_with(expected), "{error}");
     }
@@ -179,11 +212,11 @@ mod tests {
         for (name, uses) in [("kvm-amd", ["kvm"]), ("kvm", ["kvm-amd"])] {
             fs::write(folder.path().join(format!("{name}.ko")), testing::module("6.1", &uses, &[])).unwrap();
         }
-        assert!(matches!(find(folder.path(), "6.1"), Err(KernelError::MissingModule { .. })));
+        assert!(matches!(find(folder.path(), "6.1", Purpose::Kvm), Err(KernelError::MissingModule { .. })));
     }
 
     #[test]
     fn a_folder_without_kvm_gives_no_modules() {
-        assert_eq!(find(tempfile::tempdir().unwrap().path(), "6.1").unwrap(), LoadOrder::default());
+        assert_eq!(find(tempfile::tempdir().unwrap().path(), "6.1", Purpose::Kvm).unwrap(), LoadOrder::default());
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 /// The end of a package's name.
 const ENDING: &str = "deb";
-/// What is taken out of a package, as `tar` names it: the kernel, and the modules that KVM may use.
+/// What is taken out of a package, as `tar` names it: the kernel, the modules that KVM may use, and those of a guest on virtio.
 const PARTS: &[&str] = &[
     "./boot/vmlinuz*",
     "*/lib/modules/*/vmlinuz*",
@@ -21,6 +21,14 @@ const PARTS: &[&str] = &[
     "*/lib/modules/*/kernel/drivers/char/*",
     "*/lib/modules/*/kernel/drivers/firmware/*",
     "*/lib/modules/*/kernel/drivers/virt/*",
+    "*/lib/modules/*/kernel/drivers/virtio/*",
+    "*/lib/modules/*/kernel/drivers/block/virtio_blk*",
+    "*/lib/modules/*/kernel/drivers/net/virtio_net*",
+    "*/lib/modules/*/kernel/drivers/net/net_failover*",
+    "*/lib/modules/*/kernel/net/core/failover*",
+    "*/lib/modules/*/kernel/fs/ext4/*",
+    "*/lib/modules/*/kernel/fs/jbd2/*",
+    "*/lib/modules/*/kernel/fs/mbcache*",
 ];
 
 /// Newer packages hold either a kernel or its modules; those of one build differ in this part of their names.
@@ -39,7 +47,7 @@ pub(super) fn modules_beside(kernel: &Path) -> Option<PathBuf> {
     Some(kernel.with_file_name(format!("{MODULES_PART}{version}"))).filter(|path| path.is_file())
 }
 
-/// Unpacks what KVM needs of a package into a folder.
+/// Unpacks what is needed of a package into a folder.
 pub(super) fn unpack(package: &Path, folder: &Path) -> Result<(), KernelError> {
     // So that a wrong path is told as such.
     fs::metadata(package).map_err(|source| KernelError::Read { path: package.to_owned(), source })?;

@@ -1,7 +1,7 @@
 //! A kernel as the user names it.
 
 use super::{
-    modules::{self, LoadOrder},
+    modules::{self, LoadOrder, Purpose},
     package, version,
 };
 use std::{
@@ -16,7 +16,7 @@ pub struct Kernel {
     pub bytes: Vec<u8>,
     /// Its release, such as `6.1.0-53-amd64`.
     pub release: String,
-    /// KVM's modules; none if KVM is built in.
+    /// The modules that it needs for its purpose, without those that are built in.
     pub modules: LoadOrder,
 }
 
@@ -59,7 +59,7 @@ pub enum KernelError {
     #[error("failed to make a folder for temporary files")]
     Temporary(#[source] io::Error),
     /// A module that is needed is missing.
-    #[error("{} has no module `{name}`, which KVM's modules use", folder.display())]
+    #[error("{} has no module `{name}`, which others there use", folder.display())]
     MissingModule {
         /// Its name.
         name: String,
@@ -92,6 +92,14 @@ pub enum KernelError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The kernel in a bzImage cannot be unpacked.
+    #[error("the kernel in the bzImage of Linux {release} cannot be unpacked: {detail}")]
+    Vmlinux {
+        /// The kernel's release.
+        release: String,
+        /// Why.
+        detail: String,
+    },
     /// The folder for modules holds a file system or the like.
     #[error("{} holds more than {limit} files; name the folder of the kernel's own modules", folder.display())]
     TooManyFiles {
@@ -108,6 +116,14 @@ impl Kernel {
     /// # Errors
     /// [`KernelError`].
     pub fn open(path: &Path, modules: Option<&Path>) -> Result<Self, KernelError> {
+        Self::open_for(Purpose::Kvm, path, modules)
+    }
+
+    /// As [`Self::open`], which is for KVM, with the modules for another purpose.
+    ///
+    /// # Errors
+    /// [`KernelError`].
+    pub fn open_for(purpose: Purpose, path: &Path, modules: Option<&Path>) -> Result<Self, KernelError> {
         let temporary = tempfile::tempdir().map_err(KernelError::Temporary)?;
         let (of_kernel, of_modules) = (temporary.path().join("kernel"), temporary.path().join("modules"));
         for folder in [&of_kernel, &of_modules] {
@@ -123,18 +139,18 @@ impl Kernel {
         match beside.as_deref().or(modules) {
             Some(modules) if package::is_package(modules) => {
                 package::unpack(modules, &of_modules)?;
-                Self::open_image(&kernel, Some(&of_modules))
+                Self::open_image(purpose, &kernel, Some(&of_modules))
             }
-            modules => Self::open_image(&kernel, modules),
+            modules => Self::open_image(purpose, &kernel, modules),
         }
     }
 
-    fn open_image(path: &Path, modules: Option<&Path>) -> Result<Self, KernelError> {
+    fn open_image(purpose: Purpose, path: &Path, modules: Option<&Path>) -> Result<Self, KernelError> {
         let bytes = fs::read(path).map_err(|source| KernelError::Read { path: path.to_owned(), source })?;
         let no_kernel = || KernelError::NoKernel { path: path.to_owned() };
         let release = version::of_kernel(&bytes).ok_or_else(no_kernel)?;
         let folder = modules.map(Path::to_owned).or_else(|| beside(path, &release));
-        let modules = folder.map(|folder| modules::find(&folder, &release)).transpose()?.unwrap_or_default();
+        let modules = folder.map(|folder| modules::find(&folder, &release, purpose)).transpose()?.unwrap_or_default();
         Ok(Self { bytes, release, modules })
     }
 }

@@ -1,7 +1,7 @@
 //! The agent as the first process of a kernel: what a system would have done for it.
 
 #![expect(unsafe_code, reason = "file systems, modules and the serial line are set up by system calls")]
-// UNSAFETY: `mount`, `finit_module`, `tcgetattr` and `tcsetattr`, with strings and structures that live across the call.
+// UNSAFETY: `mount`, `reboot`, `finit_module`, `tcgetattr` and `tcsetattr`, with strings and structures that live across the call.
 
 use std::{
     ffi::CString,
@@ -74,12 +74,7 @@ impl ModuleList {
 pub fn mount_all() -> io::Result<()> {
     for (kind, place) in FILE_SYSTEMS {
         fs::create_dir_all(place)?;
-        let (kind, target) = (CString::new(*kind)?, CString::new(*place)?);
-        // SAFETY: three strings that live across the call, and no data.
-        let result =
-            unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null::<libc::c_void>()) };
-        if result != 0 {
-            let error = io::Error::last_os_error();
+        if let Err(error) = mount(kind, place, kind, 0) {
             // A kernel that mounts /dev by itself has done so.
             if error.raw_os_error() != Some(libc::EBUSY) {
                 return Err(io::Error::new(error.kind(), format!("mounting {place}: {error}")));
@@ -87,6 +82,33 @@ pub fn mount_all() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Mounts `source` at `place` as a file system of this type, with flags `MS_…`.
+///
+/// # Errors
+/// Those of `mount`.
+pub fn mount(source: &str, place: &str, kind: &str, flags: libc::c_ulong) -> io::Result<()> {
+    let (source, place, kind) = (CString::new(source)?, CString::new(place)?, CString::new(kind)?);
+    // SAFETY: three strings that live across the call, and no data.
+    let result =
+        unsafe { libc::mount(source.as_ptr(), place.as_ptr(), kind.as_ptr(), flags, std::ptr::null::<libc::c_void>()) };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Turns the machine off; file systems that are to keep what was written are unmounted or synchronized before.
+///
+/// # Errors
+/// Those of `reboot`, without the right to do so.
+pub fn turn_off() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    match unsafe { libc::reboot(libc::LINUX_REBOOT_CMD_POWER_OFF) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The case of [`PANIC_WORD`], if the kernel's command line has one.

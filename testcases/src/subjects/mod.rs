@@ -10,11 +10,11 @@ mod devices;
 mod dissolver;
 mod firecracker;
 mod kvm;
-mod linux;
+pub(crate) mod linux;
 mod loader;
 mod opened;
 mod plain;
-mod qemu;
+pub(crate) mod qemu;
 mod watchdog;
 
 pub use devices::{DeviceError, VirtioDevices};

@@ -14,12 +14,12 @@ const MAX_SHOWN: usize = 160;
 
 /// The end of what was written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Console {
+pub(crate) struct Console {
     bytes: Vec<u8>,
 }
 
 impl Console {
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
         if self.bytes.len() > 2 * MAX_BYTES {
             self.bytes.drain(..self.bytes.len() - MAX_BYTES);
@@ -27,12 +27,12 @@ impl Console {
     }
 
     /// Forgets what was written: it has nothing to do with what comes.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
     }
 
     /// Why the kernel died, as far as it says so; else its last lines.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         let lines: Vec<_> = text.lines().map(plain).filter(|line| !line.is_empty()).collect();
         let telling =

@@ -76,9 +76,30 @@ impl From<io::Error> for Loss {
 
 /// What a machine is booted from: files without names, which vanish with their last user.
 #[derive(Debug)]
-pub(super) struct BootFiles {
-    pub(super) kernel: File,
-    pub(super) initramfs: File,
+pub(crate) struct BootFiles {
+    pub(crate) kernel: File,
+    pub(crate) initramfs: File,
+}
+
+/// QEMU's command line for such files; `line` is the second serial port.
+pub(crate) fn command(options: &LinuxOptions, files: &BootFiles, line: &Control) -> Command {
+    let mut command = Command::new(&options.qemu);
+    command.args(MACHINE).arg("-accel").arg(match options.accelerator.as_str() {
+        // One thread for all processors: with more, a kernel that changes its own code now and then never gets out of
+        // the breakpoint that it sets for the while (seen with QEMU 7.2).
+        "tcg" => "tcg,thread=single",
+        other => other,
+    });
+    let default = if options.accelerator == "kvm" { "host" } else { "max" };
+    command.arg("-cpu").arg(options.processor.as_deref().unwrap_or(default));
+    command.arg("-smp").arg(options.nr_processors.to_string());
+    command.arg("-chardev").arg(format!("socket,id=line,fd={}", line.child_descriptor()));
+    command.args(["-serial", "chardev:line"]);
+    command.arg("-kernel").arg(path_of(&files.kernel)).arg("-initrd").arg(path_of(&files.initramfs));
+    let paging = u8::from(options.has_nested_paging);
+    let words = format!("{KERNEL_WORDS} kvm_amd.npt={paging} kvm_intel.ept={paging} {}", options.append);
+    command.arg("-append").arg(words.trim());
+    command
 }
 
 /// A machine that answers requests.
@@ -99,22 +120,7 @@ impl Machine {
         cancel: &Cancel,
     ) -> Result<(Self, Greeting), Loss> {
         let line = Control::new()?;
-        let mut command = Command::new(&options.qemu);
-        command.args(MACHINE).arg("-accel").arg(match options.accelerator.as_str() {
-            // One thread for all processors: with more, a kernel that changes its own code now and then never gets out of
-            // the breakpoint that it sets for the while (seen with QEMU 7.2).
-            "tcg" => "tcg,thread=single",
-            other => other,
-        });
-        let default = if options.accelerator == "kvm" { "host" } else { "max" };
-        command.arg("-cpu").arg(options.processor.as_deref().unwrap_or(default));
-        command.arg("-smp").arg(options.nr_processors.to_string());
-        command.arg("-chardev").arg(format!("socket,id=line,fd={}", line.child_descriptor()));
-        command.args(["-serial", "chardev:line"]);
-        command.arg("-kernel").arg(path_of(&files.kernel)).arg("-initrd").arg(path_of(&files.initramfs));
-        let paging = u8::from(options.has_nested_paging);
-        let words = format!("{KERNEL_WORDS} kvm_amd.npt={paging} kvm_intel.ept={paging} {}", options.append);
-        command.arg("-append").arg(words.trim());
+        let mut command = command(options, files, &line);
         let process = Process::start_with_files(&mut command, Some(line), &[&files.kernel, &files.initramfs])?;
         let mut machine =
             Self { process, console: Console::default(), stderr: Vec::new(), frames: FrameDecoder::default() };

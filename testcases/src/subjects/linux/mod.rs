@@ -8,6 +8,9 @@ mod console;
 mod machine;
 mod options;
 
+pub(crate) use console::Console;
+pub(crate) use machine::{BootFiles, command};
+pub(crate) use options::LinuxOptions;
 pub use options::OptionError;
 
 use super::{Image, Program, Subject, SubjectError, VirtioDevices, kvm, qemu};
@@ -24,8 +27,7 @@ use crate::{
     },
 };
 use case::Needs;
-use machine::{BootFiles, Loss, Machine};
-use options::LinuxOptions;
+use machine::{Loss, Machine};
 use std::{
     io,
     path::Path,
@@ -134,6 +136,14 @@ fn boot_files(kernel: &Kernel, agent: &[u8], image: &Image, has_nested_paging: b
 }
 
 fn initramfs(kernel: &Kernel, agent: &[u8], image: &[u8], has_nested_paging: bool) -> Vec<u8> {
+    let mut archive = with_modules(kernel, has_nested_paging);
+    archive.file(inside(IMAGE_PATH), image);
+    archive.file("init", agent);
+    archive.finish()
+}
+
+/// An archive with the folders that a first process of ours mounts file systems at, the modules and the list of them.
+pub(crate) fn with_modules(kernel: &Kernel, has_nested_paging: bool) -> Archive {
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "sys", "tmp", "modules"] {
         archive.folder(folder);
@@ -148,13 +158,11 @@ fn initramfs(kernel: &Kernel, agent: &[u8], image: &[u8], has_nested_paging: boo
         list.0.push(Module { path, parameters, is_optional: module.is_of_vendor });
     }
     archive.file(inside(MODULES_PATH), list.to_text().as_bytes());
-    archive.file(inside(IMAGE_PATH), image);
-    archive.file("init", agent);
-    archive.finish()
+    archive
 }
 
 /// A path as archives have it.
-fn inside(path: &str) -> &str {
+pub(crate) fn inside(path: &str) -> &str {
     path.trim_start_matches('/')
 }
 

@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 /// A kernel's path and, with commas between, options of the form `key=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LinuxOptions {
+pub(crate) struct LinuxOptions {
     /// bzImage or Debian package.
-    pub(super) kernel: PathBuf,
+    pub(crate) kernel: PathBuf,
     /// Folder or package of its modules, if not those beside it.
-    pub(super) modules: Option<PathBuf>,
+    pub(crate) modules: Option<PathBuf>,
     /// Whether KVM uses nested paging; shadow paging else.
-    pub(super) has_nested_paging: bool,
+    pub(crate) has_nested_paging: bool,
     /// Processors of the machine.
-    pub(super) nr_processors: u32,
+    pub(crate) nr_processors: u32,
     /// QEMU's program.
-    pub(super) qemu: PathBuf,
+    pub(crate) qemu: PathBuf,
     /// QEMU's accelerator: `tcg`, or `kvm` on a host that nests.
-    pub(super) accelerator: String,
+    pub(crate) accelerator: String,
     /// QEMU's model of the processor.
-    pub(super) processor: Option<String>,
+    pub(crate) processor: Option<String>,
     /// More words of the kernel's command line.
-    pub(super) append: String,
+    pub(crate) append: String,
 }
 
 /// The keys, each with what it is for.
@@ -75,7 +75,7 @@ impl LinuxOptions {
     ///
     /// # Errors
     /// [`OptionError`].
-    pub(super) fn parse(text: &str) -> Result<Self, OptionError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, OptionError> {
         let mut pieces = text.split(',');
         let kernel = pieces.next().filter(|path| !path.is_empty()).ok_or(OptionError::NoKernel)?;
         let mut options = Self {

@@ -255,7 +255,7 @@ impl Subject for Qemu {
 }
 
 /// First line of what the program says to `--version`.
-pub(super) fn version(program: &Path) -> io::Result<String> {
+pub(crate) fn version(program: &Path) -> io::Result<String> {
     let Said { text, status } = asked::ask(Command::new(program).arg("--version"), MAX_STDERR_BYTES)?;
     let line = text.lines().next().unwrap_or("nothing").trim();
     if line.contains("version") { Ok(line.to_owned()) } else { Err(io::Error::other(format!("{status}: {line}"))) }
