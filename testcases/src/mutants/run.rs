@@ -4,7 +4,7 @@ use super::{Fate, Killer, Mutant, Outcome, Tried};
 use crate::{
     cancel::Cancel,
     catalog::Case,
-    judge,
+    judge::{self, Ending},
     subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
 };
 use reports::model::{self, Verdict};
@@ -37,14 +37,16 @@ pub struct Options {
     pub tell: bool,
 }
 
+/// What cases do without a fault, by id and by the machinery that runs for nothing; nothing for those that tell of nothing.
+type Right = HashMap<(String, String), Option<Arc<model::Case>>>;
+
 /// What the threads share.
 struct Shared<'a> {
     image: &'a Image,
     opened: &'a Opened,
     vmm: &'a OurVmm,
     cancel: &'a Cancel,
-    /// What cases do without a fault, by id and by the machinery that runs for nothing.
-    right: Mutex<HashMap<(String, String), Option<Arc<model::Case>>>>,
+    right: Mutex<Right>,
 }
 
 /// Tries each fault: first on the cases of its feature; if none of them notices, on the others of its area.
@@ -104,15 +106,14 @@ impl Shared<'_> {
             let mut killers = Vec::new();
             for case in cases {
                 match self.try_on(mutant.fault, case) {
+                    // What was cut short tells of nothing.
+                    _ if self.cancel.is_cancelled() => return None,
                     Ok(None) => {}
                     Ok(Some(killer)) => {
                         nr_cases += 1;
                         killers.extend(killer);
                     }
                     Err(reason) => return Some(Tried { mutant, fate: Fate::Failed { reason } }),
-                }
-                if self.cancel.is_cancelled() {
-                    return None;
                 }
                 if killers.len() == enough {
                     break;
@@ -130,13 +131,10 @@ impl Shared<'_> {
     fn try_on(&self, fault: Fault, case: &Case) -> Result<Option<Option<Killer>>, String> {
         let Some(right) = self.right(fault.idle(), case)? else { return Ok(None) };
         let limit = self.limit(case, &right);
-        let wrong = self.judged(Some(fault), case, limit);
-        if wrong.verdict == Verdict::Error {
-            return Err(format!("{}: {}", case.id, wrong.reason.unwrap_or_default()));
-        }
+        let wrong = self.judged(Some(fault), case, limit)?;
         let Some(check) = difference(&right, &wrong) else { return Ok(Some(None)) };
         // What a moment of this machine did is no fault's doing: without the fault it must hold now as before.
-        let again = self.judged(fault.idle(), case, limit);
+        let again = self.judged(fault.idle(), case, limit)?;
         if difference(&right, &again).is_some() {
             return Ok(Some(None));
         }
@@ -159,7 +157,7 @@ impl Shared<'_> {
             Some(_) => None,
             None => {
                 let limit = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-                let result = self.judged(idle, case, limit);
+                let result = self.judged(idle, case, limit)?;
                 matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result))
             }
         };
@@ -167,9 +165,13 @@ impl Shared<'_> {
         Ok(result)
     }
 
-    fn judged(&self, fault: Option<Fault>, case: &Case, limit: Duration) -> model::Case {
+    /// What becomes of a case; a reason if it could not be run.
+    fn judged(&self, fault: Option<Fault>, case: &Case, limit: Duration) -> Result<model::Case, String> {
         let run = self.vmm.run_faulty(Program::Case(case), (limit, WAIT_FACTOR), self.cancel, fault);
-        judge::judge(case, run, &self.image.catalog)
+        if let Ending::Harness { text } = &run.ending {
+            return Err(format!("{}: {text}", case.id));
+        }
+        Ok(judge::judge(case, run, &self.image.catalog))
     }
 }
 
@@ -177,9 +179,10 @@ impl Shared<'_> {
 /// was not made.
 fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
     let died = match wrong.verdict {
-        Verdict::Pass | Verdict::Skip | Verdict::Error => return None,
+        Verdict::Pass | Verdict::Skip => return None,
         Verdict::Fail => false,
-        Verdict::Crash | Verdict::Hang => true,
+        // An error of a guest that is none without the fault is a guest that was led astray.
+        Verdict::Crash | Verdict::Hang | Verdict::Error => true,
     };
     let after: HashMap<&str, Verdict> = wrong.checks.iter().map(|check| (check.id.as_str(), check.verdict)).collect();
     let before = right.checks.iter().filter(|check| check.verdict == Verdict::Pass);

@@ -216,8 +216,8 @@ impl Interrupts {
         self.need_lines("an interrupt line")?;
         let (line, levels) = self.shared.fault.levels(line, true);
         let pulse = |platform: &Platform| interrupt_of(platform.pulse_line(line));
-        let pulses = levels.iter().filter(|level| **level);
-        self.platform().map_or(Ok(()), |platform| pulses.map(|_| pulse(&platform)).collect())
+        let mut pulses = levels.iter().filter(|level| **level);
+        self.platform().map_or(Ok(()), |platform| pulses.try_for_each(|_| pulse(&platform)))
     }
 
     /// An interrupt line as a wire.

@@ -165,13 +165,7 @@ pub(super) const TABLE: &[Mutant] = &[
         EventEffect::CsXor(3),
     ),
     event("event-gp-ss", "#GP tells another stack segment.", Feature::ExceptionStackSwitch, 13, EventEffect::SsXor(8)),
-    event(
-        "event-gp-rsp",
-        "#GP tells another stack pointer.",
-        Feature::ExceptionStackSwitch,
-        13,
-        EventEffect::RspAhead(8),
-    ),
+    event("event-gp-rsp", "#GP tells another stack pointer.", Feature::ExceptionVectors, 13, EventEffect::RspAhead(8)),
     event(
         "event-gp-umip",
         "What user-mode instruction prevention prevents raises #UD.",
@@ -232,7 +226,7 @@ pub(super) const TABLE: &[Mutant] = &[
     event(
         "event-pf-fetch",
         "The error code of #PF tells of instruction fetches wrongly.",
-        Feature::PagingEveryCombination,
+        Feature::PagingPermissions,
         14,
         EventEffect::ErrorCodeXor(16),
     ),

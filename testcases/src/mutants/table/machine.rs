@@ -48,19 +48,19 @@ pub(super) const TABLE: &[Mutant] = &[
         "exit-out-rflags",
         "OUT changes the carry flag.",
         Feature::PortIo,
-        exit(ExitKind::PortWrite(0x5c0), register(RegisterName::Rflags, 1)),
+        exit(ExitKind::PortWrite(0x5e8), register(RegisterName::Rflags, 1)),
     ),
     mutant(
         "exit-out-r15",
         "OUT changes R15.",
         Feature::PortIo,
-        exit(ExitKind::PortWrite(0x5c0), register(RegisterName::R15, 2)),
+        exit(ExitKind::PortWrite(0x5e8), register(RegisterName::R15, 2)),
     ),
     mutant(
         "exit-out-rdx",
         "OUT changes RDX.",
         Feature::PortIo,
-        exit(ExitKind::PortWrite(0x5c0), register(RegisterName::Rdx, 1 << 40)),
+        exit(ExitKind::PortWrite(0x5e8), register(RegisterName::Rdx, 1 << 40)),
     ),
     mutant(
         "exit-rip",

@@ -21,7 +21,7 @@ pub(super) const TABLE: &[Mutant] = &[
     msr(
         "msr-efer-lma-hidden",
         "EFER reads without LMA.",
-        Feature::MsrEfer,
+        Feature::LongModeActivation,
         (0xc000_0080, 0xc000_0080),
         MsrEffect::ReadXor(1 << 10),
     ),
@@ -226,7 +226,7 @@ pub(super) const TABLE: &[Mutant] = &[
     msr(
         "msr-efer-faults",
         "EFER raises an exception when it is read.",
-        Feature::MsrAccess,
+        Feature::MsrTable,
         (0xc000_0080, 0xc000_0080),
         MsrEffect::ReadFaults,
     ),

@@ -41,7 +41,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "pit-bcd-ignored",
         "Counts are binary, whatever the control word says.",
-        Feature::PitReadBack,
+        Feature::PitModes,
         PitFault::BcdIgnored,
     ),
     rule("pit-gate-does-not-stop", "The gate does not stop counting.", Feature::PitGate, PitFault::GateDoesNotStop),
@@ -66,7 +66,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule("pit-rate-is-square", "Mode 2 does what mode 3 does.", Feature::PitModes, PitFault::RateIsSquare),
     rule("pit-square-is-rate", "Mode 3 does what mode 2 does.", Feature::PitModes, PitFault::SquareIsRate),
     rule("pit-one-shot-repeats", "One-shot counters begin again.", Feature::PitModes, PitFault::OneShotRepeats),
-    rule("pit-no-strobe", "Strobes have no low pulse.", Feature::PitModes, PitFault::NoStrobe),
+    rule("pit-no-strobe", "Strobes have no low pulse.", Feature::PitInterrupt, PitFault::NoStrobe),
     rule(
         "pit-count-loaded-at-once",
         "A new count is loaded at once in periodic modes.",

@@ -1,0 +1,51 @@
+//! Cases notice what is wrong: a slice of the faults of `cargo xtask mutants`, one or more of each kind.
+
+#![forbid(unsafe_code)]
+
+use std::{path::Path, sync::Arc};
+use testcases::{
+    cancel::Cancel,
+    image::{self, Guest},
+    mutants::{self, Fate, Options},
+    subjects::Image,
+};
+
+/// Faults whose cases take milliseconds and depend on no clock.
+const SLICE: &[&str] = &[
+    "cpuid-largest-leaf-zero",
+    "cpuid-apic-id",
+    "msr-lstar-read",
+    "msr-fs-base-write-dropped",
+    "msr-unknown-never-fault",
+    "event-de-rip",
+    "event-ss-as-gp",
+    "event-df-error-code",
+    "pio-read-bit",
+    "pio-write-dropped",
+    "mmio-write-bit",
+    "serial-scratchpad-bit",
+    "pic-poll-ignored",
+    "pic-specific-eoi-ends-highest",
+    "pit-bcd-ignored",
+    "ioapic-version-wrong",
+    "apic-eoi-ignored",
+    "rtc-battery-empty",
+    "hpet-counter-read-only",
+    "i8042-answer",
+];
+
+#[test]
+fn each_fault_of_a_slice_is_noticed_by_its_feature() {
+    if !Path::new("/dev/kvm").exists() {
+        eprintln!("no /dev/kvm: not tested here");
+        return;
+    }
+    let ids: Vec<_> = SLICE.iter().map(|id| (*id).to_owned()).collect();
+    let selected = mutants::select(&ids).unwrap();
+    assert_eq!(selected.len(), SLICE.len());
+    let image = Arc::new(Image::open(&image::build(Guest::Conformance).unwrap()).unwrap());
+    let outcome = mutants::run(&image, &selected, Options::default(), &Cancel::default()).unwrap();
+    let others: Vec<_> = outcome.tried.iter().filter(|tried| !matches!(tried.fate, Fate::Killed { .. })).collect();
+    assert!(others.is_empty(), "{}", outcome.summary());
+    assert_eq!(outcome.exit_status(), 0);
+}
