@@ -393,6 +393,27 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_are_given_back_hold_what_the_template_holds() {
+        let memory = template().instantiate().unwrap();
+        memory.write(0x1000, b"changed!").unwrap();
+        memory.write(0x2000, b"changed!").unwrap();
+        let at = |address| {
+            let mut bytes = [0; 8];
+            memory.read(address, &mut bytes).unwrap();
+            bytes
+        };
+        // What is not whole pages of memory stays as it is.
+        for (address, size) in
+            [(0x1001, 0x1000), (0x1000, 0xfff), (SIZE, 0x1000), (0x1000, u64::MAX - 0xfff), (0x1000, 0)]
+        {
+            memory.discard(address, size);
+        }
+        assert_eq!([at(0x1000), at(0x2000)], [*b"changed!"; 2]);
+        memory.discard(0x1000, 0x2000);
+        assert_eq!([at(0x1000), at(0x2000)], [*b"template", [0; 8]]);
+    }
+
+    #[test]
     fn copies_in_pages_of_another_kind_hold_what_the_template_holds() {
         let template = Template::new::<MemoryError>(8 << 20, |memory| {
             // On both sides of a hole, and over the end of a chunk of copying.

@@ -82,6 +82,8 @@ const DEVICES: &List = &[
     (SYS_lseek, Always),
     (SYS_fstat, Always),
     (SYS_statx, Always),
+    // Images ask what their file lies on.
+    (SYS_fstatfs, Always),
     (SYS_fsync, Always),
     (SYS_fdatasync, Always),
     (SYS_fallocate, Always),

@@ -50,7 +50,8 @@ fn sum(bytes: &[u8]) -> u8 {
 /// Reads a table by its header, and checks the sum.
 fn table_at(memory: &GuestMemory, address: u64) -> (String, Vec<u8>) {
     let size = memory.read_u32(address + 4).unwrap();
-    assert!(u64::from(size) <= layout::PAGE_SIZE, "{size} bytes at {address:#x}");
+    // All of them are within the place of the BIOS.
+    assert!(u64::from(size) <= 2 * layout::PAGE_SIZE, "{size} bytes at {address:#x}");
     let bytes = read(memory, address, size as usize);
     let signature = String::from_utf8(bytes[..4].to_vec()).unwrap();
     // The FACS has none.
@@ -283,4 +284,29 @@ fn the_largest_machine_fits_into_the_page() {
 fn memory_that_ends_below_is_an_error() {
     let memory = Template::new::<MemoryError>(layout::MEMORY_MIN, |_| Ok(())).unwrap().instantiate().unwrap();
     assert!(write(&memory, &PC).is_err());
+}
+
+#[test]
+fn hot_plug_is_told_where_there_is_some() {
+    let gpe = |fadt: &[u8]| (u32_at(fadt, 80), fadt[92], u64_at(fadt, 224));
+    let (memory, rsdp) = written(Machine { devices: &DEVICES, ..PC });
+    let without = tables(&memory, rsdp);
+    assert_eq!(gpe(&without["FACP"]), (0, 0, 0));
+    let (memory, rsdp) = written(Machine { devices: &[FirmwareDevice::PciHostWithHotPlug], ..PC });
+    let with = tables(&memory, rsdp);
+    assert_eq!(gpe(&with["FACP"]), (0xafe0, 4, 0xafe0));
+    assert!(with.contains_key("MCFG"));
+    let count = |dsdt: &[u8], text: &[u8]| dsdt.windows(text.len()).filter(|window| *window == text).count();
+    for (name, nr) in [(&b"_E01"[..], 1), (b"_EJ0", 31), (b"S1F_", 2), (b"_SUN", 31)] {
+        assert_eq!((count(&without["DSDT"], name), count(&with["DSDT"], name)), (0, nr), "{name:?}");
+    }
+}
+
+#[test]
+fn a_power_button_is_fixed_hardware_where_there_is_any() {
+    let flag = |machine: Machine<'_>| {
+        let (memory, rsdp) = written(machine);
+        u32_at(&tables(&memory, rsdp)["FACP"], 112) >> 4 & 1
+    };
+    assert_eq!([flag(PC), flag(Machine { has_power: false, ..PC })], [0, 1]);
 }

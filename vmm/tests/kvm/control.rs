@@ -254,6 +254,36 @@ fn a_device_goes_when_the_guest_ejects_it() {
     assert_eq!(machine.quit(), Some(0));
 }
 
+/// An empty image in QEMU's format: header, reference counts and the first table, a cluster of 64 KiB each.
+fn qcow2(path: &Path) {
+    let mut image = vec![0; 4 << 16];
+    let words = [0x5146_49fb, 2, 0, 0, 0, 16, 0, 8 << 20, 0, 1, 0, 0x3_0000, 0, 0x1_0000, 1_u32];
+    for (word, bytes) in words.iter().zip(image.chunks_exact_mut(4)) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    image[0x1_0000..][..8].copy_from_slice(&0x2_0000_u64.to_be_bytes());
+    image[0x2_0000..][..8].copy_from_slice(&[0, 1, 0, 1, 0, 1, 0, 1]);
+    std::fs::write(path, image).unwrap();
+}
+
+#[test]
+fn images_are_opened_by_threads_that_are_confined() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    qcow2(&path("first"));
+    qcow2(&path("second"));
+    let disk = format!("{},format=qcow2", path("first").display());
+    let mut machine = Machine::start(count, &["--machine", "pc", "--disk", &disk]);
+    let add = json!({ "driver": "qcow2", "node-name": "d", "file": { "filename": path("second") } });
+    assert_eq!(machine.execute("blockdev-add", add), Ok(json!({})));
+    let add = json!({ "driver": "virtio-blk-pci", "id": "second", "drive": "d" });
+    assert_eq!(machine.execute("device_add", add), Ok(json!({})));
+    assert_eq!(machine.execute("query-block", json!({})).unwrap().as_array().unwrap().len(), 2);
+    assert_eq!(machine.execute("system_reset", json!({})), Ok(json!({})));
+    assert_eq!(machine.execute("query-block", json!({})).unwrap()[1]["device"], "second");
+    assert_eq!(machine.quit(), Some(0));
+}
+
 #[test]
 fn the_end_that_the_guest_makes_is_told() {
     let mut machine = Machine::start(
@@ -272,6 +302,27 @@ fn the_end_that_the_guest_makes_is_told() {
         &["--machine", "pc"],
     );
     assert_eq!(machine.execute("device_add", json!({ "driver": "virtio-rng-pci" })), Ok(json!({})));
+    assert_eq!(machine.event("SHUTDOWN"), json!({ "guest": true, "reason": "guest-shutdown" }));
+    assert_eq!(machine.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_guest_sees_the_power_button_and_turns_itself_off() {
+    let mut machine = Machine::start(
+        |a| {
+            let mut here = a.create_label();
+            a.set_label(&mut here).unwrap();
+            a.mov(edx, 0x600).unwrap();
+            a.in_(ax, dx).unwrap();
+            a.test(ax, 0x100).unwrap();
+            a.jz(here).unwrap();
+            a.mov(edx, 0x604).unwrap();
+            a.mov(ax, 0x3400).unwrap();
+            a.out(dx, ax).unwrap();
+        },
+        &["--machine", "pc"],
+    );
+    assert_eq!(machine.execute("system_powerdown", json!({})), Ok(json!({})));
     assert_eq!(machine.event("SHUTDOWN"), json!({ "guest": true, "reason": "guest-shutdown" }));
     assert_eq!(machine.child.wait().unwrap().code(), Some(0));
 }

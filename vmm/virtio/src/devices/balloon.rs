@@ -116,7 +116,13 @@ impl Balloon {
         let (target, asked) = (Setting::new(0)?, Setting::new(0)?);
         readiness.add(target.as_raw_fd(), 0)?;
         readiness.add(asked.as_raw_fd(), 1)?;
-        let shared = Shared { target, asked, actual: AtomicU32::new(0), listener: OnceLock::new(), statistics: Mutex::default() };
+        let shared = Shared {
+            target,
+            asked,
+            actual: AtomicU32::new(0),
+            listener: OnceLock::new(),
+            statistics: Mutex::default(),
+        };
         Ok(Self {
             control: BalloonControl(Arc::new(shared)),
             discard: Box::new(discard),

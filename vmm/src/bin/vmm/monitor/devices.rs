@@ -167,7 +167,7 @@ pub(super) fn screendump(commands: &mut Commands, mut arguments: Arguments) -> A
 }
 
 /// Writes a picture as a whole or not at all.
-fn dump(screen: &FrameBuffer, path: &Path) -> io::Result<()> {
+pub(super) fn dump(screen: &FrameBuffer, path: &Path) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     let write = || -> io::Result<()> {

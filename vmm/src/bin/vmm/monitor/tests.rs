@@ -81,6 +81,19 @@ fn disks_and_networks_are_named_once_and_have_to_exist() {
 }
 
 #[test]
+fn a_picture_is_written_as_a_whole_or_not_at_all() {
+    use virtio::devices::Display;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ppm");
+    let mut screen = virtio::devices::FrameBuffer::new();
+    screen.resize(2, 1);
+    devices::dump(&screen, &path).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"P6\n2 1\n255\n\0\0\0\0\0\0");
+    assert!(devices::dump(&screen, &folder.path().join("no/such.ppm")).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn what_there_is_is_told() {
     let commands = &mut commands();
     let disk = "/a.img,readonly".parse().unwrap();

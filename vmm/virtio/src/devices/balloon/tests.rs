@@ -51,6 +51,19 @@ fn pages_are_given_back() {
 }
 
 #[test]
+fn each_new_size_is_told_once() {
+    let (mut common, _, control, _) = started(Layout::all().next().expect("one of eight"), 0);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let list = told.clone();
+    control.on_change(move |nr_pages| list.lock().unwrap().push(nr_pages));
+    control.on_change(|_| panic!("the first listener stays"));
+    for nr_pages in [3_u32, 3, 5, 0] {
+        common.write_config(ACTUAL_OFFSET, &nr_pages.to_le_bytes());
+    }
+    assert_eq!(*told.lock().unwrap(), [3, 5, 0]);
+}
+
+#[test]
 fn only_so_many_pages_are_taken_from_one_buffer() {
     let (mut common, mut driver, _, given) = started(Layout::all().next().expect("one of eight"), 0);
     let at = driver.allocate(0x2_0000);
