@@ -53,6 +53,14 @@ fn open_inputs(apic: &LocalApic) {
     }
 }
 
+/// The same behind a level that is gone, of which interrupts may be on their way.
+fn reopen_inputs(apic: &LocalApic) {
+    let _ = interrupts::wait_for_more();
+    interrupts::clear();
+    open_inputs(apic);
+    let _ = interrupts::wait_for_more();
+}
+
 /// An interrupt asserts the pin until the ISR status is read: one input of the I/O APIC interrupts again and again.
 #[case(feature = PciPins, spec = [pci("Device Status"), virtio("ISR status capability")],
        needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC | Needs::IO_APIC, devices = Devices::ENTROPY, irqchip = Full)]
@@ -76,8 +84,7 @@ fn pin_is_asserted_until_it_is_acknowledged() {
         let first = interrupts::taken(0).map_or(0, |taken| taken.vector);
         check_eq!("of one input", [&[]; turn], interrupts::count(first), interrupts::total());
         check_eq!("ISR status", [&[]; turn], Transport::Pci(source.device).interrupt_status(), 1);
-        open_inputs(&apic);
-        let _ = interrupts::wait_for_more();
+        reopen_inputs(&apic);
         check!("no more", [&[]; turn], !interrupts::wait_for_more());
         check!("status is clear", [&[]; turn], !source.is_asserted());
     }
@@ -102,8 +109,7 @@ fn disabled_pin_is_not_asserted() {
     function.change_command(0, command::INTERRUPT_DISABLE);
     check!("it comes", interrupts::wait_until(GENEROUS_MICROS, || interrupts::total() != 0));
     function.change_command(command::INTERRUPT_DISABLE, 0);
-    open_inputs(&apic);
-    let _ = interrupts::wait_for_more();
+    reopen_inputs(&apic);
     check!("no more", !interrupts::wait_for_more());
     check!("status stays", source.is_asserted());
     check_eq!("ISR status", Transport::Pci(source.device).interrupt_status(), 1);

@@ -199,6 +199,9 @@ fn interrupt_line_follows_the_status() {
         let came = interrupts::wait_until(GENEROUS_MICROS, || interrupts::count(VECTOR) >= 2);
         check!("again and again, until it is acknowledged", [&[]; turn], came);
         transport.acknowledge(USED);
+        // Some may be on their way.
+        let _ = interrupts::wait_for_more();
+        interrupts::clear();
         open();
         let _ = interrupts::wait_for_more();
         check!("no more", [&[]; turn], !interrupts::wait_for_more());
