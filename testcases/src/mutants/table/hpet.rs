@@ -81,7 +81,7 @@ pub(super) const TABLE: &[Mutant] = &[
         Feature::HpetComparators,
         HpetFault::DisabledTimerFires,
     ),
-    rule("hpet-any-route", "Any route is taken.", Feature::HpetRegisters, HpetFault::AnyRoute),
+    rule("hpet-any-route", "Any route is taken.", Feature::HpetRouting, HpetFault::AnyRoute),
     rule("hpet-route-fixed", "The route is fixed.", Feature::HpetRegisters, HpetFault::RouteFixed),
     rule(
         "hpet-periodic-bit-writable",

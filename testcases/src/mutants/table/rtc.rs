@@ -23,7 +23,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "rtc-set-keeps-enable",
         "SET leaves the enable of the update-ended interrupt.",
-        Feature::RtcInterrupts,
+        Feature::RtcRegisters,
         RtcFault::SetKeepsEnable,
     ),
     rule(
@@ -52,8 +52,8 @@ pub(super) const TABLE: &[Mutant] = &[
         RtcFault::AlarmCaresAlways,
     ),
     rule("rtc-no-alarm", "Alarms never come.", Feature::RtcInterrupts, RtcFault::NoAlarm),
-    rule("rtc-binary-ignored", "Time is always in BCD.", Feature::RtcRegisters, RtcFault::BinaryIgnored),
-    rule("rtc-half-days-ignored", "Hours are always 24.", Feature::RtcRegisters, RtcFault::HalfDaysIgnored),
+    rule("rtc-binary-ignored", "Time is always in BCD.", Feature::RtcUpdate, RtcFault::BinaryIgnored),
+    rule("rtc-half-days-ignored", "Hours are always 24.", Feature::RtcUpdate, RtcFault::HalfDaysIgnored),
     rule(
         "rtc-periods-twice-as-long",
         "Periods are twice as long.",
@@ -69,7 +69,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "rtc-divider-never-reset",
         "The divider cannot be held in reset.",
-        Feature::RtcRegisters,
+        Feature::RtcUpdate,
         RtcFault::DividerNeverReset,
     ),
     rule("rtc-battery-empty", "Register D tells of an empty battery.", Feature::RtcRegisters, RtcFault::BatteryEmpty),
