@@ -1,24 +1,19 @@
 //! The guest: a driver that keeps a device busy from CPL 3, without interrupts, and tells how long it took.
 //!
-//! Ring 0 sets the device up and is left for good, because a KVM may interpret it. The driver gives buffers back in batches, and
+//! Ring 0 is left for good once the device is set up, because a KVM may interpret it. The driver gives buffers back in batches, and
 //! notifies as the event index says.
 //!
-//! Sources: VIRTIO 1.3 §§ 2.7.7, 2.7.10, 3.1.1, 4.1.4.3; Intel SDM vol. 3A, "Initializing IA-32e Mode".
+//! Sources: VIRTIO 1.3 §§ 2.7.7, 2.7.10.
 
 use super::{
     super::loops::{ENTRY, PORT},
     layout::{
-        BUFFERS, Device, FRAME_HEADER_BYTES, GDT_POINTER, HEADERS, PAGE_TABLES, QUEUE_SIZE, Ring, SEED, STACK,
-        STATUSES, next_random, ring, selector,
+        BUFFERS, Device, FRAME_HEADER_BYTES, HEADERS, QUEUE_SIZE, Ring, SEED, STACK, STATUSES, next_random, ring,
     },
+    setup::{self, NOTIFY},
 };
-use iced_x86::{BlockEncoderOptions, Code, IcedError, Instruction, code_asm::*};
+use iced_x86::{BlockEncoderOptions, IcedError, code_asm::*};
 
-/// Device number of the device on bus 0, and where its registers are placed.
-pub(super) const SLOT: u32 = 1;
-const BAR: u64 = 0xe100_0000;
-/// Where QEMU and our VMM have the notifications behind that, four bytes each; the common configuration is at its start.
-const NOTIFY: u64 = BAR + 0x3000;
 /// The port that ends the guest.
 pub(super) const EXIT_PORT: u16 = 0xf4;
 
@@ -26,9 +21,6 @@ pub(super) const EXIT_PORT: u16 = 0xf4;
 pub(super) const BATCH: u64 = 64;
 /// Frames on their way at once: what the buffer of a socket has room for.
 const FRAMES_ON_THEIR_WAY: u64 = 128;
-
-/// VIRTIO_F_INDIRECT_DESC and VIRTIO_F_EVENT_IDX; in the other half VIRTIO_F_VERSION_1.
-const FEATURES: [u32; 2] = [3 << 28, 1];
 
 /// Values that the guest tells in the end, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,73 +58,9 @@ impl Told {
 pub(super) fn code(device: Device, bar: u32, nr_buffers: u64) -> Result<Vec<u8>, IcedError> {
     // CPL 3 comes behind the largest start there is.
     const USER: u64 = ENTRY + 0x800;
-    let mut code = ring_0(device, bar, USER)?;
+    let mut code = setup::ring_0(device, bar, USER)?;
     code.resize((USER - ENTRY) as usize, 0xf4);
     code.extend(ring_3(device, nr_buffers, USER)?);
-    Ok(code)
-}
-
-fn ring_0(device: Device, bar: u32, user: u64) -> Result<Vec<u8>, IcedError> {
-    let mut a = CodeAssembler::new(32)?;
-    // Memory and bus master.
-    for (register, value) in [(bar, BAR as u32), (bar + 4, 0), (4, 6)] {
-        for (port, value) in [(0xcf8_u32, 1 << 31 | SLOT << 11 | register), (0xcfc, value)] {
-            a.mov(edx, port)?;
-            a.mov(eax, value)?;
-            a.out(dx, eax)?;
-        }
-    }
-    // ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK.
-    for status in [0, 1, 3] {
-        a.mov(byte_ptr(BAR + 0x14), status)?;
-    }
-    for (half, bits) in (0..).zip(FEATURES) {
-        a.mov(dword_ptr(BAR + 8), half)?;
-        a.mov(dword_ptr(BAR + 12), bits)?;
-    }
-    a.mov(byte_ptr(BAR + 0x14), 11)?;
-    let nr_queues = if device == Device::Network { 2 } else { 1 };
-    for queue in 0..nr_queues {
-        let Ring { descriptors, available, used } = ring(queue);
-        a.mov(word_ptr(BAR + 0x16), queue as u32)?;
-        a.mov(word_ptr(BAR + 0x18), QUEUE_SIZE as u32)?;
-        for (register, area) in [(0x20, descriptors), (0x28, available), (0x30, used)] {
-            a.mov(dword_ptr(BAR + register), area as u32)?;
-            a.mov(dword_ptr(BAR + register + 4), 0)?;
-        }
-        a.mov(word_ptr(BAR + 0x1c), 1)?;
-    }
-    a.mov(byte_ptr(BAR + 0x14), 15)?;
-    a.movzx(esi, byte_ptr(BAR + 0x14))?;
-    // PAE and SSE; CR3; LME; PG, WP, NE, ET, MP and PE.
-    a.mov(eax, 0x620)?;
-    a.mov(cr4, eax)?;
-    a.mov(eax, PAGE_TABLES as u32)?;
-    a.mov(cr3, eax)?;
-    a.mov(ecx, 0xc000_0080_u32)?;
-    a.xor(edx, edx)?;
-    a.mov(eax, 0x100)?;
-    a.wrmsr()?;
-    a.mov(eax, 0x8001_0033_u32)?;
-    a.mov(cr0, eax)?;
-    a.lgdt(ptr(GDT_POINTER))?;
-    let start = a.assemble(ENTRY)?;
-    let behind = ENTRY + start.len() as u64 + 7;
-    let mut jump = CodeAssembler::new(32)?;
-    jump.add_instruction(Instruction::with_far_branch(Code::Jmp_ptr1632, selector::CODE_64, behind as u32)?)?;
-    let mut code = start;
-    code.extend(jump.assemble(behind - 7)?);
-    let mut a = CodeAssembler::new(64)?;
-    a.mov(eax, u32::from(selector::DATA))?;
-    a.mov(ss, eax)?;
-    a.mov(eax, u32::from(selector::TASK))?;
-    a.ltr(ax)?;
-    a.mov(esp, STACK as u32)?;
-    for word in [selector::USER_DATA.into(), STACK as i32, 2, selector::USER_CODE.into(), user as i32] {
-        a.push(word)?;
-    }
-    a.iretq()?;
-    code.extend(a.assemble(behind)?);
     Ok(code)
 }
 
@@ -321,7 +249,7 @@ mod tests {
         for device in [Device::Block { nr_blocks: 1 << 14 }, Device::Network] {
             let code = code(device, 0x20, 4096).unwrap();
             assert!(code.len() > 0x800 && code.len() <= 0x1000, "{device:?}: {:#x}", code.len());
-            assert!(ring_0(device, 0x20, ENTRY + 0x800).unwrap().len() <= 0x800, "{device:?}");
+            assert!(setup::ring_0(device, 0x20, ENTRY + 0x800).unwrap().len() <= 0x800, "{device:?}");
         }
     }
 

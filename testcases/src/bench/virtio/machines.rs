@@ -2,9 +2,10 @@
 
 use super::{
     super::loops::{self, ENTRY, PORT},
-    guest::{self, EXIT_PORT, SLOT, Told},
+    guest::{self, EXIT_PORT, Told},
     layout::{Device as Kind, MEMORY_BYTES, Prepared, SEED},
     rom,
+    setup::SLOT,
 };
 use crate::{
     inherited::{path_of, unnamed},

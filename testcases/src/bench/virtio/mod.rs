@@ -8,6 +8,7 @@ mod guest;
 mod layout;
 mod machines;
 mod rom;
+mod setup;
 
 use super::Row;
 use crate::host;
