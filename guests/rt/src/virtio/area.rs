@@ -6,8 +6,8 @@ use crate::{mmio, tables::Shared};
 pub(super) const AREA_SIZE: usize = 4096;
 /// Descriptors, driver's area, device's area, indirect tables.
 pub(super) const NR_AREAS: usize = 4;
-/// Queues that a case can have.
-const NR_QUEUES: usize = 2;
+/// Queues that a case can have: those of a console with two ports.
+const NR_QUEUES: usize = 6;
 
 /// Size of a buffer in bytes.
 pub const BUFFER_SIZE: u32 = 256;

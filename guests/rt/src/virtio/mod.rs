@@ -6,12 +6,15 @@
 //! Source: VIRTIO, chapters 2 to 4.
 
 mod area;
+mod descriptor;
 mod queue;
 mod transport;
 mod transport_pci;
+mod used;
 
 pub use area::{BUFFER_SIZE, NR_BUFFERS, buffer, fill};
-pub use queue::{Descriptor, Element, Layout, Queue, SIZE_MAX, Used, descriptor_flag, packed_event, suppress};
+pub use descriptor::{Descriptor, Element, Layout, Used, descriptor_flag, packed_event, suppress};
+pub use queue::{Queue, SIZE_MAX};
 pub use transport::{Transport, mmio_register};
 pub use transport_pci::{DEVICE_BASE, PciTransport, Structure, StructureKind, VENDOR, common, structure, structures};
 

@@ -2,95 +2,15 @@
 //!
 //! Sources: VIRTIO, "Split Virtqueues", "Packed Virtqueues".
 
-use super::area::area;
-use crate::{clock::Deadline, mmio};
+use super::{
+    area::area,
+    descriptor::{Descriptor, Element, Layout, descriptor_flag},
+};
+use crate::mmio;
 use core::sync::atomic::{Ordering, fence};
 
 /// The largest queue here.
 pub const SIZE_MAX: u16 = 32;
-
-/// Layout of a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Descriptor table, available ring, used ring.
-    Split,
-    /// One ring of descriptors, and two structures that suppress events.
-    Packed,
-}
-
-/// Bits of a descriptor's flags.
-pub mod descriptor_flag {
-    #![expect(missing_docs, reason = "the specification's own names")]
-    pub const NEXT: u16 = 1;
-    pub const WRITE: u16 = 2;
-    pub const INDIRECT: u16 = 4;
-    /// Packed: available.
-    pub const AVAILABLE: u16 = 1 << 7;
-    /// Packed: used.
-    pub const USED: u16 = 1 << 15;
-}
-
-/// Flags by which a driver wants no notifications: of a split ring's available ring, and of a packed ring's driver area.
-pub mod suppress {
-    /// VIRTQ_AVAIL_F_NO_INTERRUPT and RING_EVENT_FLAGS_DISABLE.
-    pub const ALL: u16 = 1;
-    /// RING_EVENT_FLAGS_DESC.
-    pub const AT_DESCRIPTOR: u16 = 2;
-}
-
-/// The position of a packed ring as its event suppression structures have it.
-pub const fn packed_event(index: u16, wrap: bool) -> u16 {
-    index | (wrap as u16) << 15
-}
-
-/// A descriptor as it stands in memory; the last field is a split ring's next index and a packed ring's buffer id.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Physical address.
-    pub address: u64,
-    /// Size in bytes.
-    pub size: u32,
-    /// Flags.
-    pub flags: u16,
-    /// Next index, or id.
-    pub next: u16,
-}
-
-/// A part of a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Element {
-    /// Physical address.
-    pub address: u64,
-    /// Size in bytes.
-    pub size: u32,
-    /// The device writes it.
-    pub writable: bool,
-}
-
-impl Element {
-    /// One that the device writes.
-    pub const fn written(address: u64, size: u32) -> Self {
-        Self { address, size, writable: true }
-    }
-
-    /// One that the device reads.
-    pub const fn read(address: u64, size: u32) -> Self {
-        Self { address, size, writable: false }
-    }
-
-    const fn flags(self) -> u16 {
-        if self.writable { descriptor_flag::WRITE } else { 0 }
-    }
-}
-
-/// A buffer that the device gave back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Index of its first descriptor, or its id.
-    pub id: u32,
-    /// Bytes that the device wrote.
-    pub written: u32,
-}
 
 /// A queue with its areas.
 #[derive(Debug)]
@@ -106,10 +26,10 @@ pub struct Queue {
     wrap: bool,
     /// How many buffers were made available, or next used position of a packed ring with its wrap counter.
     nr_available: u16,
-    next_used: u16,
-    used_wrap: bool,
+    pub(super) next_used: u16,
+    pub(super) used_wrap: bool,
     /// Descriptors of each buffer by its id, for packed rings.
-    lengths: [u8; SIZE_MAX as usize],
+    pub(super) lengths: [u8; SIZE_MAX as usize],
 }
 
 impl Queue {
@@ -293,76 +213,5 @@ impl Queue {
     /// How many buffers were made available: the available ring's index.
     pub fn available_index(&self) -> u16 {
         self.nr_available
-    }
-
-    /// The used ring's index.
-    pub fn used_index(&self) -> u16 {
-        mmio::read_u16(self.areas()[2] + 2)
-    }
-
-    /// The next buffer that the device gave back, if there is one.
-    pub fn take_used(&mut self) -> Option<Used> {
-        match self.layout {
-            Layout::Split => {
-                if self.used_index() == self.next_used {
-                    return None;
-                }
-                fence(Ordering::SeqCst);
-                let at = self.areas()[2] + 4 + 8 * u64::from(self.next_used % self.size);
-                self.next_used = self.next_used.wrapping_add(1);
-                Some(Used { id: mmio::read_u32(at), written: mmio::read_u32(at + 4) })
-            }
-            Layout::Packed => {
-                let descriptor = self.read_descriptor(self.next_used);
-                let marks = descriptor.flags & (descriptor_flag::AVAILABLE | descriptor_flag::USED);
-                let due = if self.used_wrap { descriptor_flag::AVAILABLE | descriptor_flag::USED } else { 0 };
-                if marks != due {
-                    return None;
-                }
-                fence(Ordering::SeqCst);
-                let descriptor = self.read_descriptor(self.next_used);
-                let length = self.lengths.get(usize::from(descriptor.next)).copied().unwrap_or(1);
-                self.next_used += u16::from(length);
-                if self.next_used >= self.size {
-                    self.next_used -= self.size;
-                    self.used_wrap = !self.used_wrap;
-                }
-                Some(Used { id: descriptor.next.into(), written: descriptor.size })
-            }
-        }
-    }
-
-    /// Waits for the next buffer that the device gives back; none if it takes too long.
-    pub fn wait_used(&mut self) -> Option<Used> {
-        let mut used = None;
-        Deadline::after(super::PATIENCE_MICROS).wait(|| {
-            used = self.take_used();
-            used.is_some()
-        });
-        used
-    }
-
-    /// Writes the driver's wish for interrupts: the flags of the available ring, or of a packed ring's driver area.
-    pub fn want(&self, flags: u16) {
-        let offset = if self.layout == Layout::Split { 0 } else { 2 };
-        mmio::write_u16(self.areas()[1] + offset, flags);
-        fence(Ordering::SeqCst);
-    }
-
-    /// Writes the position from which on the driver wants to be interrupted: `used_event`, or that of a packed ring's driver area.
-    pub fn want_at(&self, event: u16) {
-        let offset = if self.layout == Layout::Split { 4 + 2 * u64::from(self.size) } else { 0 };
-        mmio::write_u16(self.areas()[1] + offset, event);
-        fence(Ordering::SeqCst);
-    }
-
-    /// What the device wrote of notifications that it wants: the flags of the used ring, or of a packed ring's device area.
-    pub fn device_flags(&self) -> u16 {
-        mmio::read_u16(self.areas()[2] + if self.layout == Layout::Split { 0 } else { 2 })
-    }
-
-    /// The position from which on the device wants to be notified: `avail_event`, or that of a packed ring's device area.
-    pub fn device_event(&self) -> u16 {
-        mmio::read_u16(self.areas()[2] + if self.layout == Layout::Split { 4 + 8 * u64::from(self.size) } else { 0 })
     }
 }

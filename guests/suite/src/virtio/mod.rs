@@ -2,6 +2,8 @@
 //!
 //! Most rules hold for every transport and layout of rings: their cases have a row for each that the subject offers.
 
+mod block;
+mod console;
 mod features;
 mod hostile;
 mod hostile_queues;
@@ -46,8 +48,13 @@ fn each_transport_of(kind: u16, mut try_one: impl FnMut(u64, Transport)) {
 }
 
 /// Calls `try_one` with the row of each transport and layout.
-fn each_layout(mut try_one: impl FnMut(u64, Transport, Layout)) {
-    each_transport(|row, transport| {
+fn each_layout(try_one: impl FnMut(u64, Transport, Layout)) {
+    each_layout_of(kind::ENTROPY, try_one);
+}
+
+/// The same for a device of any kind.
+fn each_layout_of(kind: u16, mut try_one: impl FnMut(u64, Transport, Layout)) {
+    each_transport_of(kind, |row, transport| {
         try_one(2 * row, transport, Layout::Split);
         if transport.device_features() & feature::RING_PACKED != 0 {
             try_one(2 * row + 1, transport, Layout::Packed);
