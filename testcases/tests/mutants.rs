@@ -26,7 +26,7 @@ const SLICE: &[&str] = &[
     "serial-scratchpad-bit",
     "pic-poll-ignored",
     "pic-specific-eoi-ends-highest",
-    "pit-bcd-ignored",
+    "pit-gate-bit-not-readable",
     "ioapic-version-wrong",
     "apic-eoi-ignored",
     "rtc-battery-empty",
