@@ -60,7 +60,10 @@ fn linux(kernel: &str, form: Form, arguments: &[&str]) -> Result<Outcome, Failed
 }
 
 fn firmware(kernel: &str, (path, prompt): (&str, &str)) -> Result<Outcome, Failed> {
-    run(kernel, Payload::Firmware { path: path.into(), expected: vec![prompt.to_owned()] }, &[])
+    let payload = Payload::Firmware { path: path.into(), expected: vec![prompt.to_owned()] };
+    // Without KVM's local APIC, the guest's writes to CR8 are KVM's affair: QEMU 7.2 fails an assertion of its own at one that it
+    // does for OVMF.
+    run(kernel, payload, &["--irqchip", "user"])
 }
 
 fn run(kernel: &str, payload: Payload, arguments: &[&str]) -> Result<Outcome, Failed> {

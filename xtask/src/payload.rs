@@ -66,7 +66,7 @@ struct Linux {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask payload firmware /usr/share/seabios/bios-256k.bin --expect 'No bootable device' --kernel linux-image-6.1.0-53-amd64.deb
-  cargo xtask payload firmware /usr/share/ovmf/OVMF.fd --expect 'Shell>' --kernel linux-image-6.1.0-53-amd64.deb
+  cargo xtask payload firmware /usr/share/ovmf/OVMF.fd --expect 'Shell>' --kernel linux-image-6.1.0-53-amd64.deb -- --irqchip user
 
 Exit status: 0 it was seen, 1 it was not, 2 the request or the host failed.")]
 struct Firmware {

@@ -36,6 +36,9 @@ pub(super) const ISA_SLOT: Option<Slot> = Slot::new(31);
 /// Base class 06H, sub-class 01H: a bridge to an ISA bus.
 const ISA_CLASS: u32 = 0x06_01_00;
 
+/// The low byte of the command register: ports, memory and bus mastering cannot be switched off ("PCICMD—PCI Command Register"). OVMF
+/// uses what is behind the bridge only if they can be on.
+const COMMAND: (u16, u8) = (0x04, 0b111);
 /// PMBASE: the PM registers are at these ports (bit 0 says that they are ports).
 const PM_BASE: (u16, u32) = (0x40, pc::PM1_EVENT as u32 | 1);
 /// ACPI_CNTL: they are switched on, and the SCI is interrupt 9.
@@ -58,6 +61,9 @@ impl Function for IsaBridge {
 
     fn read_config(&mut self, offset: u16, data: &mut [u8]) {
         self.0.read(offset, data);
+        if let (true, Some(byte)) = (offset == COMMAND.0, data.first_mut()) {
+            *byte |= COMMAND.1;
+        }
         for (register, value) in [PM_BASE, ACPI_CONTROL] {
             if let Some(start) = offset.checked_sub(register).map(usize::from).filter(|start| *start < 4) {
                 // An access lies within one doubleword.
@@ -91,6 +97,8 @@ mod tests {
         assert_eq!(read(bridge, 0x40, 4), [1, 6, 0, 0]);
         assert_eq!((read(bridge, 0x41, 1), read(bridge, 0x42, 2)), (vec![6], vec![0, 0]));
         assert_eq!((read(bridge, 0x44, 1), read(bridge, 0x3c, 4)[0]), (vec![0x80], 0));
+        bridge.write_config(4, &[0, 0]);
+        assert_eq!(read(bridge, 4, 2), [7, 0]);
         assert_eq!((read(bridge, 0, 4), read(bridge, 10, 2)), (vec![0x86, 0x80, 0x18, 0x29], vec![1, 6]));
     }
 }
