@@ -2,7 +2,7 @@
 
 use clap::Args;
 use reports::{History, Report, annotations};
-use std::path::PathBuf;
+use std::{io::Write as _, path::PathBuf};
 
 /// Former runs and annotations.
 #[derive(Debug, Args)]
@@ -24,7 +24,12 @@ impl Past {
     /// Prints the annotations if they were asked for.
     pub(crate) fn annotate(&self, report: &Report) {
         if self.annotations {
-            print!("{}", annotations::write(report));
+            say(&annotations::write(report));
         }
     }
+}
+
+/// Prints a text; whoever reads it may have read enough, and closed the pipe.
+pub(crate) fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

@@ -1,6 +1,9 @@
 //! `cargo xtask report`: what can be made of reports that are there.
 
-use crate::{FAILED, past::Past};
+use crate::{
+    FAILED,
+    past::{Past, say},
+};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use reports::{
@@ -96,9 +99,9 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let merged = merge::merge_files(shard)?;
             write::write_all_with(&merged, &past.history()?, report)?;
             for subject in &merged.subjects {
-                println!("{}", terminal::summary(subject, crate::test::style()));
+                say(&format!("{}\n", terminal::summary(subject, crate::test::style())));
             }
-            println!("report: {}", report.join("report.html").display());
+            say(&format!("report: {}\n", report.join("report.html").display()));
             past.annotate(&merged);
         }
         Command::Show { file, report, past } => {
@@ -106,19 +109,19 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             match report {
                 Some(folder) => {
                     write::write_all_with(&found, &past.history()?, folder)?;
-                    println!("report: {}", folder.join("report.html").display());
+                    say(&format!("report: {}\n", folder.join("report.html").display()));
                 }
-                None => print!("{}", terminal::write(&found, crate::test::style(), crate::test::width())),
+                None => say(&terminal::write(&found, crate::test::style(), crate::test::width())),
             }
             past.annotate(&found);
         }
-        Command::Annotations { file } => print!("{}", annotations::write(&json::read_file(file)?)),
+        Command::Annotations { file } => say(&annotations::write(&json::read_file(file)?)),
         Command::Kcidb { file, origin, run, build, output } => {
             let submission = Submission::new(origin, run, build.as_deref())?;
             let text = kcidb::write(&json::read_file(file)?, &submission)?;
             match output {
                 Some(path) => write::write_one(&text, path)?,
-                None => print!("{text}"),
+                None => say(&text),
             }
         }
     }
@@ -131,7 +134,7 @@ fn diff(before: &Path, now: &Path) -> anyhow::Result<ExitCode> {
         bail!("the second report holds no case, so that it tells of no change");
     }
     let changes = Changes::between(&before, &now)?;
-    print!("{}", changes.tell(None));
+    say(&changes.tell(None));
     Ok(ExitCode::from(match () {
         () if changes.is_broken() => FAILED,
         () if changes.is_worse() => REGRESSED,

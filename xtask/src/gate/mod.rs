@@ -3,7 +3,10 @@
 mod kernel;
 mod vmm;
 
-use crate::{image, interrupt, past::Past};
+use crate::{
+    image, interrupt,
+    past::{Past, say},
+};
 use clap::{Args, Subcommand};
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 use testcases::{baseline::Source, gate::Gate, progress::Manner};
@@ -69,8 +72,7 @@ impl Common {
         let judged = testcases::gate::run(&image, &gate, &cancel)?;
         let text = judged.tell(subject);
         if !text.is_empty() {
-            print!("{text}");
-            println!("report: {}", self.report.join("report.html").display());
+            say(&format!("{text}report: {}\n", self.report.join("report.html").display()));
         }
         self.past.annotate(&judged.outcome.report);
         Ok(ExitCode::from(judged.status))
