@@ -164,7 +164,11 @@ impl Console {
 
 /// Calls `try_one` with each transport and layout by which there is a console.
 fn each_console(mut try_one: impl FnMut(u64, Transport, Layout)) {
-    each_layout_of(virtio::kind::CONSOLE, |row, transport, layout| try_one(row, transport, layout));
+    each_layout_of(virtio::kind::CONSOLE, |row, transport, layout| {
+        try_one(row, transport, layout);
+        // What comes late must not find queues of the next transport's console, which stand in the same memory.
+        let _ = transport.reset();
+    });
 }
 
 /// Records that a console refused to work.
