@@ -184,9 +184,7 @@ mod tests {
         let present = example::report();
         let mut older = present.clone();
         older.subjects[0].cases[0].verdict = Verdict::Hang;
-        for report in [&mut older] {
-            report.subjects.iter_mut().for_each(|subject| subject.cases.retain(|case| case.verdict != Verdict::Error));
-        }
+        older.subjects.iter_mut().for_each(|subject| subject.cases.retain(|case| case.verdict != Verdict::Error));
         let mut middle = older.clone();
         middle.subjects[0].cases[0].verdict = Verdict::Pass;
         let history = History { runs: vec![run("1", older), run("2", middle.clone())] };

@@ -53,15 +53,15 @@ pub enum MergeError {
     )]
     OtherVersion {
         /// The subject.
-        subject: String,
+        subject: Box<str>,
         /// The first file.
         first: PathBuf,
         /// Its version.
-        first_version: String,
+        first_version: Box<str>,
         /// The other file.
         path: PathBuf,
         /// Its version.
-        version: String,
+        version: Box<str>,
     },
     /// The parts of a subject are not of one split.
     #[error(
@@ -109,9 +109,9 @@ pub enum MergeError {
     )]
     Contradiction {
         /// The subject.
-        subject: String,
+        subject: Box<str>,
         /// The case.
-        case: String,
+        case: Box<str>,
         /// The first file.
         first: PathBuf,
         /// The verdict there.

@@ -103,11 +103,11 @@ fn merged_subject(id: &str, parts: &[Part]) -> Result<Subject, MergeError> {
     for (part, other) in &found {
         if other.version != subject.version {
             return Err(MergeError::OtherVersion {
-                subject: id.to_owned(),
+                subject: id.into(),
                 first: first.path.clone(),
-                first_version: subject.version.clone(),
+                first_version: subject.version.as_str().into(),
                 path: part.path.clone(),
-                version: other.version.clone(),
+                version: other.version.as_str().into(),
             });
         }
     }
@@ -179,8 +179,8 @@ fn check_same(subject: &str, path: &Path, one: &Case, other_path: &Path, other: 
         return Ok(());
     }
     Err(MergeError::Contradiction {
-        subject: subject.to_owned(),
-        case: one.id.clone(),
+        subject: subject.into(),
+        case: one.id.as_str().into(),
         first: path.to_owned(),
         first_verdict: one.verdict.name(),
         path: other_path.to_owned(),
