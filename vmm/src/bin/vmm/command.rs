@@ -176,8 +176,7 @@ fn config(run: &Run, entry: Entry, input: Option<&SerialInput>) -> anyhow::Resul
         acpi: run.acpi || is_pc,
         command_line: run.append.clone(),
         backing: memory.backing,
-        // Not events yet: with them a pin that is raised again does not interrupt as a level should.
-        notifications: Notifications::Exits,
+        notifications: Notifications::Events,
         confinement: run.seccomp.into(),
         ..machine::with_interrupts(run, VmConfig::new(entry))?
     };
