@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod array;
 pub mod fault;
 #[cfg(any(test, feature = "hostile"))]
 pub mod hostile;

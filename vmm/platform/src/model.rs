@@ -10,6 +10,7 @@
 //! A model compares equal to its clone after the same calls, whatever else happens: the clone is the snapshot.
 
 use crate::time::{MIN_PERIOD, Nanoseconds};
+use serde::{Deserialize, Serialize};
 
 /// A device as a state machine.
 ///
@@ -55,7 +56,7 @@ pub struct Signal {
 }
 
 /// A pin that remembers what its owner has not been told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     high: bool,
     told: bool,
@@ -115,7 +116,7 @@ pub(crate) fn write_bytes(offset: u64, size: u8, value: u64, mut byte: impl FnMu
 }
 
 /// Keeps wake-ups [`MIN_PERIOD`] apart without making a single one late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
     last: Option<Nanoseconds>,
 }

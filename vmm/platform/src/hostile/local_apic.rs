@@ -61,6 +61,7 @@ pub fn survive(steps: &[Step]) {
     for step in steps {
         now += Nanoseconds::from(step.time) % PASS_MAX;
         one(&mut apic, step, now);
+        apic = super::restored(&apic);
         if let Some(vector) = apic.highest_pending() {
             assert!(vector >= 16, "vector {vector} is due");
             apic.accept(vector);

@@ -9,6 +9,7 @@ use crate::{
     model::{Model, Signal},
     time::{MIN_PERIOD, Nanoseconds},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug};
 
 /// One thing that happens to a model.
@@ -51,17 +52,32 @@ fn drain<M: Model>(model: &mut M) -> Vec<M::Output> {
     outputs
 }
 
+/// A model in the state that another one was saved in.
+#[cfg(test)]
+pub fn restored<M: Serialize + DeserializeOwned>(model: &M) -> M {
+    let saved = postcard::to_allocvec(model).expect("a model can be saved");
+    let (restored, rest) = postcard::take_from_bytes(&saved).expect("what was saved can be restored");
+    assert!(rest.is_empty());
+    restored
+}
+
+/// A copy of it: fuzz targets know no format of a saved state.
+#[cfg(not(test))]
+fn restored<M: Clone>(model: &M) -> M {
+    model.clone()
+}
+
 /// Does the steps.
 ///
 /// # Panics
-/// If a wake-up is in the past or sooner than allowed, or has no end of outputs, or if a clone
+/// If a wake-up is in the past or sooner than allowed, or has no end of outputs, or if one that was saved and restored
 /// goes on differently.
-pub fn survive<M: Model + Clone + PartialEq + Debug>(mut model: M, steps: &[Step]) {
+pub fn survive<M: Model + Clone + PartialEq + Debug + Serialize + DeserializeOwned>(mut model: M, steps: &[Step]) {
     let mut now = 0;
     let mut copy = None;
     for (number, step) in steps.iter().enumerate() {
         if number == steps.len() / 2 {
-            copy = Some(model.clone());
+            copy = Some(restored(&model));
         }
         one(&mut model, step, &mut now.clone());
         if let Some(copy) = &mut copy {

@@ -32,6 +32,7 @@ use crate::{
 };
 use timer::Timer;
 
+use serde::{Deserialize, Serialize};
 pub use timer::Capabilities;
 
 /// Hertz of the main counter.
@@ -75,16 +76,19 @@ const KINDS: [Capabilities; 4] = [
 ];
 
 /// A block of timers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hpet {
+    #[serde(deserialize_with = "timer::deserialize")]
     timers: Vec<Timer>,
     configuration: u64,
     status: u64,
     counter: u64,
     /// Ticks of the clock that have passed, whether the counter stood still or not.
     ticks: u64,
+    #[serde(with = "crate::array")]
     pins: [Pin; PINS],
     pace: Pace,
+    #[serde(skip)]
     fault: Option<HpetFault>,
 }
 

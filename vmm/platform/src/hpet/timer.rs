@@ -4,9 +4,10 @@
 //! and "Timer Operation".
 
 use crate::fault::HpetFault;
+use serde::{Deserialize, Serialize};
 
 /// What a timer can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// It can be periodic.
     pub periodic: bool,
@@ -31,7 +32,7 @@ const ROUTE_SHIFT: u32 = 9;
 const ROUTE: u64 = 0x1f << ROUTE_SHIFT;
 const ROUTES_SHIFT: u32 = 32;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Timer {
     capabilities: Capabilities,
     /// Those bits of the configuration that can be written and stay.
@@ -41,7 +42,17 @@ pub(super) struct Timer {
     comparator: u64,
     /// What software last wrote to the comparator: the period, where there is one.
     written: u64,
+    #[serde(skip)]
     pub(super) fault: Option<HpetFault>,
+}
+
+/// Timers of a saved state, of which there are not more than a block has.
+pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Timer>, D::Error> {
+    let timers = Vec::<Timer>::deserialize(deserializer)?;
+    match timers.len() {
+        1..=super::MAX_TIMERS => Ok(timers),
+        length => Err(serde::de::Error::invalid_length(length, &"1 to 32 timers")),
+    }
 }
 
 impl Timer {

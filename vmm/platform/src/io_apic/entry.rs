@@ -2,6 +2,7 @@
 
 use crate::fault::IoApicFault;
 use crate::message::{DeliveryMode, Message, Trigger};
+use serde::{Deserialize, Serialize};
 
 const DELIVERY_SHIFT: u32 = 8;
 const LOGICAL: u32 = 1 << 11;
@@ -14,7 +15,7 @@ const WRITABLE_LOW: u32 = 0x1_afff;
 const WRITABLE_HIGH: u32 = 0xff << 24;
 
 /// One redirection entry with its pin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     /// The writable bits of the low half, and remote IRR.
     low: u32,
@@ -22,6 +23,7 @@ pub(super) struct Entry {
     line: bool,
     /// An edge that has not been sent.
     edge: bool,
+    #[serde(skip)]
     pub(super) fault: Option<IoApicFault>,
 }
 

@@ -36,6 +36,7 @@ use crate::{
     time::Nanoseconds,
 };
 use entry::Entry;
+use serde::{Deserialize, Serialize};
 
 /// Number of pins, and of redirection entries.
 pub const NR_PINS: u8 = 24;
@@ -57,7 +58,7 @@ const INDEX_REDIRECTION: u8 = 0x10;
 const ID_BITS: u32 = 0xf << 24;
 
 /// Which one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
     /// 82093AA, version 11H: without an EOI register.
     Intel82093Aa,
@@ -66,7 +67,7 @@ pub enum Version {
 }
 
 /// An I/O APIC. Its outputs are the messages that it sends; [`Model::take`] is the moment of sending.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IoApic {
     version: Version,
     select: u8,

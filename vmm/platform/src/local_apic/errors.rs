@@ -1,5 +1,7 @@
 //! The error status register.
 
+use serde::{Deserialize, Serialize};
+
 /// Bit 5: an interrupt with a vector of 0 to 15 was to be sent.
 pub(super) const SEND_ILLEGAL_VECTOR: u8 = 1 << 5;
 /// Bit 6: an interrupt with a vector of 0 to 15 was received, or made by the local vector table or to itself.
@@ -8,7 +10,7 @@ pub(super) const RECEIVE_ILLEGAL_VECTOR: u8 = 1 << 6;
 pub(super) const ILLEGAL_REGISTER: u8 = 1 << 7;
 
 /// The errors, of which only a write shows those since the last ("Error Handling": "the ESR is a write/read register").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Errors {
     detected: u8,
     shown: u8,

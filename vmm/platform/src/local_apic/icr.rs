@@ -3,9 +3,10 @@
 use super::{LocalApic, Mode, errors::SEND_ILLEGAL_VECTOR};
 use crate::fault::LocalApicFault;
 use crate::message::{DeliveryMode, Destination, Identity, Trigger};
+use serde::{Deserialize, Serialize};
 
 /// Whom an [`Ipi`] is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// Whom the destination includes, the sender perhaps among them.
     Destination(Destination),
@@ -17,7 +18,7 @@ pub enum Target {
 
 /// An interrupt that a processor sends, always edge-triggered. The owner gives it to [`LocalApic::deliver`] of those it
 /// [`Ipi::reaches`]; with lowest priority, to one of those that are enabled, by [`crate::message::lowest_priority`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ipi {
     /// Whom it is for.
     pub target: Target,

@@ -11,6 +11,7 @@ use crate::{
     message::{DeliveryMode, Trigger},
     time::Nanoseconds,
 };
+use serde::{Deserialize, Serialize};
 
 /// What the processor interrupts itself for; the timer and errors do so by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Entry {
 const PINS: [Entry; 2] = [Entry::Lint0, Entry::Lint1];
 
 /// The entries by [`Entry`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Table([u32; 7]);
 
 impl Table {

@@ -67,6 +67,7 @@ use crate::{
 use errors::Errors;
 use lvt::Table;
 use registers::SVR_ENABLE;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use timer::Timer;
 use vectors::Vectors;
@@ -83,7 +84,7 @@ pub const MSR_X2APIC_FIRST: u32 = 0x800;
 pub const MSR_X2APIC_LAST: u32 = 0x8ff;
 
 /// What a local APIC is made with; CPUID must tell the guest the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// The x2APIC ID; its low eight bits are the xAPIC ID.
     pub id: u32,
@@ -151,7 +152,7 @@ pub enum Request {
 }
 
 /// What is requested and was not taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Requests {
     init: bool,
     start_up: Option<u8>,
@@ -165,7 +166,7 @@ struct Requests {
 ///
 /// After each access and each delivery, the owner takes [`Output`]s by [`crate::model::Model::take`] and [`Request`]s by
 /// [`LocalApic::take_request`], and asks for [`LocalApic::highest_pending`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalApic {
     config: Config,
     now: Nanoseconds,
@@ -191,6 +192,7 @@ pub struct LocalApic {
     waiting: bool,
     ipi: Option<Ipi>,
     ended: Option<u8>,
+    #[serde(skip)]
     fault: Option<LocalApicFault>,
 }
 

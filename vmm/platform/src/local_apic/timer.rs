@@ -6,6 +6,7 @@ use crate::{
     model::Pace,
     time::{Nanoseconds, ticks, time_of},
 };
+use serde::{Deserialize, Serialize};
 
 /// How the timer runs: LVT bits 18:17. The reserved 11B does as 00B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl TimerMode {
 }
 
 /// The time-stamp counter, as the timer compares with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeStampCounter {
     /// In hertz.
     pub frequency: u64,
@@ -42,7 +43,7 @@ impl TimeStampCounter {
 }
 
 /// The timer. It is told its mode and time with every call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Timer {
     frequency: u64,
     tsc: TimeStampCounter,
@@ -55,6 +56,7 @@ pub(super) struct Timer {
     /// Zero: not armed.
     deadline: u64,
     pace: Pace,
+    #[serde(skip)]
     pub(super) fault: Option<LocalApicFault>,
 }
 

@@ -1,7 +1,9 @@
 //! A set of vectors.
 
+use serde::{Deserialize, Serialize};
+
 /// A set of vectors, laid out as IRR, ISR and TMR are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Vectors([u32; 8]);
 
 impl Vectors {

@@ -1,8 +1,10 @@
 //! Whom an interrupt is for.
 
+use serde::{Deserialize, Serialize};
+
 /// Whom an interrupt is for. Numbers are 32 bits wide, as in x2APIC mode; senders that have eight make one with
 /// [`Destination::narrow`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Destination {
     /// The processor with this APIC ID; all ones is everybody.
     Physical(u32),

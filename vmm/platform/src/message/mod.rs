@@ -12,6 +12,7 @@ mod destination;
 mod tests;
 
 pub use destination::{Destination, Identity, LogicalModel, lowest_priority, x2apic_logical_id};
+use serde::{Deserialize, Serialize};
 
 /// A write to the interrupt address range, as I/O APICs and devices with MSI make.
 ///
@@ -37,7 +38,7 @@ pub struct Message {
 }
 
 /// What kind of interrupt it is; the numbers are those of all registers that have such a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeliveryMode {
     /// The vector, to everybody addressed.
     Fixed,

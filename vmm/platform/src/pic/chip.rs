@@ -1,9 +1,10 @@
 //! One 8259A.
 
 use crate::fault::PicFault;
+use serde::{Deserialize, Serialize};
 
 /// What the controller waits for after ICW1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
     /// Nothing was ever initialised.
     PowerOn,
@@ -14,7 +15,7 @@ enum Step {
 }
 
 /// One controller. Bit n of every byte is input n.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chip {
     step: Step,
     /// ICW1: there is no other controller.
@@ -40,6 +41,7 @@ pub(super) struct Chip {
     mask: u8,
     reads_in_service: bool,
     poll: bool,
+    #[serde(skip)]
     pub(super) fault: Option<PicFault>,
 }
 

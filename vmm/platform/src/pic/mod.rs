@@ -28,6 +28,7 @@ use crate::{
     time::Nanoseconds,
 };
 use chip::Chip;
+use serde::{Deserialize, Serialize};
 
 /// Ports of the six registers, by offset.
 pub const PORTS: [u16; 6] = [0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1];
@@ -48,7 +49,7 @@ const FLOATING: u8 = 0xff;
 const LEVEL_BITS: [u8; 2] = [0xf8, 0xde];
 
 /// The pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pic {
     chips: [Chip; 2],
     int: Pin,

@@ -4,12 +4,13 @@
 
 use super::counter::{Counter, Mode};
 use crate::fault::PitFault;
+use serde::{Deserialize, Serialize};
 
 /// Which bytes of a count go over the bus: the field RW of a control word.
 const LEAST_SIGNIFICANT_ONLY: u8 = 1;
 const MOST_SIGNIFICANT_ONLY: u8 = 2;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Channel {
     pub(super) counter: Counter,
     /// RW, M and BCD "exactly as written in the last Mode Control Word".

@@ -3,9 +3,10 @@
 //! Source: Intel 8254 Programmable Interval Timer, "Mode Definitions" and "Operation Common to All Modes".
 
 use crate::fault::PitFault;
+use serde::{Deserialize, Serialize};
 
 /// Modes of a counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Mode {
     InterruptOnTerminalCount,
     HardwareRetriggerableOneShot,
@@ -45,7 +46,7 @@ impl Mode {
 }
 
 /// The counting element, with the whole count that was written to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counter {
     mode: Mode,
     /// It counts from 9999 instead of FFFFH after zero.
@@ -72,6 +73,7 @@ pub(super) struct Counter {
     expired: bool,
     /// OUT is low for the one clock of a strobe.
     strobe: bool,
+    #[serde(skip)]
     pub(super) fault: Option<PitFault>,
 }
 

@@ -36,6 +36,7 @@ use crate::{
     time::{self, Nanoseconds},
 };
 use channel::Channel;
+use serde::{Deserialize, Serialize};
 
 /// Hertz of the clock of all channels.
 pub const FREQUENCY: u64 = 1_193_182;
@@ -60,7 +61,7 @@ const REFRESH: u8 = 1 << 4;
 const OUT_2: u8 = 1 << 5;
 
 /// An 8254 and port 61H.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pit {
     channels: [Channel; 3],
     clocks: u64,

@@ -24,6 +24,7 @@ use crate::{
     model::{Model, Pin, Signal, read_bytes, write_bytes},
     time::{self, Nanoseconds},
 };
+use serde::{Deserialize, Serialize};
 
 /// Hertz of the timer.
 pub const FREQUENCY: u64 = 3_579_545;
@@ -55,7 +56,7 @@ const SLEEP_TYPE: u16 = 7 << SLEEP_TYPE_SHIFT;
 const SLEEP_ENABLE: u16 = 1 << 13;
 
 /// How many bits the timer has: the flag TMR_VAL_EXT of the FADT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Width {
     /// 24.
     Bits24,
@@ -83,7 +84,7 @@ pub enum Output {
 }
 
 /// The timer and the PM1 blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PowerManagement {
     width: Width,
     /// What the timer showed when the VM was made.
@@ -95,6 +96,7 @@ pub struct PowerManagement {
     control: u16,
     off: bool,
     sci: Pin,
+    #[serde(skip)]
     fault: Option<PowerFault>,
 }
 

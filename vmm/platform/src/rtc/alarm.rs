@@ -3,9 +3,10 @@
 //! Source: MC146818 data sheet, "Time, Calendar, and Alarm Locations".
 
 use super::calendar::{Format, SECONDS_PER_DAY};
+use serde::{Deserialize, Serialize};
 
 /// The bytes of the alarm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Alarm {
     pub(super) second: u8,
     pub(super) minute: u8,

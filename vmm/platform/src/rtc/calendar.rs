@@ -2,6 +2,8 @@
 //!
 //! Source: MC146818 data sheet, "Time, Calendar, and Alarm Locations" and "Update Cycle".
 
+use serde::{Deserialize, Serialize};
+
 /// In which form bytes hold numbers, from register B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {
@@ -44,7 +46,7 @@ impl Format {
 }
 
 /// The bytes of time and date.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bytes {
     pub(super) second: u8,
     pub(super) minute: u8,

@@ -3,6 +3,7 @@
 //! Source: MC146818 data sheet, "Divider Stages", "Update Cycle" and "Periodic Interrupt Selection".
 
 use crate::time::{self, Nanoseconds, SECOND};
+use serde::{Deserialize, Serialize};
 
 /// How long an update cycle takes with an oscillator of 32,768 Hz.
 const UPDATE_CYCLE: Nanoseconds = 1_984_000;
@@ -20,7 +21,7 @@ pub(super) struct Passed {
 }
 
 /// A divider that counts nanoseconds since it was released.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Divider {
     runs: bool,
     /// The latest time it was told.

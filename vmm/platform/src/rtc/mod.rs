@@ -40,6 +40,7 @@ use crate::{
 use alarm::Alarm;
 use calendar::{Bytes, Calendar, Format};
 use divider::Divider;
+use serde::{Deserialize, Serialize};
 
 /// The first port.
 pub const BASE: u16 = 0x70;
@@ -76,10 +77,11 @@ const FLAGS: u8 = PERIODIC | ALARM | UPDATE_ENDED;
 const VALID: u8 = 1 << 7;
 
 /// A real-time clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rtc {
     time: Bytes,
     alarm: Alarm,
+    #[serde(with = "crate::array")]
     memory: [u8; SIZE_BYTES],
     index: u8,
     register_a: u8,
@@ -88,6 +90,7 @@ pub struct Rtc {
     divider: Divider,
     irq: Pin,
     pace: Pace,
+    #[serde(skip)]
     fault: Option<RtcFault>,
 }
 
