@@ -94,7 +94,9 @@ fn deadline_is_replaced_and_cancelled() {
 fn deadline_and_count_exclude_each_other() {
     let apic = in_deadline_mode();
     let _listening = Listening::to(VECTOR..=VECTOR, End::LocalApic);
-    apic.write(Register::INITIAL_COUNT, 0x1000);
+    let before = apic.read(Register::INITIAL_COUNT);
+    apic.write(Register::INITIAL_COUNT, before ^ 0x1000);
+    check_eq!("initial count in deadline mode", apic.read(Register::INITIAL_COUNT), before);
     check_eq!("current count in deadline mode", apic.read(Register::CURRENT_COUNT), 0);
     check!("no interrupt by the count", !interrupts::wait_for_more());
     let far = clock::now() + (1 << 44);

@@ -104,17 +104,20 @@ fn efer_bits_follow_features() {
     for (row, &(bit, feature)) in TABLE.iter().enumerate() {
         check_outcome!("setting the bit", [NAMES; row], set_efer(bit), expected(feature.read()));
     }
-    // Where SVM exists, firmware may have locked it (VM_CR.SVMDIS), so only its absence is told by CPUID.
-    if !FeatureBit::new(0x8000_0001, 0, Ecx, 2).read() {
-        check_outcome!("setting SVME without SVM", set_efer(12), Outcome::GP);
-    }
+    // Where SVM exists, firmware may have locked it.
+    let can_be_set = FeatureBit::new(0x8000_0001, 0, Ecx, 2).read() && !is_svm_locked();
+    check_outcome!("setting SVME", set_efer(12), expected(can_be_set));
+}
+
+/// Whether VM_CR.SVMDIS keeps IA32_EFER.SVME clear.
+fn is_svm_locked() -> bool {
+    const VM_CR: u32 = 0xc001_0114;
+    const SVMDIS: u64 = 1 << 4;
+    msr::read(VM_CR).unwrap_or(0) & SVMDIS != 0
 }
 
 /// With SVM told by CPUID and not locked by VM_CR, IA32_EFER.SVME can be set.
 #[case(feature = CpuidFeatureBehaviour, spec = apm2("Enabling SVM"), needs = Needs::SVM)]
 fn svme_follows_vm_cr() {
-    const VM_CR: u32 = 0xc001_0114;
-    const SVMDIS: u64 = 1 << 4;
-    let locked = msr::read(VM_CR).unwrap_or(0) & SVMDIS != 0;
-    check_outcome!("setting SVME", set_efer(12), expected(!locked));
+    check_outcome!("setting SVME", set_efer(12), expected(!is_svm_locked()));
 }

@@ -74,3 +74,22 @@ fn devices_that_are_there_are_not_denied() {
     }
     check!("the clock is not denied", fadt.read_u16(109) & NO_RTC == 0);
 }
+
+/// The MADT tells of both 8259s, and the FADT of the keyboard controller, where they are.
+#[case(feature = FirmwareTables, spec = [acpi("Multiple APIC Description Table (MADT)"), acpi("IA-PC Boot Architecture Flags")],
+       needs = Needs::FIRMWARE_TABLES | Needs::PIC | Needs::I8042, irqchip = Full)]
+fn devices_that_are_there_are_told_of() {
+    const PCAT_COMPAT: u32 = 1 << 0;
+    const KEYBOARD: u16 = 1 << 1;
+    let (madt, fadt) = (
+        root().and_then(|root| root.find(signature(*b"APIC"))),
+        root().and_then(|root| root.find(signature(*b"FACP"))),
+    );
+    check!("the MADT is found", madt.is_some());
+    check!("the FADT is found", fadt.is_some());
+    let (Some(madt), Some(fadt)) = (madt, fadt) else { return };
+    check_eq!("PCAT_COMPAT", madt.read_u32(40) & PCAT_COMPAT, PCAT_COMPAT);
+    if fadt.read_u8(8) >= 3 {
+        check_eq!("8042", fadt.read_u16(109) & KEYBOARD, KEYBOARD);
+    }
+}

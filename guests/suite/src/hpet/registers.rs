@@ -69,6 +69,16 @@ fn halves_make_the_whole() {
     }
 }
 
+/// Comparators hold all ones before any software wrote them, as many as the timer has.
+#[case(feature = HpetRegisters, spec = hpet("Timer N Comparator Register"), needs = Needs::HPET, irqchip = Full)]
+fn comparators_are_all_ones_at_first() {
+    for index in 0..hpet::nr_timers() {
+        let timer = Timer(index);
+        let expected = if timer.can(hpet::timer::WIDE) { u64::MAX } else { u32::MAX.into() };
+        check_eq!("comparator", [&[]; index], timer.comparator() & expected, expected);
+    }
+}
+
 /// Both bits of the general configuration are kept, legacy replacement where it is offered; the reserved ones read as zero.
 #[case(feature = HpetRegisters, spec = hpet("General Configuration Register"), needs = Needs::HPET, irqchip = Full)]
 fn configuration_keeps_its_bits() {

@@ -141,3 +141,21 @@ fn vector_changes_between_edges() {
         check_count!("with vector", [&[]; number], interrupts::count(VECTOR + number), 1);
     }
 }
+
+/// TMR tells of each interrupt anew how it was triggered, when one vector comes as a level, then as an edge, and as a level again.
+#[case(feature = IoApicReconfiguration, spec = [io_apic("IOREDTBL[23:0]—I/O Redirection Table Registers"), sdm3a("Interrupt Acceptance for Fixed Interrupts")],
+       needs = NEEDS, irqchip = Full)]
+fn trigger_mode_is_that_of_the_last_interrupt() {
+    let pins = Pins::new(End::Not);
+    for (row, is_level) in [true, false, true].into_iter().enumerate() {
+        interrupts::clear();
+        pins.program(if is_level { level(0) } else { edge(0) });
+        pins.drive(true);
+        let came = interrupts::wait_until(interrupts::GENEROUS_MICROS, || interrupts::total() != 0);
+        check!("it comes", [&[]; row], came);
+        check!("level-triggered by TMR", [&[]; row], pins.apic.is_level(VECTOR) == is_level);
+        pins.drive(false);
+        pins.apic.end_interrupt();
+        let _ = interrupts::wait_for_more();
+    }
+}

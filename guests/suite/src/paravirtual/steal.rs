@@ -41,6 +41,19 @@ fn is_updated(structure: &Structure) -> bool {
     })
 }
 
+/// Bits 5 to 1 are reserved and refused; the register reads back what was accepted.
+#[case(feature = StealTime, spec = kvm("KVM-specific MSRs"), needs = Needs::KVM_STEAL_TIME, irqchip = LocalApic)]
+fn reserved_bits_of_steal_time_are_refused() {
+    let structure = Structure::new(1, 64, SIZE);
+    for bit in 1..6_u8 {
+        let value = structure.address() | ENABLE | 1 << bit;
+        check_outcome!("WRMSR with bit", [&[]; bit], msr::write(STEAL_TIME, value), Outcome::GP);
+    }
+    check_outcome!("WRMSR", msr::write(STEAL_TIME, structure.address() | ENABLE), Outcome::COMPLETED);
+    check_eq!("RDMSR", msr::read(STEAL_TIME).unwrap_or(u64::MAX), structure.address() | ENABLE);
+    check_outcome!("WRMSR of 0", msr::write(STEAL_TIME, 0), Outcome::COMPLETED);
+}
+
 /// Enabled at any multiple of 64, the structure has an even version, no flags, is not preempted where it can be read, and
 /// nothing around it is written.
 #[case(feature = StealTime, spec = kvm("KVM-specific MSRs"), needs = Needs::KVM_STEAL_TIME, irqchip = LocalApic)]

@@ -6,6 +6,7 @@ mod guest;
 mod initialization;
 pub(crate) mod lines;
 mod model;
+mod rotation_and_nesting;
 mod script;
 mod spurious;
 mod spurious_model;

@@ -60,14 +60,19 @@ fn other_registers_are_kept() {
         ($row:literal, $instruction:literal) => {
             for flags in [STATUS, 0] {
                 let (mut rax, mut rdx, mut after) = (PATTERN, 0x1234_0000 | u64::from(UNCLAIMED_PORT), flags);
+                let (mut rcx, mut r8, mut r15) = (!PATTERN, PATTERN + 8, PATTERN + 15);
                 let result = instruction!(
                     "push {flags}", "popfq", $instruction, "pushfq", "pop {flags}",
-                    flags = inout(reg) after, inout("rax") rax, inout("rdx") rdx);
+                    flags = inout(reg) after, inout("rax") rax, inout("rdx") rdx, inout("rcx") rcx, inout("r8") r8,
+                    inout("r15") r15);
                 const NAMES: &[rt::vocabulary::Text] =
                     names!["OUT DX, AL", "OUT DX, AX", "OUT DX, EAX", "OUT imm8, AL", "IN AL, DX", "IN EAX, DX"];
                 check_outcome!("the access", [NAMES; $row], result, Outcome::COMPLETED);
                 check_eq!("status flags", [NAMES; $row], after & STATUS, flags);
                 check_eq!("RDX", [NAMES; $row], rdx, 0x1234_0000 | u64::from(UNCLAIMED_PORT));
+                check_eq!("RCX", [NAMES; $row], rcx, !PATTERN);
+                check_eq!("R8", [NAMES; $row], r8, PATTERN + 8);
+                check_eq!("R15", [NAMES; $row], r15, PATTERN + 15);
                 if $row < 4 {
                     check_eq!("RAX", [NAMES; $row], rax, PATTERN);
                 }

@@ -71,6 +71,23 @@ fn enable_is_kept_and_status_is_not_written() {
     check!("zero does not set it", model::carry(then, now, later, status, block.width()) != Carry::Invented);
 }
 
+/// SLP_TYP keeps what is written, and SLP_EN, which is not written, reads as zero; SCI_EN stays as it was.
+#[case(feature = PmTimer, spec = acpi("PM1 Control Registers"), needs = NEEDS, irqchip = Full)]
+fn sleep_type_is_kept() {
+    const SLEEP_TYPE_SHIFT: u32 = 10;
+    const SLEEP_ENABLE: u16 = 1 << 13;
+    let Some(block) = block() else { return };
+    let before = port::read_u16(block.control) & !(7 << SLEEP_TYPE_SHIFT | SLEEP_ENABLE);
+    for sleep_type in 0..8_u16 {
+        port::write_u16(block.control, before | sleep_type << SLEEP_TYPE_SHIFT);
+        let control = port::read_u16(block.control);
+        check_eq!("SLP_TYP", [&[]; sleep_type], control >> SLEEP_TYPE_SHIFT & 7, sleep_type);
+        check_eq!("SLP_EN", [&[]; sleep_type], control & SLEEP_ENABLE, 0);
+        check_eq!("SCI_EN", [&[]; sleep_type], control & 1, before & 1);
+    }
+    port::write_u16(block.control, before);
+}
+
 /// The longest that a case waits for the highest bit of the timer: one of 24 bits needs less.
 const WAIT_TICKS: u32 = (pm_timer::FREQUENCY * 5 / 2) as u32;
 

@@ -45,6 +45,8 @@ fn set(row: &Row) {
 struct Update {
     came: bool,
     flags: u8,
+    /// Register C, read once more.
+    again: u8,
     time: [u8; 7],
     /// Microseconds from the release of the divider until the update was seen, and until the time was read.
     seen: u64,
@@ -62,7 +64,7 @@ fn update(halting: &Halting, row: &Row) -> Update {
         flags & flag::UPDATED != 0
     });
     let seen = passed();
-    Update { came, flags, time: read_time(), seen, read: passed() }
+    Update { came, flags, again: rtc::read(rtc::C), time: read_time(), seen, read: passed() }
 }
 
 /// The time is what one second made of it, the update is told, not before its time, and the alarm if it was for it.
@@ -75,7 +77,7 @@ fn check_update(halting: &Halting, row: &Row) {
         }
         last = update(halting, row);
     }
-    let Update { came, flags, time, seen, read } = last;
+    let Update { came, flags, again, time, seen, read } = last;
     check!("it is updated", came);
     check!("not within half a second", seen >= EARLIEST_MICROS);
     if came && read >= LATEST_MICROS {
@@ -91,6 +93,7 @@ fn check_update(halting: &Halting, row: &Row) {
     check_eq!("month", time[5], expected[5]);
     check_eq!("year", time[6], expected[6]);
     let alarm = if model::is_due(row.alarm, expected) { flag::ALARM } else { 0 };
+    check_eq!("register C, which was read before", again, 0);
     check!("update and alarm", model::agrees(flags, 0, flag::UPDATED | alarm, (flag::ALARM & !alarm) | flag::PERIODIC));
 }
 
