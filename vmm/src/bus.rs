@@ -4,12 +4,14 @@ use crate::{
     connection::Connection,
     faults::{BusFault, Direction, Fault, Space},
     memory::GuestMemory,
+    save::DeviceStateError,
     stop::StopReason,
 };
+use serde::{Deserialize, Serialize};
 use vm_device::bus::{self, Bus as RangeMap, BusRange, MmioAddress, PioAddress};
 
 /// A range of addresses that a device answers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Region {
     /// I/O ports.
     Ports {
@@ -88,6 +90,22 @@ pub trait Device: Send {
 
     /// Takes what is written at `at`.
     fn write(&mut self, at: Location, data: &[u8], memory: &GuestMemory) -> Flow;
+
+    /// What is kept of it when the VM is saved; no vCPU runs. What it has of the host, files for instance, is not.
+    ///
+    /// # Errors
+    /// If it cannot be saved.
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        Err(DeviceStateError::Unsupported)
+    }
+
+    /// Takes it, new and connected, to a state that [`Self::save`] gave.
+    ///
+    /// # Errors
+    /// If that is not the state of such a device.
+    fn restore(&mut self, _state: &[u8]) -> Result<(), DeviceStateError> {
+        Err(DeviceStateError::Unsupported)
+    }
 }
 
 /// Why devices cannot stand together.
@@ -185,6 +203,16 @@ impl Bus {
     /// Whether a device answers at a port.
     pub(crate) fn has_port(&self, port: u16) -> bool {
         self.at_port(port, 1).is_some()
+    }
+
+    /// The devices, in the order in which they were given.
+    pub(crate) fn devices(&self) -> &[Box<dyn Device>] {
+        &self.devices
+    }
+
+    /// The same, to restore them.
+    pub(crate) fn devices_mut(&mut self) -> &mut [Box<dyn Device>] {
+        &mut self.devices
     }
 
     fn at_port(&self, port: u16, size: usize) -> Option<(usize, Location)> {

@@ -1,9 +1,10 @@
 //! What a VM is to look like.
 
 use crate::{boot::Entry, bus::Device, confinement::Confinement, faults::Fault, memory::Backing};
+use serde::{Deserialize, Serialize};
 
 /// Which interrupt controllers KVM emulates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Irqchip {
     /// None: no local APIC, and HLT ends the run. The cheapest.
     #[default]
@@ -54,7 +55,7 @@ impl InterruptSetup {
 }
 
 /// Devices of a PC that this VMM emulates, where it and not KVM does so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chipset {
     /// Two 8259As and an I/O APIC; needs [`Irqchip::Split`] or [`Irqchip::User`].
     pub interrupt_controllers: bool,

@@ -252,6 +252,12 @@ impl VmHandle {
         self.control.interrupt();
     }
 
+    /// Gets every vCPU out of the guest, so that it can go on in another run or be saved: a run that is under way ends with
+    /// [`crate::StopReason::Suspended`], unless something else ends it at the same time. Without effect where there is none.
+    pub fn suspend(&self) {
+        self.control.end();
+    }
+
     /// Pauses the guest: when this returns no vCPU is in it, and the VM's clocks stand still; a run that is still to start waits,
     /// too. Whether it went until now. Not for a run by [`crate::Vm::debug`], which a debugger pauses.
     pub fn pause(&self) -> bool {

@@ -20,6 +20,7 @@ use crate::{
     memory::{GuestMemory, MemoryError, OutsideMemory},
     platform::{self, Counters, Platform, Processors},
     reset,
+    save::Shape,
     vcpu::Unfinished,
     vm::Vm,
 };
@@ -89,7 +90,17 @@ impl Vm {
     ///
     /// # Errors
     /// See [`VmError`].
-    pub fn new(hypervisor: &Hypervisor, image: &Image, mut config: VmConfig) -> Result<Self, VmError> {
+    pub fn new(hypervisor: &Hypervisor, image: &Image, config: VmConfig) -> Result<Self, VmError> {
+        Self::assemble(hypervisor, image, config, true)
+    }
+
+    /// Makes a VM, which enters the image if it `starts`; else its registers and memory are set by the caller.
+    pub(crate) fn assemble(
+        hypervisor: &Hypervisor,
+        image: &Image,
+        mut config: VmConfig,
+        starts: bool,
+    ) -> Result<Self, VmError> {
         check_shape(&config)?;
         let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
         let memory = image.instantiate(config.backing)?;
@@ -125,7 +136,7 @@ impl Vm {
         }
         faults::take_msrs(&fd, config.fault, config.irqchip)?;
         // The others stay as KVM made them: after reset, waiting for their start-up IPI. All MSRs are as after reset.
-        if let Some(first) = vcpus.first() {
+        if let Some(first) = vcpus.first().filter(|_| starts) {
             set_entry(first, &config.entry, image)?;
         }
         let fd = Arc::new(fd);
@@ -147,6 +158,7 @@ impl Vm {
         let told = tables(&config);
         let fault = config.fault;
         let has_filter = config.irqchip != Irqchip::User;
+        let shape = Shape::new(&config, memory.size_bytes());
         let mut bus = Bus::new(config.devices, memory.size_bytes())?;
         let rsdp = match config.acpi {
             true => {
@@ -170,7 +182,9 @@ impl Vm {
         if config.entry == Entry::Reset {
             firmware::cmos::write(&mut bus, &memory, config.nr_vcpus);
         }
-        boot_info::write(&memory, image, &config.entry, &config.command_line, rsdp)?;
+        if starts {
+            boot_info::write(&memory, image, &config.entry, &config.command_line, rsdp)?;
+        }
         if config.irqchip == Irqchip::Kernel {
             interrupts.override_pit()?;
         }
@@ -179,7 +193,7 @@ impl Vm {
         }
         bus.set_fault(fault);
         let unfinished = vcpus.iter().map(|_| Unfinished::new(fault, &interrupts, has_filter)).collect();
-        Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, watched, control })
+        Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, watched, control, shape })
     }
 }
 

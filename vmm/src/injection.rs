@@ -8,12 +8,13 @@
 use crate::{faults::OfVcpu, platform::Platform, run_page::RunPage, stop::StopReason};
 use kvm_bindings::{KVMIO, kvm_interrupt};
 use kvm_ioctls::VcpuFd;
+use serde::{Deserialize, Serialize};
 use vmm_sys_util::{errno, ioctl::ioctl_with_ref};
 
 vmm_sys_util::ioctl_iow_nr!(KVM_INTERRUPT, KVMIO, 0x86, kvm_interrupt);
 
 /// The interrupts of one vCPU on their way to it.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Injector {
     /// Acknowledged, and not yet taken by KVM.
     held: Option<u8>,

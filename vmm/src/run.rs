@@ -90,7 +90,8 @@ impl Vm {
             .map_err(RunError::Devices)?
             .map_err(RunError::Timers)??;
         let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (vcpu, reason) = first_stop.unwrap_or((0, StopReason::Requested));
+        let asked = if control.is_requested() { StopReason::Requested } else { StopReason::Suspended };
+        let (vcpu, reason) = first_stop.unwrap_or((0, asked));
         let fd = &vcpus[usize::from(vcpu)];
         let cpu = CpuState::read(fd).map_err(|source| RunError::Registers { vcpu, source })?;
         let instruction = state::instruction(fd, memory, &cpu);

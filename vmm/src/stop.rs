@@ -39,6 +39,8 @@ pub enum StopReason {
     },
     /// [`crate::VmHandle::stop`] was called.
     Requested,
+    /// [`crate::VmHandle::suspend`] was called; the guest can go on, or be saved.
+    Suspended,
     /// A device ended the run and said why.
     DeviceStopped(String),
     /// An exit that this VMM never asks for.
@@ -93,6 +95,7 @@ impl fmt::Display for StopReason {
                 write!(f, "processor {cpu} refused to enter the guest, reason {hardware_entry_failure_reason:#x}")
             }
             Self::Requested => f.write_str("stopped on request"),
+            Self::Suspended => f.write_str("suspended"),
             Self::DeviceStopped(reason) => write!(f, "a device ended the run: {reason}"),
             Self::UnexpectedExit { name, number } => write!(f, "unexpected exit {name} ({number})"),
             Self::KvmError { errno } => write!(f, "KVM_RUN failed: {}", io::Error::from_raw_os_error(*errno)),

@@ -93,7 +93,8 @@ fn attribute(value: &mut u64) -> kvm_device_attr {
     }
 }
 
-fn offset(vcpu: &VcpuFd) -> Result<u64, Error> {
+/// What KVM adds to the host's counter.
+pub(crate) fn offset(vcpu: &VcpuFd) -> Result<u64, Error> {
     let mut value = 0;
     let attribute = attribute(&mut value);
     // SAFETY: the request reads a structure of this type, and writes the number it points to; both live until the call is
@@ -104,7 +105,8 @@ fn offset(vcpu: &VcpuFd) -> Result<u64, Error> {
     }
 }
 
-fn set_offset(vcpu: &VcpuFd, mut value: u64) -> Result<(), Error> {
+/// Lets KVM add this to it.
+pub(crate) fn set_offset(vcpu: &VcpuFd, mut value: u64) -> Result<(), Error> {
     let attribute = attribute(&mut value);
     // SAFETY: the request reads a structure of this type and the number it points to; both live until the call is over.
     match unsafe { ioctl_with_ref(vcpu, KVM_SET_DEVICE_ATTR(), &attribute) } {

@@ -21,6 +21,7 @@ use crate::{
 use ::platform::local_apic::MSR_APIC_BASE;
 use kvm_bindings::kvm_debug_exit_arch;
 use kvm_ioctls::{VcpuExit, VcpuFd};
+use serde::{Deserialize, Serialize};
 use std::thread;
 
 /// What vCPUs of a VM take turns with.
@@ -51,7 +52,22 @@ pub(crate) struct Unfinished {
     fault: Option<Box<OfVcpu>>,
 }
 
+/// What of it is saved.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    injector: Injector,
+    is_halted: bool,
+}
+
 impl Unfinished {
+    pub(crate) fn pending(&self) -> Pending {
+        Pending { injector: self.injector, is_halted: self.is_halted }
+    }
+
+    pub(crate) fn set_pending(&mut self, Pending { injector, is_halted }: Pending) {
+        (self.injector, self.is_halted) = (injector, is_halted);
+    }
+
     pub(crate) fn new(fault: Option<Fault>, interrupts: &Interrupts, has_filter: bool) -> Self {
         Self { fault: OfVcpu::new(fault, interrupts, has_filter), ..Self::default() }
     }

@@ -6,6 +6,7 @@ use crate::{
     interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
     platform::Platform,
+    save::Shape,
     state::CpuState,
     statistics,
     vcpu::Unfinished,
@@ -27,6 +28,7 @@ pub struct Vm {
     pub(crate) platform: Option<Arc<Platform>>,
     pub(crate) watched: Watched,
     pub(crate) control: Arc<Control>,
+    pub(crate) shape: Shape,
 }
 
 impl Vm {

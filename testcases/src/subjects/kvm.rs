@@ -306,7 +306,7 @@ impl OurVmm {
             StopReason::Shutdown => Ending::Shutdown { place },
             StopReason::Halted => Ending::Halted { place },
             StopReason::Requested if cancel.is_cancelled() => Ending::Cancelled,
-            StopReason::Requested => Ending::Timeout { place },
+            StopReason::Requested | StopReason::Suspended => Ending::Timeout { place },
             StopReason::DeviceStopped(text) => {
                 let flood = lock(inbox).flood.take();
                 Ending::Flood { text: flood.unwrap_or_else(|| text.clone()) }

@@ -4,6 +4,7 @@ use super::value_of;
 use crate::{
     bus::{Device, Flow, Location, Region},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
     stop::StopReason,
 };
 
@@ -35,5 +36,13 @@ impl Device for DebugExit {
 
     fn write(&mut self, _: Location, data: &[u8], _: &GuestMemory) -> Flow {
         Flow::Stop(StopReason::DebugExit(value_of(data)))
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        save::nothing(state)
     }
 }

@@ -5,6 +5,7 @@
 use crate::{
     bus::{Device, Flow, Location, Region},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
 };
 use std::io::Write;
 
@@ -37,5 +38,13 @@ impl<W: Write + Send> Device for DebugPort<W> {
     fn write(&mut self, _: Location, data: &[u8], _: &GuestMemory) -> Flow {
         let _ = self.output.write_all(data);
         Flow::Continue
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        save::nothing(state)
     }
 }

@@ -4,6 +4,7 @@ use super::value_of;
 use crate::{
     bus::{Device, Flow, Location, Region},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
 };
 
 /// Width of the port in ports.
@@ -40,5 +41,13 @@ where
     fn write(&mut self, at: Location, data: &[u8], memory: &GuestMemory) -> Flow {
         // The port is the first; the others only make room for the width.
         if at.offset == 0 { (self.ring)(memory, value_of(data)) } else { Flow::Continue }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        save::nothing(state)
     }
 }

@@ -5,6 +5,7 @@
 use crate::{
     bus::{Device, Flow, Location, Region},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
     stop::StopReason,
 };
 
@@ -117,6 +118,15 @@ impl Device for I8042 {
             self.command_byte = value;
         }
         Flow::Continue
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        save::to_bytes(&(self.output, self.command_byte, self.last_was_command, self.expects_command_byte))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        (self.output, self.command_byte, self.last_was_command, self.expects_command_byte) = save::from_bytes(state)?;
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     interrupts::{ControllerLine, InterruptError, InterruptLine},
     layout::pc,
     memory::GuestMemory,
+    save::{self, DeviceStateError},
     stop::StopReason,
     watch::Watch,
 };
@@ -17,7 +18,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
-use vm_superio::{Trigger, serial::NoEvents};
+use vm_superio::{SerialState, Trigger, serial::NoEvents};
 
 /// A 16550 UART at eight ports, without interrupts unless it is given a line, and without input unless it is given some.
 pub struct Serial<W: Write> {
@@ -30,7 +31,8 @@ pub struct Serial<W: Write> {
 struct Port<W: Write>(Mutex<State<W>>);
 
 struct State<W: Write> {
-    uart: vm_superio::Serial<Wire, NoEvents, Bounded<W>>,
+    uart: vm_superio::Serial<Wire, NoEvents, Output<W>>,
+    output: Output<W>,
     input: Option<Input>,
 }
 
@@ -70,9 +72,9 @@ impl<W: Write + Send> Serial<W> {
     /// A UART at `first_port` that writes to `output`, which must not block for long. When the guest has sent more than
     /// `max_bytes`, or `output` fails, the run ends with [`StopReason::DeviceStopped`].
     pub fn new(first_port: u16, output: W, max_bytes: usize) -> Self {
-        let output = Bounded { output, left: max_bytes, max_bytes, problem: None };
-        let uart = vm_superio::Serial::new(Wire::default(), output);
-        Self { first_port, line: None, port: Arc::new(Port(Mutex::new(State { uart, input: None }))) }
+        let output = Output::new(Bounded { output, left: max_bytes, max_bytes, problem: None });
+        let uart = vm_superio::Serial::new(Wire::default(), output.clone());
+        Self { first_port, line: None, port: Arc::new(Port(Mutex::new(State { uart, output, input: None }))) }
     }
 
     /// Gives it an interrupt line; without an interrupt controller the first interrupt ends the run.
@@ -129,15 +131,48 @@ impl<W: Write + Send + 'static> Device for Serial<W> {
                 return Flow::Stop(StopReason::DeviceStopped(error.to_string()));
             }
         }
-        match state.uart.writer_mut().problem.take() {
+        match state.output.lock().problem.take() {
             Some(problem) => Flow::Stop(StopReason::DeviceStopped(problem)),
             None => Flow::Continue,
         }
     }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        let state = self.port.lock();
+        let left = state.output.lock().left as u64;
+        let uart = state.uart.state();
+        let divisor = (uart.baud_divisor_low, uart.baud_divisor_high);
+        let interrupts = (uart.interrupt_enable, uart.interrupt_identification);
+        let line = (uart.line_control, uart.line_status);
+        let modem = (uart.modem_control, uart.modem_status);
+        save::to_bytes(&(left, divisor, interrupts, line, modem, uart.scratch, uart.in_buffer))
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), DeviceStateError> {
+        let mut uart = SerialState::default();
+        let left: u64;
+        (
+            left,
+            (uart.baud_divisor_low, uart.baud_divisor_high),
+            (uart.interrupt_enable, uart.interrupt_identification),
+            (uart.line_control, uart.line_status),
+            (uart.modem_control, uart.modem_status),
+            uart.scratch,
+            uart.in_buffer,
+        ) = save::from_bytes(bytes)?;
+        let mut state = self.port.lock();
+        let (wire, output) = (state.uart.interrupt_evt().clone(), state.output.clone());
+        // It refuses more input than it has room for.
+        state.uart =
+            vm_superio::Serial::from_state(&uart, wire, NoEvents, output).map_err(|_| DeviceStateError::Contents)?;
+        let mut output = state.output.lock();
+        output.left = usize::try_from(left).unwrap_or(usize::MAX).min(output.max_bytes);
+        Ok(())
+    }
 }
 
 /// Where the interrupt goes: on an ISA bus each is an edge.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Wire(OnceLock<ControllerLine>);
 
 impl Trigger for Wire {
@@ -145,6 +180,35 @@ impl Trigger for Wire {
 
     fn trigger(&self) -> Result<(), InterruptError> {
         self.0.get().map_or(Ok(()), InterruptLine::pulse)
+    }
+}
+
+/// Where a UART writes to: it can be made anew with the same.
+struct Output<W>(Arc<Mutex<Bounded<W>>>);
+
+impl<W> Output<W> {
+    fn new(bounded: Bounded<W>) -> Self {
+        Self(Arc::new(Mutex::new(bounded)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Bounded<W>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W> Clone for Output<W> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.lock().flush()
     }
 }
 

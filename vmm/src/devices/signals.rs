@@ -34,6 +34,7 @@ use crate::{
     connection::Connection,
     interrupts::{InterruptError, Interrupts, Irqfd, MsiMessage},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
     stop::StopReason,
 };
 use std::{io, mem, thread, time::Duration};
@@ -250,6 +251,21 @@ impl Device for Signals {
                 Flow::Stop(StopReason::DeviceStopped(format!("{error}{source}")))
             }
         }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        // Events are made anew when the guest next asks for them, and a page that is away is back once it is read.
+        let MsiMessage { address, data } = self.message;
+        let sent = (address, data, self.was_taken, self.nr_sent);
+        save::to_bytes(&(sent, self.clock, self.is_high_next, self.argument, self.result))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        let (address, data);
+        ((address, data, self.was_taken, self.nr_sent), self.clock, self.is_high_next, self.argument, self.result) =
+            save::from_bytes(state)?;
+        self.message = MsiMessage { address, data };
+        Ok(())
     }
 }
 

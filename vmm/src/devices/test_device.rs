@@ -5,7 +5,9 @@ use super::value_of;
 use crate::{
     bus::{Device, Flow, Location, Region},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
 };
+use serde::{Deserialize, Serialize};
 
 /// How many accesses the log keeps; later ones are only counted.
 pub const LOG_CAPACITY: usize = 64;
@@ -48,7 +50,7 @@ pub struct TestDeviceAddresses {
 }
 
 /// One access to the scratch ports or the scratch area.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Access {
     offset: u16,
     size: u8,
@@ -169,6 +171,23 @@ impl Device for TestDevice {
             self.remember(at, data, true);
         }
         Flow::Continue
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        save::to_bytes(&(&self.ports, &self.memory, &self.log, self.nr_accesses, self.selected))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        type State = (Vec<u8>, Vec<u8>, Vec<Access>, u32, u32);
+        let (ports, memory, log, nr_accesses, selected): State = save::from_bytes(state)?;
+        let fits = ports.len() == self.ports.len() && memory.len() == self.memory.len() && log.len() <= LOG_CAPACITY;
+        if !fits {
+            return Err(DeviceStateError::Contents);
+        }
+        self.log.clear();
+        self.log.extend(log);
+        (self.ports, self.memory, self.nr_accesses, self.selected) = (ports, memory, nr_accesses, selected);
+        Ok(())
     }
 }
 

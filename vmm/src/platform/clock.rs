@@ -8,6 +8,10 @@ use std::time::Instant;
 pub(crate) struct Clock {
     before: Nanoseconds,
     running_since: Option<Instant>,
+    /// Since when it stands still.
+    paused_since: Option<Instant>,
+    /// Since when it counts as soon as it is started, if not from then on.
+    counts_since: Option<Instant>,
 }
 
 impl Clock {
@@ -23,12 +27,29 @@ impl Clock {
     }
 
     pub(crate) fn start(&mut self) {
-        self.running_since.get_or_insert_with(Instant::now);
+        let since = self.counts_since.take();
+        self.running_since.get_or_insert_with(|| since.unwrap_or_else(Instant::now));
+        self.paused_since = None;
     }
 
     pub(crate) fn pause(&mut self) {
         self.before = self.now();
-        self.running_since = None;
+        if self.running_since.take().is_some() {
+            self.paused_since = Some(Instant::now());
+        }
+    }
+
+    /// The time that it would be, had it not been paused.
+    pub(crate) fn now_as_if_running(&self) -> Nanoseconds {
+        let paused = self.paused_since.map_or(0, |since| since.elapsed().as_nanos());
+        self.now().saturating_add(Nanoseconds::try_from(paused).unwrap_or(Nanoseconds::MAX))
+    }
+
+    /// Sets the time that it is now; it counts from here on if `goes_on`, though it is not started.
+    pub(crate) fn set(&mut self, now: Nanoseconds, goes_on: bool) {
+        self.before = now;
+        self.paused_since = None;
+        self.counts_since = goes_on.then(Instant::now);
     }
 }
 

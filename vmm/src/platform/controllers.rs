@@ -137,6 +137,16 @@ impl UserControllers {
         Ok(())
     }
 
+    /// What it has told others last.
+    pub(super) fn told(&self) -> (bool, u64) {
+        (self.pic_asked, self.touched)
+    }
+
+    pub(super) fn set_told(&mut self, pic_asked: bool, touched: u64) {
+        (self.pic_asked, self.touched) = (pic_asked, touched);
+        self.level_pins = Vec::new();
+    }
+
     /// Which vCPUs have been told something since the last call, a bit each.
     pub(super) fn take_touched(&mut self) -> u64 {
         std::mem::take(&mut self.touched)

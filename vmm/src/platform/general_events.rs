@@ -13,6 +13,7 @@ use ::platform::{
     model::{Model, Pin, Signal},
     time::Nanoseconds,
 };
+use serde::{Deserialize, Serialize};
 
 /// Size of the block in bytes.
 pub(super) const SIZE_BYTES: u16 = 4;
@@ -20,7 +21,7 @@ pub(super) const SIZE_BYTES: u16 = 4;
 const ENABLE: usize = 2;
 
 /// The block. Status is in the low half.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct GeneralEvents {
     registers: [u8; SIZE_BYTES as usize],
     sci: Pin,

@@ -7,6 +7,7 @@ use crate::{
     interrupts::{InterruptLine, Interrupts},
 };
 use ::platform::{hpet, model::Signal};
+use serde::{Deserialize, Serialize};
 
 /// The PIT's line.
 pub(super) const PIT: u32 = 0;
@@ -27,7 +28,7 @@ pub(super) fn of_hpet(pin: u8) -> u32 {
 }
 
 /// A level-triggered line that two devices assert.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct SharedLine {
     asserted: [bool; 2],
 }

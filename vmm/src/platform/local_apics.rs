@@ -1,5 +1,6 @@
 //! The local APICs of all vCPUs, and the messages among them.
 
+use super::saved::Unfit;
 use crate::tsc;
 use ::platform::{
     fault::LocalApicFault,
@@ -9,6 +10,7 @@ use ::platform::{
     time::{self, Nanoseconds},
 };
 use kvm_ioctls::VcpuFd;
+use serde::{Deserialize, Serialize};
 
 /// Hertz of the timers' clock before it is divided: that of KVM's (Linux, "arch/x86/include/asm/kvm_host.h",
 /// APIC_BUS_FREQUENCY).
@@ -27,7 +29,7 @@ pub(crate) struct Processors {
 }
 
 /// The time-stamp counters of all vCPUs.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Counters {
     /// Hertz.
     frequency: u64,
@@ -46,6 +48,7 @@ impl Counters {
 }
 
 /// All local APICs of a VM.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct LocalApics {
     apics: Vec<LocalApic>,
     counters: Option<Counters>,
@@ -84,6 +87,22 @@ impl LocalApics {
             last: 0,
             ended: Vec::new(),
         }
+    }
+
+    /// Whether others can stand in for them.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.apics.len() == other.apics.len()
+            && self.counters.is_some() == other.counters.is_some()
+            && other.last < other.apics.len()
+    }
+
+    /// The vCPUs' counters have changed.
+    pub(super) fn set_counters(&mut self, counters: Option<Counters>) -> Result<(), Unfit> {
+        if self.counters.is_some() != counters.is_some() {
+            return Err(Unfit);
+        }
+        self.counters = counters;
+        Ok(())
     }
 
     /// Tells the timers what the time-stamp counters show. What they would compute from the time alone is off by what two

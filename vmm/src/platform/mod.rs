@@ -14,11 +14,13 @@ mod general_events;
 mod lines;
 mod local_apics;
 mod processor;
+mod saved;
 mod state;
 mod wakeups;
 
 pub(crate) use ::platform::local_apic::Request;
 pub(crate) use local_apics::{Counters, Processors};
+pub(crate) use saved::PlatformState;
 pub(crate) use state::Failure;
 pub(crate) use wakeups::awake;
 

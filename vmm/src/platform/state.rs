@@ -7,6 +7,7 @@ use super::{
     general_events::GeneralEvents,
     lines::{self, Controllers, SharedLine},
     local_apics::LocalApics,
+    saved::{PlatformState, Unfit},
 };
 use crate::{
     bus::{Device, FirmwareDevice},
@@ -200,6 +201,33 @@ impl State {
         }
         self.set_fault();
         self.clock.start();
+    }
+
+    /// A copy of the devices, without the time.
+    pub(super) fn parts(&self) -> PlatformState {
+        let devices = (self.pit.clone(), self.hpet.clone(), self.rtc.clone(), self.power.clone());
+        let events = (self.general_events.clone(), self.sci.clone());
+        PlatformState::at_zero(devices, events, self.kernel_pit_replaced, &self.controllers)
+    }
+
+    /// Puts saved devices in the place of those that there are, which must be of the same kinds.
+    pub(super) fn restore(&mut self, saved: PlatformState) -> Result<(), Unfit> {
+        let is_like = self.pit.is_some() == saved.pit.is_some()
+            && self.hpet.is_some() == saved.hpet.is_some()
+            && self.rtc.is_some() == saved.rtc.is_some()
+            && self.power.is_some() == saved.power.is_some()
+            && self.general_events.is_some() == saved.general_events.is_some()
+            && self.kernel_pit_replaced.is_some() == saved.kernel_pit_replaced.is_some();
+        match (&mut self.controllers, saved.controllers) {
+            _ if !is_like => return Err(Unfit),
+            (Controllers::Kernel(_), None) => {}
+            (Controllers::User(ours), Some(saved)) => ours.restore(saved)?,
+            _ => return Err(Unfit),
+        }
+        (self.pit, self.hpet, self.rtc, self.power) = (saved.pit, saved.hpet, saved.rtc, saved.power);
+        (self.general_events, self.sci) = (saved.general_events, saved.sci);
+        self.kernel_pit_replaced = saved.kernel_pit_replaced;
+        Ok(())
     }
 
     fn ours(&mut self) -> Option<&mut UserControllers> {

@@ -14,6 +14,7 @@ mod pc;
 mod platform;
 mod processors;
 mod reusable;
+mod save;
 mod stops;
 mod virtio;
 mod waits;

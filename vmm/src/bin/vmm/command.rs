@@ -272,7 +272,7 @@ fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<u8> {
         StopReason::DebugExit(value) => *value == 0,
         StopReason::Reset | StopReason::PowerOff => true,
         // Without a time-out only gdb can have asked for it.
-        StopReason::Requested => !timed_out,
+        StopReason::Requested | StopReason::Suspended => !timed_out,
         StopReason::SystemEvent { event, .. } => SYSTEM_EVENTS_OF_SUCCESS.contains(event),
         // The serial port is the only device here that stops, and only if its output fails.
         StopReason::DeviceStopped(reason) => anyhow::bail!("{reason}"),

@@ -1,0 +1,282 @@
+//! Saving a VM and restoring it.
+//!
+//! The file is that of the crate `vm-state`, with these sections, each of which but memory holds one value in the format of
+//! postcard:
+//!
+//! | name | what |
+//! |---|---|
+//! | `machine` | the VM's shape: what it is restored into must have the same |
+//! | `moment` | when it was saved, by the clocks of the host |
+//! | `vcpu/0`, … | a vCPU |
+//! | `kernel` | interrupt controllers, PIT and clock of KVM |
+//! | `platform` | those of this VMM |
+//! | `device/0`, … | what [`crate::Device::save`] gave, in the order of the devices |
+//! | `memory` | guest memory without pages of zeros |
+//!
+//! What it is restored into is made by its user from the same [`VmConfig`]: devices bring what they have of the host.
+//! The checksums tell damage from a state, not an enemy from a friend: who can write the file can do what a guest's processor can.
+
+mod device;
+mod kernel;
+mod time;
+mod vcpu;
+
+pub use device::DeviceStateError;
+pub(crate) use device::{from_bytes, nothing, to_bytes};
+pub use time::Elapsed;
+
+use crate::{
+    bus::Region,
+    config::{Chipset, Irqchip, VmConfig},
+    create::VmError,
+    host::Hypervisor,
+    image::Image,
+    memory::OutsideMemory,
+    platform::PlatformState,
+    vm::Vm,
+};
+use kernel::KernelState;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::io;
+use time::Moment;
+use vcpu::VcpuState;
+use vm_state::{FormatError, Reader, Writer, WriterError, memory};
+
+/// Why a VM could not be saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// One of its devices cannot.
+    #[error("device {index} at {regions:x?} could not be saved")]
+    Device {
+        /// Its number.
+        index: usize,
+        /// Where it is.
+        regions: Vec<Region>,
+        /// Why.
+        source: DeviceStateError,
+    },
+    /// A VM whose firmware is in memory of its own cannot be saved yet.
+    #[error("a VM that starts firmware cannot be saved yet")]
+    Firmware,
+    /// KVM refused a request.
+    #[error("KVM refused {request}")]
+    Kvm {
+        /// The request in the kernel's terms.
+        request: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A part has no form in the file.
+    #[error("section {name:?} could not be written")]
+    Section {
+        /// Its name.
+        name: String,
+    },
+    /// The file does not take a section.
+    #[error(transparent)]
+    Format(#[from] WriterError),
+    /// Guest memory could not be read.
+    #[error(transparent)]
+    Memory(#[from] OutsideMemory),
+}
+
+/// Why a VM could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It is no state file that can be read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A section does not hold what its name says.
+    #[error("section {name:?} of the state file makes no sense")]
+    Section {
+        /// Its name.
+        name: String,
+    },
+    /// The saved VM has another shape.
+    #[error("the state file is of another VM: it has {saved}, and this one {here}")]
+    Shape {
+        /// What was saved.
+        saved: String,
+        /// What it was to be restored into.
+        here: String,
+    },
+    /// A device's state is not that of a device of this VM.
+    #[error("device {index} could not be restored")]
+    Device {
+        /// Its number.
+        index: usize,
+        /// Why.
+        source: DeviceStateError,
+    },
+    /// The VM could not be made.
+    #[error(transparent)]
+    Vm(#[from] VmError),
+    /// The host's processor counts at another rate, and cannot scale.
+    #[error("the time-stamp counter counted at {saved_khz} kHz and here at {here_khz}, and this KVM cannot scale it")]
+    TscRate {
+        /// Where it was saved.
+        saved_khz: u32,
+        /// Here.
+        here_khz: u32,
+    },
+    /// KVM refused an MSR.
+    #[error("KVM refused the value {value:#x} of MSR {index:#x}")]
+    Msr {
+        /// Its number.
+        index: u32,
+        /// What was saved of it.
+        value: u64,
+    },
+    /// KVM refused a request.
+    #[error("KVM refused {request}")]
+    Kvm {
+        /// The request in the kernel's terms.
+        request: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// Guest memory could not be written.
+    #[error(transparent)]
+    Memory(#[from] OutsideMemory),
+}
+
+/// What a VM has, as far as states depend on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    nr_vcpus: u8,
+    irqchip: Irqchip,
+    has_pit: bool,
+    chipset: Chipset,
+    memory_bytes: u64,
+    devices: Vec<Vec<Region>>,
+}
+
+impl Shape {
+    /// That of a VM with these devices.
+    pub(crate) fn new(config: &VmConfig, memory_bytes: u64) -> Self {
+        let VmConfig { nr_vcpus, irqchip, pit: has_pit, chipset, ref devices, .. } = *config;
+        let devices = devices.iter().map(|device| device.regions()).collect();
+        Self { nr_vcpus, irqchip, has_pit, chipset, memory_bytes, devices }
+    }
+
+    fn has_kernel_apic(&self) -> bool {
+        matches!(self.irqchip, Irqchip::Split | Irqchip::Kernel)
+    }
+}
+
+fn add(writer: &mut Writer, name: impl Into<String>, value: &impl Serialize) -> Result<(), SaveError> {
+    let name = name.into();
+    match to_bytes(value) {
+        Ok(bytes) => Ok(writer.add(name, bytes)?),
+        Err(_) => Err(SaveError::Section { name }),
+    }
+}
+
+fn section<T: DeserializeOwned>(reader: &Reader<'_>, name: &str) -> Result<T, RestoreError> {
+    from_bytes(reader.section(name)?).map_err(|_| RestoreError::Section { name: name.to_owned() })
+}
+
+impl Vm {
+    /// The state of the VM as a file. Its last run ended with [`crate::StopReason::Suspended`], or it has not run yet.
+    ///
+    /// # Errors
+    /// See [`SaveError`].
+    pub fn save(&mut self, hypervisor: &Hypervisor) -> Result<Vec<u8>, SaveError> {
+        if self.memory.rom().is_some() {
+            return Err(SaveError::Firmware);
+        }
+        let list = hypervisor
+            .kvm
+            .get_msr_index_list()
+            .map_err(|error| SaveError::Kvm { request: "KVM_GET_MSR_INDEX_LIST", source: error.into() })?;
+        let mut writer = Writer::new();
+        add(&mut writer, "machine", &self.shape)?;
+        add(&mut writer, "moment", &Moment::now())?;
+        if let Some(platform) = &self.platform {
+            add(&mut writer, "platform", &platform.save())?;
+        }
+        add(&mut writer, "kernel", &KernelState::read(&self.fd, self.shape.irqchip, self.shape.has_pit)?)?;
+        for (index, (vcpu, unfinished)) in self.vcpus.iter_mut().zip(&self.unfinished).enumerate() {
+            let state = VcpuState::read(vcpu, list.as_slice(), unfinished.pending(), self.shape.has_kernel_apic())?;
+            add(&mut writer, format!("vcpu/{index}"), &state)?;
+        }
+        for (index, device) in self.bus.devices().iter().enumerate() {
+            let state =
+                device.save().map_err(|source| SaveError::Device { index, regions: device.regions(), source })?;
+            writer.add(format!("device/{index}"), state)?;
+        }
+        let memory = &self.memory;
+        writer.add("memory", memory::write(memory.size_bytes(), |at, bytes| memory.read(at, bytes))?)?;
+        Ok(writer.finish())
+    }
+
+    /// A VM of the shape of `config` in the state that `file` has. `image` is what the memory is made from where most of it is as
+    /// the image has it; it is not entered.
+    ///
+    /// # Errors
+    /// See [`RestoreError`].
+    pub fn restore(
+        hypervisor: &Hypervisor,
+        image: &Image,
+        config: VmConfig,
+        file: &[u8],
+        elapsed: Elapsed,
+    ) -> Result<Self, RestoreError> {
+        let reader = Reader::new(file)?;
+        let saved: Shape = section(&reader, "machine")?;
+        let mut vm = Self::assemble(hypervisor, image, config, false)?;
+        if saved != vm.shape {
+            return Err(RestoreError::Shape { saved: format!("{saved:x?}"), here: format!("{:x?}", vm.shape) });
+        }
+        vm.write_memory(&reader)?;
+        let moment: Moment = section(&reader, "moment")?;
+        let kernel: KernelState = section(&reader, "kernel")?;
+        let states = (0..vm.vcpus.len())
+            .map(|index| section(&reader, &format!("vcpu/{index}")))
+            .collect::<Result<Vec<VcpuState>, _>>()?;
+        let (elapsed, behind) = moment.until(&Moment::now(), elapsed);
+        kernel.write_clock(&vm.fd, elapsed)?;
+        for ((vcpu, unfinished), state) in vm.vcpus.iter_mut().zip(&mut vm.unfinished).zip(&states) {
+            state.write(vcpu, behind)?;
+            unfinished.set_pending(state.pending());
+        }
+        kernel.write_chips(&vm.fd)?;
+        for (index, device) in vm.bus.devices_mut().iter_mut().enumerate() {
+            let state = reader.section(&format!("device/{index}"))?;
+            device.restore(state).map_err(|source| RestoreError::Device { index, source })?;
+        }
+        if let Some(platform) = &vm.platform {
+            let state: PlatformState = section(&reader, "platform")?;
+            let senseless = || RestoreError::Section { name: "platform".to_owned() };
+            platform.restore(state, &vm.vcpus, elapsed).map_err(|_| senseless())?;
+        }
+        Ok(vm)
+    }
+
+    /// Takes guest memory to what was saved; most of it is so already.
+    fn write_memory(&self, reader: &Reader<'_>) -> Result<(), RestoreError> {
+        let senseless = || RestoreError::Section { name: "memory".to_owned() };
+        let saved = memory::Saved::new(reader.section("memory")?).map_err(|_| senseless())?;
+        if saved.size_bytes() != self.memory.size_bytes() {
+            return Err(senseless());
+        }
+        let mut runs = saved.runs().iter().peekable();
+        let (zeros, mut page) = ([0; memory::PAGE_SIZE], [0; memory::PAGE_SIZE]);
+        let mut at = 0;
+        while at < saved.size_bytes() {
+            while runs.next_if(|(start, run)| start + run.len() as u64 <= at).is_some() {}
+            let wanted = match runs.peek() {
+                Some((start, run)) if *start <= at => {
+                    run.get((at - start) as usize..).and_then(|rest| rest.first_chunk()).unwrap_or(&zeros)
+                }
+                _ => &zeros,
+            };
+            self.memory.read(at, &mut page)?;
+            if page != *wanted {
+                self.memory.write(at, wanted)?;
+            }
+            at += memory::PAGE_SIZE as u64;
+        }
+        Ok(())
+    }
+}
