@@ -101,7 +101,7 @@ impl Shared<'_> {
         let (own, others): (Vec<_>, Vec<_>) = cases
             .filter(|case| case.feature.area() == mutant.feature.area())
             .partition(|case| case.feature == mutant.feature);
-        let mut nr_cases = 0;
+        let (mut nr_cases, mut failed) = (0, None);
         for (cases, enough) in [(own, KILLERS_MAX), (others, 1)] {
             let mut killers = Vec::new();
             for case in cases {
@@ -113,7 +113,8 @@ impl Shared<'_> {
                         nr_cases += 1;
                         killers.extend(killer);
                     }
-                    Err(reason) => return Some(Tried { mutant, fate: Fate::Failed { reason } }),
+                    // KVM or the harness may not take what one case makes of a fault: it is for others to notice.
+                    Err(reason) => failed = failed.or(Some(reason)),
                 }
                 if killers.len() == enough {
                     break;
@@ -124,7 +125,8 @@ impl Shared<'_> {
                 return Some(Tried { mutant, fate });
             }
         }
-        Some(Tried { mutant, fate: Fate::Survived { nr_cases } })
+        let survived = Fate::Survived { nr_cases };
+        Some(Tried { mutant, fate: failed.map_or(survived, |reason| Fate::Failed { reason }) })
     }
 
     /// What a case notices of a fault; nothing at all if it cannot notice anything here.

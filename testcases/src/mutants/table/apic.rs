@@ -28,13 +28,13 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "apic-tmr-never-set",
         "The trigger mode register is never set.",
-        Feature::ApicEndOfInterrupt,
+        Feature::ApicLocalVectors,
         LocalApicFault::TmrNeverSet,
     ),
     rule(
         "apic-tmr-never-cleared",
         "The trigger mode of a vector stays when it comes as an edge.",
-        Feature::ApicEndOfInterrupt,
+        Feature::IoApicReconfiguration,
         LocalApicFault::TmrNeverCleared,
     ),
     rule(
@@ -44,23 +44,23 @@ pub(super) const TABLE: &[Mutant] = &[
         LocalApicFault::EndsLowest,
     ),
     rule("apic-eoi-ignored", "Ends are ignored.", Feature::ApicEndOfInterrupt, LocalApicFault::EoiIgnored),
-    rule("apic-no-broadcast", "Ends are not broadcast.", Feature::ApicEndOfInterrupt, LocalApicFault::NoBroadcast),
+    rule("apic-no-broadcast", "Ends are not broadcast.", Feature::IoApicLevel, LocalApicFault::NoBroadcast),
     rule(
         "apic-suppression-ignored",
         "The broadcast of ends cannot be suppressed.",
-        Feature::ApicEndOfInterrupt,
+        Feature::IoApicLevel,
         LocalApicFault::SuppressionIgnored,
     ),
     rule(
         "apic-disable-keeps-masks",
         "Disabled by software, the masks of the local vector table stay.",
-        Feature::ApicModes,
+        Feature::ApicLocalVectors,
         LocalApicFault::DisableKeepsMasks,
     ),
     rule(
         "apic-disabled-takes-interrupts",
         "Disabled by software, it takes interrupts.",
-        Feature::ApicModes,
+        Feature::ApicLocalVectors,
         LocalApicFault::DisabledTakesInterrupts,
     ),
     rule("apic-no-errors", "No error is ever detected.", Feature::ApicErrors, LocalApicFault::NoErrors),
@@ -141,7 +141,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "apic-count-taken-in-deadline-mode",
         "Writes of the initial count count in TSC-deadline mode.",
-        Feature::ApicTimerDeadline,
+        Feature::ApicTimerModes,
         LocalApicFault::CountTakenInDeadlineMode,
     ),
     rule(
@@ -153,7 +153,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "apic-broadcast-is-nobody",
         "Physical destinations that are everybody are nobody.",
-        Feature::ApicDestinations,
+        Feature::ApicInterprocessor,
         LocalApicFault::BroadcastIsNobody,
     ),
     rule(
@@ -175,15 +175,9 @@ pub(super) const TABLE: &[Mutant] = &[
         LocalApicFault::AnyTransition,
     ),
     rule(
-        "apic-base-bits-taken",
-        "Reserved bits of IA32_APIC_BASE raise no exception.",
-        Feature::ApicModes,
-        LocalApicFault::BaseBitsTaken,
-    ),
-    rule(
         "apic-init-keeps-registers",
         "INIT leaves the registers.",
-        Feature::SmpStart,
+        Feature::ApicRegisters,
         LocalApicFault::InitKeepsRegisters,
     ),
     rule("apic-start-up-lost", "Start-up IPIs are lost.", Feature::SmpStart, LocalApicFault::StartUpLost),
@@ -196,27 +190,15 @@ pub(super) const TABLE: &[Mutant] = &[
         LocalApicFault::Cr8NotShifted,
     ),
     rule(
-        "apic-spurious-vector-fixed",
-        "The spurious vector is FFH whatever the register says.",
-        Feature::ApicInterprocessor,
-        LocalApicFault::SpuriousVectorFixed,
-    ),
-    rule(
         "apic-pin-without-remote-irr",
         "Level-triggered LINT0 sets no remote IRR.",
         Feature::ApicLocalVectors,
         LocalApicFault::PinWithoutRemoteIrr,
     ),
     rule(
-        "apic-pin-polarity-ignored",
-        "The polarity of pins is ignored.",
-        Feature::ApicLocalVectors,
-        LocalApicFault::PinPolarityIgnored,
-    ),
-    rule(
         "apic-entry-less",
         "The version register tells of one entry less.",
-        Feature::ApicRegisters,
+        Feature::X2ApicRegisters,
         LocalApicFault::EntryLess,
     ),
     rule(
@@ -230,18 +212,6 @@ pub(super) const TABLE: &[Mutant] = &[
         "DFR is zero after reset.",
         Feature::ApicRegisters,
         LocalApicFault::DfrBeginsAtZero,
-    ),
-    rule(
-        "apic-lvt-bits-writable",
-        "Reserved bits of LVT entries stay as written.",
-        Feature::ApicRegisters,
-        LocalApicFault::LvtBitsWritable,
-    ),
-    rule(
-        "apic-timer-too-fast",
-        "The timer runs a tenth too fast.",
-        Feature::ClockAgreement,
-        LocalApicFault::TimerTooFast,
     ),
     rule(
         "apic-esr-shows-at-once",

@@ -60,7 +60,7 @@ pub(super) const TABLE: &[Mutant] = &[
     access(
         "pci-mapped-dropped",
         "Configuration by memory is not written.",
-        Feature::PciHeader,
+        Feature::PciConfiguration,
         (Memory, 0xe000_0000, 0xe0ff_ffff, Write, None),
         AccessEffect::Dropped,
     ),
@@ -123,7 +123,7 @@ pub(super) const TABLE: &[Mutant] = &[
     access(
         "virtio-queue-size",
         "A queue offers no descriptors.",
-        Feature::VirtioMmio,
+        Feature::VirtioBalloon,
         (Memory, 0xd000_2034, 0xd000_2037, Read, None),
         AccessEffect::And(0),
     ),
@@ -182,20 +182,6 @@ pub(super) const TABLE: &[Mutant] = &[
         Feature::VirtioStatus,
         (Memory, 0xd000_2070, 0xd000_2073, Read, None),
         AccessEffect::And(!8),
-    ),
-    access(
-        "virtio-needs-reset-hidden",
-        "The device hides that it needs a reset.",
-        Feature::VirtioHostileDrivers,
-        (Memory, 0xd000_2070, 0xd000_2073, Read, None),
-        AccessEffect::And(!64),
-    ),
-    access(
-        "virtio-generation",
-        "The generation of the configuration changes with each read.",
-        Feature::VirtioConfiguration,
-        (Memory, 0xd000_20fc, 0xd000_20ff, Read, None),
-        AccessEffect::Xor(0),
     ),
     access(
         "virtio-queue-reset-ignored",

@@ -13,8 +13,6 @@ const fn event(id: &'static str, what: &'static str, feature: Feature, vector: u
 
 /// Interrupt enable in RFLAGS.
 const IF: u64 = 1 << 9;
-/// Resume in RFLAGS.
-const RF: u64 = 1 << 16;
 
 pub(super) const TABLE: &[Mutant] = &[
     event(
@@ -69,13 +67,6 @@ pub(super) const TABLE: &[Mutant] = &[
     ),
     event("event-ud-vector", "#UD comes as #GP does.", Feature::ExceptionVectors, 6, EventEffect::Vector(5)),
     event(
-        "event-ud-flags",
-        "RF is clear in the flags that #UD pushes.",
-        Feature::ExceptionVectors,
-        6,
-        EventEffect::RflagsXor(RF),
-    ),
-    event(
         "event-df-error-code",
         "The error code of #DF is not zero.",
         Feature::ExceptionDoubleFault,
@@ -109,7 +100,7 @@ pub(super) const TABLE: &[Mutant] = &[
     event(
         "event-gp-error-code-external",
         "The error code of #GP says that its event is external.",
-        Feature::InterruptGates,
+        Feature::SegmentLoads,
         13,
         EventEffect::ErrorCodeXor(1),
     ),
@@ -130,7 +121,7 @@ pub(super) const TABLE: &[Mutant] = &[
     event(
         "event-gp-error-code-gate",
         "The error code of #GP of a call gate names another selector.",
-        Feature::CallGates,
+        Feature::SegmentLoads,
         13,
         EventEffect::ErrorCodeXor(8),
     ),
@@ -151,20 +142,27 @@ pub(super) const TABLE: &[Mutant] = &[
     event(
         "event-gp-rip",
         "The instruction pointer of #GP is behind the instruction.",
-        Feature::BranchTargets,
+        Feature::ExceptionVectors,
         13,
         EventEffect::RipAhead(2),
     ),
     event("event-gp-vector", "#GP comes as #UD.", Feature::ControlRegisterChecks, 13, EventEffect::Vector(6)),
     event("event-gp-in-ring-3", "#GP of ring 3 comes as #UD.", Feature::Ring3Privilege, 13, EventEffect::Vector(6)),
     event(
-        "event-gp-cs",
-        "#GP tells another privilege level of the interrupted code.",
-        Feature::Ring3Transitions,
-        13,
+        "event-ud-cs",
+        "#UD tells another privilege level of the interrupted code.",
+        Feature::ExceptionStackSwitch,
+        6,
         EventEffect::CsXor(3),
     ),
-    event("event-gp-ss", "#GP tells another stack segment.", Feature::ExceptionStackSwitch, 13, EventEffect::SsXor(8)),
+    event("event-ud-ss", "#UD tells another stack segment.", Feature::ExceptionStackSwitch, 6, EventEffect::SsXor(8)),
+    event(
+        "event-ud-carry",
+        "The carry flag is inverted in the flags that #UD pushes.",
+        Feature::ExceptionStackSwitch,
+        6,
+        EventEffect::RflagsXor(1),
+    ),
     event("event-gp-rsp", "#GP tells another stack pointer.", Feature::ExceptionVectors, 13, EventEffect::RspAhead(8)),
     event(
         "event-gp-umip",
@@ -255,7 +253,7 @@ pub(super) const TABLE: &[Mutant] = &[
     event(
         "event-pf-consistency",
         "What changed in the tables raises #PF with another error code.",
-        Feature::PagingConsistency,
+        Feature::PagingPermissions,
         14,
         EventEffect::ErrorCodeXor(1),
     ),
@@ -290,8 +288,8 @@ pub(super) const TABLE: &[Mutant] = &[
     ),
     event("event-ac-as-gp", "#AC comes as #GP.", Feature::ExceptionAlignment, 17, EventEffect::Vector(13)),
     event("event-xm-vector", "#XM comes as #MF.", Feature::StateSse, 19, EventEffect::Vector(16)),
-    event("event-nm-vector", "#NM comes as #UD.", Feature::StateX87, 7, EventEffect::Vector(6)),
-    event("event-nm-sse", "#NM of SSE comes as #UD.", Feature::StateSse, 7, EventEffect::Vector(6)),
+    event("event-nm-vector", "#NM comes as #UD.", Feature::ExceptionPriority, 7, EventEffect::Vector(6)),
+    event("event-nm-sse", "#NM of SSE comes as #UD.", Feature::ExceptionPriority, 7, EventEffect::Vector(6)),
     event("event-ud-xsave", "#UD of XSAVE comes as #GP.", Feature::StateXsave, 6, EventEffect::Vector(13)),
     event("event-gp-xsetbv", "#GP of XSETBV and XRSTOR comes as #UD.", Feature::StateXsave, 13, EventEffect::Vector(6)),
     event("event-gp-xrstors", "#GP of XRSTORS comes as #UD.", Feature::StateXsaves, 13, EventEffect::Vector(6)),

@@ -78,7 +78,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "hpet-disabled-timer-fires",
         "Disabled timers interrupt.",
-        Feature::HpetComparators,
+        Feature::HpetRouting,
         HpetFault::DisabledTimerFires,
     ),
     rule("hpet-any-route", "Any route is taken.", Feature::HpetRouting, HpetFault::AnyRoute),
@@ -88,12 +88,6 @@ pub(super) const TABLE: &[Mutant] = &[
         "Timers that cannot be periodic take the bit.",
         Feature::HpetRegisters,
         HpetFault::PeriodicBitWritable,
-    ),
-    rule(
-        "hpet-edge-keeps-status",
-        "Turning a timer to edges leaves its status.",
-        Feature::HpetRouting,
-        HpetFault::EdgeKeepsStatus,
     ),
     rule(
         "hpet-comparators-begin-at-zero",

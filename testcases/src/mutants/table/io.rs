@@ -107,13 +107,6 @@ pub(super) const TABLE: &[Mutant] = &[
         AccessEffect::LastLost,
     ),
     access(
-        "pio-string-last-not-written",
-        "REP OUTS leaves out its last element.",
-        Feature::PortIoString,
-        (Ports, 0x5c0, 0x5cf, Write, None),
-        AccessEffect::LastLost,
-    ),
-    access(
         "pio-string-twice",
         "OUTS writes each element twice.",
         Feature::PortIoString,

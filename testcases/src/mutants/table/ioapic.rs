@@ -31,24 +31,12 @@ pub(super) const TABLE: &[Mutant] = &[
         Feature::IoApicDelivery,
         IoApicFault::EdgesHeldWhileMasked,
     ),
-    rule(
-        "ioapic-mask-keeps-edge",
-        "An edge that was not sent survives the mask.",
-        Feature::IoApicReconfiguration,
-        IoApicFault::MaskKeepsEdge,
-    ),
     rule("ioapic-polarity-ignored", "Polarity does not matter.", Feature::IoApicDelivery, IoApicFault::PolarityIgnored),
     rule(
         "ioapic-remote-irr-writable",
         "Remote IRR can be written.",
         Feature::IoApicRegisters,
         IoApicFault::RemoteIrrWritable,
-    ),
-    rule(
-        "ioapic-edge-keeps-remote-irr",
-        "Turning an entry to edges leaves remote IRR.",
-        Feature::IoApicReconfiguration,
-        IoApicFault::EdgeKeepsRemoteIrr,
     ),
     rule(
         "ioapic-id-bits-writable",
@@ -70,25 +58,12 @@ pub(super) const TABLE: &[Mutant] = &[
         IoApicFault::AlwaysPhysical,
     ),
     rule("ioapic-always-edge", "Every message is an edge.", Feature::IoApicLevel, IoApicFault::AlwaysEdge),
-    rule("ioapic-nmi-by-level", "Levels of NMIs count.", Feature::IoApicDelivery, IoApicFault::NmiByLevel),
     rule("ioapic-version-wrong", "The version is another.", Feature::IoApicRegisters, IoApicFault::VersionWrong),
     rule(
         "ioapic-last-entry-missing",
         "There is one entry less than told.",
         Feature::IoApicRegisters,
         IoApicFault::LastEntryMissing,
-    ),
-    rule(
-        "ioapic-reserved-index-aliased",
-        "Index 0FH shows the first entry.",
-        Feature::IoApicRegisters,
-        IoApicFault::ReservedIndexAliased,
-    ),
-    rule(
-        "ioapic-window-takes-bytes",
-        "The window takes bytes.",
-        Feature::IoApicRegisters,
-        IoApicFault::WindowTakesBytes,
     ),
     rule(
         "ioapic-destination-narrow",

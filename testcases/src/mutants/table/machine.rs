@@ -87,12 +87,6 @@ pub(super) const TABLE: &[Mutant] = &[
         exit(ExitKind::MemoryWrite, register(RegisterName::Rflags, 1 << 6)),
     ),
     mutant(
-        "exit-cr2",
-        "Every exit changes CR2.",
-        Feature::ExceptionPageFault,
-        exit(ExitKind::Any, register(RegisterName::Cr2, 8)),
-    ),
-    mutant(
         "exit-xmm0",
         "Every exit changes XMM0.",
         Feature::StateSse,
@@ -103,24 +97,6 @@ pub(super) const TABLE: &[Mutant] = &[
         "Every exit changes ST(0).",
         Feature::StateX87,
         exit(ExitKind::Any, register(RegisterName::St0, 1)),
-    ),
-    mutant(
-        "exit-fs-base",
-        "Every exit changes FS.base.",
-        Feature::MsrSegmentBases,
-        exit(ExitKind::Any, register(RegisterName::FsBase, 0x1000)),
-    ),
-    mutant(
-        "exit-dr0",
-        "Every exit changes DR0.",
-        Feature::ExceptionDebug,
-        exit(ExitKind::Any, register(RegisterName::Dr0, 0x10)),
-    ),
-    mutant(
-        "exit-halt-rax",
-        "HLT changes RAX.",
-        Feature::SmpHalt,
-        exit(ExitKind::Halt, register(RegisterName::Rax, 1 << 33)),
     ),
     mutant(
         "entry-cr0",
@@ -224,7 +200,7 @@ pub(super) const TABLE: &[Mutant] = &[
     mutant(
         "kvm-clock-jumps",
         "KVM's clock jumps ahead by a second after each exit.",
-        Feature::KvmClockTime,
+        Feature::KvmClockControl,
         exit(ExitKind::Any, Change::ClockForward(1_000_000_000)),
     ),
     mutant(

@@ -49,13 +49,6 @@ pub(super) const TABLE: &[Mutant] = &[
     msr("msr-pat-read", "PAT reads another type.", Feature::MsrPat, (0x277, 0x277), MsrEffect::ReadXor(1)),
     msr("msr-pat-write-dropped", "Writes of PAT do nothing.", Feature::MsrPat, (0x277, 0x277), MsrEffect::WriteDropped),
     msr(
-        "msr-pat-reserved-taken",
-        "Reserved types of PAT are taken.",
-        Feature::MsrPat,
-        (0x277, 0x277),
-        MsrEffect::NeverFaults,
-    ),
-    msr(
         "msr-star-write-dropped",
         "Writes of STAR do nothing.",
         Feature::MsrSyscall,
@@ -168,25 +161,11 @@ pub(super) const TABLE: &[Mutant] = &[
         MsrEffect::WriteDropped,
     ),
     msr(
-        "msr-tsc-aux-dropped",
-        "Writes of TSC_AUX do nothing.",
-        Feature::TscReading,
-        (0xc000_0103, 0xc000_0103),
-        MsrEffect::WriteDropped,
-    ),
-    msr(
-        "msr-tsc-aux-read",
-        "TSC_AUX reads another value.",
-        Feature::MsrTsc,
-        (0xc000_0103, 0xc000_0103),
-        MsrEffect::ReadXor(2),
-    ),
-    msr(
         "msr-mtrr-capabilities",
-        "The MTRR capabilities read another number of ranges.",
+        "The MTRR capabilities read a range more than there is.",
         Feature::MsrMtrr,
         (0xfe, 0xfe),
-        MsrEffect::ReadXor(0xf),
+        MsrEffect::ReadXor(1),
     ),
     msr(
         "msr-mtrr-default-dropped",
@@ -215,13 +194,6 @@ pub(super) const TABLE: &[Mutant] = &[
         Feature::MsrAccess,
         (0, 0xffff_ffff),
         MsrEffect::NeverFaults,
-    ),
-    msr(
-        "msr-misc-enable-faults",
-        "IA32_MISC_ENABLE raises an exception.",
-        Feature::MsrTable,
-        (0x1a0, 0x1a0),
-        MsrEffect::ReadFaults,
     ),
     msr(
         "msr-efer-faults",

@@ -21,7 +21,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "pic-priority-set-ignored",
         "The command that sets the priority does nothing.",
-        Feature::PicPriority,
+        Feature::PicEndOfInterrupt,
         PicFault::PrioritySetIgnored,
     ),
     rule(
@@ -49,22 +49,16 @@ pub(super) const TABLE: &[Mutant] = &[
         PicFault::EoiEndsLowest,
     ),
     rule(
-        "pic-spurious-is-six",
-        "What is told when no request is left is input 6.",
-        Feature::PicSpurious,
-        PicFault::SpuriousIsSix,
-    ),
-    rule(
         "pic-spurious-is-in-service",
         "What is told when no request is left is in service.",
         Feature::PicSpurious,
         PicFault::SpuriousIsInService,
     ),
-    rule("pic-mask-ignored", "Masked inputs interrupt.", Feature::PicInitialization, PicFault::MaskIgnored),
+    rule("pic-mask-ignored", "Masked inputs interrupt.", Feature::PicEndOfInterrupt, PicFault::MaskIgnored),
     rule(
         "pic-mask-forgets-requests",
         "Writing the mask forgets the edges of masked inputs.",
-        Feature::PicInitialization,
+        Feature::PicEndOfInterrupt,
         PicFault::MaskForgetsRequests,
     ),
     rule(
@@ -93,12 +87,6 @@ pub(super) const TABLE: &[Mutant] = &[
         PicFault::InServiceNotReadable,
     ),
     rule("pic-init-keeps-mask", "ICW1 does not clear the mask.", Feature::PicInitialization, PicFault::InitKeepsMask),
-    rule(
-        "pic-init-keeps-service",
-        "ICW1 does not clear what is in service.",
-        Feature::PicInitialization,
-        PicFault::InitKeepsService,
-    ),
     rule(
         "pic-init-keeps-special-mask",
         "ICW1 does not take back special mask mode.",

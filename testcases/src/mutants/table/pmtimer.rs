@@ -13,7 +13,6 @@ const fn rule(id: &'static str, what: &'static str, feature: Feature, fault: Pow
 
 pub(super) const TABLE: &[Mutant] = &[
     rule("pmtimer-narrow-timer", "The timer has a bit less.", Feature::PmTimer, PowerFault::NarrowTimer),
-    rule("pmtimer-wide-timer", "The timer has eight bits more.", Feature::PmTimer, PowerFault::WideTimer),
     rule(
         "pmtimer-timer-reset-by-writes",
         "The timer can be written.",
@@ -33,25 +32,12 @@ pub(super) const TABLE: &[Mutant] = &[
         Feature::PmTimer,
         PowerFault::StatusClearedByZero,
     ),
-    rule("pmtimer-acpi-mode-clearable", "SCI_EN can be cleared.", Feature::PmTimer, PowerFault::AcpiModeClearable),
     rule("pmtimer-no-interrupt", "There is no interrupt.", Feature::PmTimer, PowerFault::NoInterrupt),
     rule(
         "pmtimer-enable-ignored",
         "The interrupt does not wait for its enable.",
         Feature::PmTimer,
         PowerFault::EnableIgnored,
-    ),
-    rule(
-        "pmtimer-reserved-enables-writable",
-        "Reserved enables stay as written.",
-        Feature::PmTimer,
-        PowerFault::ReservedEnablesWritable,
-    ),
-    rule(
-        "pmtimer-sleep-enable-readable",
-        "SLP_EN reads as written.",
-        Feature::PmTimer,
-        PowerFault::SleepEnableReadable,
     ),
     rule("pmtimer-sleep-type-lost", "SLP_TYP is not kept.", Feature::PmTimer, PowerFault::SleepTypeLost),
 ];

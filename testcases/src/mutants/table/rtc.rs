@@ -35,14 +35,14 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "rtc-only-periodic-cleared",
         "Reading register C clears only the flag of periods.",
-        Feature::RtcInterrupts,
+        Feature::RtcUpdate,
         RtcFault::OnlyPeriodicCleared,
     ),
     rule("rtc-request-never-set", "IRQF is never set.", Feature::RtcInterrupts, RtcFault::RequestNeverSet),
     rule(
         "rtc-flags-follow-enables",
         "Flags are set only when they are enabled.",
-        Feature::RtcInterrupts,
+        Feature::RtcUpdate,
         RtcFault::FlagsFollowEnables,
     ),
     rule(
@@ -96,7 +96,7 @@ pub(super) const TABLE: &[Mutant] = &[
     rule(
         "rtc-enable-ignored",
         "Interrupts of updates are requested though they are not enabled.",
-        Feature::RtcInterrupts,
+        Feature::RtcUpdate,
         RtcFault::EnableIgnored,
     ),
     rule("rtc-weekday-stays", "The day of the week stays.", Feature::RtcUpdate, RtcFault::WeekdayStays),
