@@ -130,6 +130,7 @@ impl Gate<'_> {
             seed: 0,
             repeat: 1,
             time_limit: None,
+            axis: None,
             manner: self.manner,
         };
         session::run(image, &options, cancel)

@@ -2,6 +2,7 @@
 //!
 //! Everything that judges stands here; the VMM knows nothing of cases, and the reports run nothing.
 
+pub mod axis;
 pub mod baseline;
 pub mod bench;
 pub mod cancel;

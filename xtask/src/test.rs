@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 use testcases::{
+    axis::Axis,
     baseline::Source,
     catalog::InterruptSetup,
     progress::Manner,
@@ -58,6 +59,10 @@ pub(crate) struct Arguments {
     /// Always 0: a case that fails sometimes is a defect to be found
     #[arg(long, value_name = "0", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=0))]
     retries: u32,
+    /// What is done to each machine while its case runs: `restore` saves, drops and restores it at exits 1, 2, 4, 8 …,
+    /// `restore=N` at every Nth, `pause=MS` pauses it for so long; 64 times a case at most
+    #[arg(long, value_name = "AXIS")]
+    axis: Option<Axis>,
     /// Time limit of a case in seconds instead of the subject's own
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     time_limit: Option<u64>,
@@ -83,6 +88,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
         repeat: arguments.repeat,
         time_limit: arguments.time_limit.map(Duration::from_secs),
+        axis: arguments.axis,
         manner: Manner::Auto,
     };
     let outcome = session::run(&image, &options, &cancel)?;

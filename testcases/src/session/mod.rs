@@ -8,6 +8,7 @@ pub use flakes::Flake;
 pub use outcome::Outcome;
 
 use crate::{
+    axis::Axis,
     baseline::{self, Baseline, BaselineError},
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
@@ -40,6 +41,8 @@ pub struct Options<'a> {
     pub repeat: u32,
     /// Time limit of a case instead of the subject's own.
     pub time_limit: Option<Duration>,
+    /// What is done to the machines of cases while they run.
+    pub axis: Option<Axis>,
     /// How progress is told.
     pub manner: Manner,
 }
@@ -53,6 +56,14 @@ pub enum SessionError {
     /// A subject cannot be used.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// A subject cannot do what the axis wants.
+    #[error("the subject {subject} cannot run cases along the axis {axis}: only vmm can")]
+    Axis {
+        /// The axis.
+        axis: Axis,
+        /// The subject.
+        subject: String,
+    },
     /// A baseline cannot be used.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
@@ -75,7 +86,12 @@ pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result
     let cases = select::select(&image.catalog, options.filters, options.interrupts, options.shard)?;
     let mut subjects = Vec::new();
     for name in subjects::joined(options.subjects) {
-        let opened = Opened::open(&name, image)?;
+        let mut opened = Opened::open(&name, image)?;
+        if let Some(axis) = options.axis
+            && !opened.subject.set_axis(axis)
+        {
+            return Err(SessionError::Axis { axis, subject: opened.subject.id().to_owned() });
+        }
         let version = opened.subject.version();
         let baseline = options.baseline.load(opened.subject.id(), version, &image.catalog)?;
         subjects.push(Judged { opened, baseline });

@@ -10,6 +10,7 @@ use super::{
     watchdog::{Limit, Watchdog},
 };
 use crate::{
+    axis::{self, Axis},
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
     chain::chain,
@@ -30,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vmm::{
-    ExitObserver, Fault, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
+    Elapsed, ExitObserver, Fault, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
     devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, Signals, TestDevice, TestDeviceAddresses},
 };
 
@@ -78,6 +79,7 @@ pub struct OurVmm {
     wait_factor: u32,
     watchdog: Watchdog,
     dissolver: Dissolver<Vm>,
+    axis: Option<Axis>,
 }
 
 pub(super) fn open(
@@ -137,6 +139,7 @@ impl OurVmm {
             wait_factor: WAIT_FACTOR,
             watchdog: Watchdog::start(),
             dissolver: Dissolver::start(),
+            axis: None,
         })
     }
 
@@ -188,23 +191,33 @@ impl OurVmm {
         let start = Instant::now();
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox, fault) {
-            Ok(mut vm) => {
+            Ok(vm) => {
                 let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * wait_factor };
-                let watch = self.watchdog.watch(vm.handle(), cancel, limit);
-                let stopped = vm.run(observer);
-                drop(watch);
-                let ending = match stopped {
-                    Ok(stopped) => {
-                        self.collect_rest(&vm, &inbox);
+                let run = |vm: &mut Vm, observer: &mut dyn ExitObserver| {
+                    let _watch = self.watchdog.watch(vm.handle(), cancel, limit);
+                    vm.run(observer)
+                };
+                let (vm, stopped) = match self.axis.filter(|_| matches!(program, Program::Case(_))) {
+                    None => alone(vm, observer, run),
+                    Some(axis) => {
+                        let replace =
+                            |vm| self.replace(vm, program, &inbox).map_err(|error| format!("{axis}: {error}"));
+                        axis::drive(axis, vm, observer, run, replace)
+                    }
+                };
+                let ending = match (&vm, stopped) {
+                    (Some(vm), Ok(stopped)) => {
+                        self.collect_rest(vm, &inbox);
                         if let Some(statistics) = statistics {
                             *statistics = vm.statistics();
                         }
                         self.ending(&stopped, &inbox, cancel)
                     }
-                    Err(error) => Ending::Harness { text: chain(&error) },
+                    (None, Ok(stopped)) => self.ending(&stopped, &inbox, cancel),
+                    (_, Err(text)) => Ending::Harness { text },
                 };
                 // Others are gone faster than another thread is woken.
-                if program.interrupts() == Some(InterruptSetup::Kernel) {
+                if let Some(vm) = vm.filter(|_| program.interrupts() == Some(InterruptSetup::Kernel)) {
                     self.dissolver.dissolve(vm);
                 }
                 ending
@@ -224,6 +237,18 @@ impl OurVmm {
     }
 
     fn create(&self, program: Program<'_>, inbox: &SharedInbox, fault: Option<Fault>) -> Result<Vm, StartError> {
+        Ok(Vm::new(&self.hypervisor, &self.loaded, self.config(program, inbox, fault)?)?)
+    }
+
+    /// Another machine in the state of this one, which is gone by then: only a file stands between them.
+    fn replace(&self, mut vm: Vm, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, String> {
+        let file = vm.save(&self.hypervisor).map_err(|error| chain(&error))?;
+        drop(vm);
+        let config = self.config(program, inbox, None).map_err(|error| chain(&error))?;
+        Vm::restore(&self.hypervisor, &self.loaded, config, &file, Elapsed::WentOn).map_err(|error| chain(&error))
+    }
+
+    fn config(&self, program: Program<'_>, inbox: &SharedInbox, fault: Option<Fault>) -> Result<VmConfig, StartError> {
         let (setup, virtio) = match program {
             Program::Probe(_) | Program::Other(_) => (Setup::DEFAULT, Devices::empty()),
             Program::Case(case) => (case.setup, case.devices),
@@ -249,8 +274,7 @@ impl OurVmm {
         .with(Serial::new(board::COM1_PORT, CollectedOutput::default(), MAX_SERIAL_BYTES))
         .with(TestDevice::new(addresses))
         .with(Signals::new(board::SIGNAL_ADDRESS));
-        let config = with_devices(needs_of(program), virtio, config)?;
-        Ok(Vm::new(&self.hypervisor, &self.loaded, config)?)
+        Ok(with_devices(needs_of(program), virtio, config)?)
     }
 
     fn entry(&self, setup: Setup) -> vmm::Entry {
@@ -318,6 +342,16 @@ impl OurVmm {
             | StopReason::UnexpectedExit { .. } => Ending::InternalError { text: stopped.reason.to_string(), place },
         }
     }
+}
+
+/// Runs a machine to its end.
+fn alone(
+    mut vm: Vm,
+    observer: &mut dyn ExitObserver,
+    run: impl FnOnce(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, vmm::RunError>,
+) -> axis::Driven {
+    let stopped = run(&mut vm, observer).map_err(|error| chain(&error));
+    (Some(vm), stopped)
 }
 
 /// What the virtual machine of a program must have.
@@ -405,6 +439,19 @@ impl Subject for OurVmm {
 
     fn time_limit(&self) -> Duration {
         LIMIT
+    }
+
+    fn set_axis(&mut self, axis: Axis) -> bool {
+        self.axis = Some(axis);
+        true
+    }
+
+    fn reason_to_skip(&self, case: &Case) -> Option<&'static str> {
+        let has_bus = !case.devices.is_empty() || case.needs.intersects(devices::OFFERED);
+        match self.axis {
+            Some(Axis::Restore(_)) if has_bus => Some("has PCI or virtio devices, which cannot be saved yet"),
+            _ => None,
+        }
     }
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {

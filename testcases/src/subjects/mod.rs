@@ -23,6 +23,7 @@ pub use linux::{LinuxError, OptionError};
 pub use opened::Opened;
 
 use crate::{
+    axis::Axis,
     cancel::Cancel,
     catalog::{Case, Catalog, CatalogError, InterruptSetup},
     judge::{ProbeError, Run},
@@ -127,6 +128,16 @@ pub trait Subject: Send + Sync {
 
     /// How long a case may take, unless the case asks for more; each subject says what counts.
     fn time_limit(&self) -> Duration;
+
+    /// Does what an axis wants to each case that it runs from now on; whether it can.
+    fn set_axis(&mut self, _axis: Axis) -> bool {
+        false
+    }
+
+    /// Why it cannot run a case that needs nothing that it lacks.
+    fn reason_to_skip(&self, _case: &Case) -> Option<&'static str> {
+        None
+    }
 
     /// Runs a program for at most `limit`. Returns early, with whatever was said by then, once `cancel` is set.
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run;

@@ -49,6 +49,9 @@ impl Opened {
     /// # Errors
     /// If the subject does not run the image's probe in the case's interrupt set-up: the text says what happened instead.
     pub fn reason_to_skip(&self, case: &Case, cancel: &Cancel) -> Result<Option<String>, String> {
+        if let Some(reason) = self.subject.reason_to_skip(case) {
+            return Ok(Some(reason.to_owned()));
+        }
         let setups = self.subject.set_ups();
         let offers = match case.interrupts {
             None => self.offers,

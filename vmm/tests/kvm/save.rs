@@ -128,7 +128,7 @@ fn a_state_of_another_machine_is_refused() {
     run_until(&mut vm, 3);
     let mut file = vm.save(&hypervisor).unwrap();
     let restore = |config, file: &[u8]| Vm::restore(&hypervisor, &image, config, file, Elapsed::default());
-    let refused = |config, file: &[u8]| restore(config, file).err().expect("refused");
+    let refused = |config, file: &[u8]| restore(config, file).expect_err("refused");
     let error = refused(machine(Some(InterruptSetup::Split)), &file);
     assert!(matches!(error, RestoreError::Shape { .. }), "{error}");
     let error = refused(config(), &file);
