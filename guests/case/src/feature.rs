@@ -264,6 +264,18 @@ features! {
     VirtioGpu                "virtio"    "virtio: GPU";
     // What firmware tells of the above.
     FirmwareTables           "firmware"  "ACPI and MP tables against the devices there are";
+    // KVM's interface from the host's side: cases of the host, see the crate `interface`.
+    InterfaceMemory          "interface" "KVM: memory slots and guest_memfd";
+    InterfaceDirty           "interface" "KVM: dirty log and dirty ring";
+    InterfaceEvents          "interface" "KVM: ioeventfd and coalesced I/O";
+    InterfaceInterrupts      "interface" "KVM: irqfd, routing and messages";
+    InterfaceDebug           "interface" "KVM: guest debug";
+    InterfaceExits           "interface" "KVM: KVM_RUN, its exits, signals and synchronised registers";
+    InterfaceMsrs            "interface" "KVM: MSR lists, exits and filters";
+    InterfaceState           "interface" "KVM: state of a virtual processor, read, written and refused";
+    InterfaceDevices         "interface" "KVM: state of interrupt controllers and timer";
+    InterfaceClocks          "interface" "KVM: TSC rate and clock";
+    InterfaceCapabilities    "interface" "KVM: capabilities against behaviour";
     // Instruction emulation: cases of the host, see `testcases::emulation`.
     EmulationLegacy          "emulation" "Emulation of legacy, MMX and SSE instructions";
     EmulationX87             "emulation" "Emulation of x87 instructions";

@@ -1,5 +1,6 @@
-//! Cases that the host runs by itself, by looking at a virtual processor from outside.
+//! Cases that the host runs by itself: by looking at a virtual processor from outside, and by calling KVM.
 
+mod interface;
 mod reset;
 
 use crate::{catalog::Case, chain::chain, judge};
@@ -135,11 +136,7 @@ pub fn all() -> Vec<Case> {
         module: module_path!().to_owned(),
         feature,
         rule: host_case.rule.to_owned(),
-        specs: host_case
-            .specs
-            .iter()
-            .map(|spec| format!("{} ({}), \"{}\"", spec.document.get(), spec.edition.get(), spec.title.get()))
-            .collect(),
+        specs: host_case.specs.iter().map(clause).collect(),
         file: file!().to_owned(),
         line: line!(),
         setup: Setup::DEFAULT,
@@ -149,21 +146,31 @@ pub fn all() -> Vec<Case> {
         record_address: 0,
         entry: 0,
     };
-    CASES.iter().map(one).collect()
+    CASES.iter().map(one).chain(interface::all()).collect()
+}
+
+fn clause(spec: &spec::Spec) -> String {
+    format!("{} ({}), \"{}\"", spec.document.get(), spec.edition.get(), spec.title.get())
 }
 
 /// Runs a case.
 pub fn run(case: &Case, hypervisor: &Hypervisor) -> model::Case {
     let start = Instant::now();
-    let Some(host_case) = CASES.iter().find(|host_case| host_case.name == case.name) else {
-        return judge::failed_to_run(case, "it is none of the host's cases");
-    };
-    let mut result = match (host_case.observe)(hypervisor) {
-        Ok((before, after)) => judge(case, &(host_case.rows)(), before.as_deref(), &after),
-        Err(error) => judge::failed_to_run(case, &chain(&error)),
-    };
+    let mut result = interface::run(case).unwrap_or_else(|| observe(case, hypervisor));
     result.duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     result
+}
+
+/// Looks at a processor, and compares what it sees.
+fn observe(case: &Case, hypervisor: &Hypervisor) -> model::Case {
+    let found = CASES.iter().find(|host_case| case.feature == Feature::StateReset && host_case.name == case.name);
+    let Some(host_case) = found else {
+        return judge::failed_to_run(case, "it is none of the host's cases");
+    };
+    match (host_case.observe)(hypervisor) {
+        Ok((before, after)) => judge(case, &(host_case.rows)(), before.as_deref(), &after),
+        Err(error) => judge::failed_to_run(case, &chain(&error)),
+    }
 }
 
 /// Makes a check of each row. A field that is not there is an error of the harness.
@@ -187,6 +194,11 @@ fn judge(case: &Case, rows: &[Row], before: Option<&[(String, u64)]>, after: &[(
             actual: format!("{:#x}", actual & row.mask),
         });
     }
+    of_checks(case, checks)
+}
+
+/// The verdict that checks lead to.
+fn of_checks(case: &Case, checks: Vec<Check>) -> model::Case {
     let failing: Vec<_> = checks.iter().filter(|check| check.verdict == Verdict::Fail).collect();
     let reason = failing.first().map(|first| {
         let count = failing.len();
