@@ -205,6 +205,9 @@ pub struct FeatureRow {
     pub checks: u32,
     /// For each subject the number of cases by verdict (by its name), without zeros; here each set-up counts.
     pub by_subject: BTreeMap<String, BTreeMap<String, u32>>,
+    /// How many faults its cases are held to notice, if that is known; with none it is unproven that they can fail.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub faults: Option<u32>,
 }
 
 impl Case {
@@ -229,6 +232,15 @@ impl Report {
         Self { schema: SCHEMA.to_owned(), host, image, shard: None, subjects, features, coverage: Vec::new() }
     }
 
+    /// Tells of each feature how many faults its cases are held to notice; `faults` gives the feature id of every one.
+    pub fn with_faults<'a>(mut self, faults: impl Iterator<Item = &'a str> + Clone) -> Self {
+        for row in &mut self.features {
+            let count = faults.clone().filter(|id| *id == row.id).count();
+            row.faults = Some(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+        self
+    }
+
     /// Counts the cases and checks of each feature again, after subjects were changed.
     pub(crate) fn count_features(&mut self) {
         for row in &mut self.features {
@@ -246,9 +258,15 @@ impl FeatureRow {
             cases: u32::try_from(catalog.filter(|id| *id == feature.id()).count()).unwrap_or(u32::MAX),
             checks: 0,
             by_subject: BTreeMap::new(),
+            faults: None,
         };
         row.count(subjects);
         row
+    }
+
+    /// Whether no fault is known that its cases, of which there are some, have to notice.
+    pub fn is_unproven(&self) -> bool {
+        self.cases != 0 && self.faults == Some(0)
     }
 
     fn count(&mut self, subjects: &[Subject]) {

@@ -43,6 +43,8 @@ struct Page<'a> {
     turns: Vec<TurnView>,
     nr_more_turns: usize,
     areas: Vec<AreaView>,
+    /// Whether a feature among them is.
+    has_unproven: bool,
     /// Every case, by area and feature.
     tree: Vec<AreaTree>,
     /// Names of the interrupt set-ups.
@@ -124,6 +126,7 @@ struct RowView {
     title: String,
     cases: u32,
     checks: u32,
+    is_unproven: bool,
     /// One a subject.
     cells: Vec<Vec<Segment>>,
 }
@@ -185,6 +188,7 @@ fn page(report: &Report, history: &History) -> Page<'static> {
         nr_more_turns,
         tree: cases::tree(report),
         areas: report.areas().into_iter().map(area).collect(),
+        has_unproven: report.features.iter().any(FeatureRow::is_unproven),
         setups: set_ups::names(report).into_iter().map(|name| one_line(name).into_owned()).collect(),
         differences: set_ups::differences(report).iter().map(difference_view).collect(),
         coverage: Table::by_mode(&report.coverage).into_iter().map(coverage_view).collect(),
@@ -243,6 +247,7 @@ fn row_view(row: &FeatureRow, subjects: &[Subject]) -> RowView {
         title: one_line(&row.title).into_owned(),
         cases: row.cases,
         checks: row.checks,
+        is_unproven: row.is_unproven(),
         cells: subjects.iter().map(|subject| segments(subject.tally_of_feature(&row.id))).collect(),
     }
 }

@@ -39,6 +39,18 @@ fn the_example_with_a_history_is_as_checked_in() {
 }
 
 #[test]
+fn a_feature_that_no_fault_is_tied_to_is_unproven() {
+    let report = example::report();
+    assert!(!write(&report).unwrap().contains("unproven"));
+    let tied: Vec<_> = report.features.iter().skip(1).map(|row| row.id.clone()).collect();
+    let report = report.with_faults(tied.iter().map(String::as_str));
+    // A feature without cases has nothing to prove.
+    assert_eq!(write(&report).unwrap().matches("· unproven").count(), 1);
+    let first = report.features.first().map_or("", |row| row.title.as_str());
+    assert!(write(&report).unwrap().contains(&format!("{first} <span class=\"quiet\">· unproven")));
+}
+
+#[test]
 fn every_link_leads_to_a_place_that_is_there() {
     let html = write_with(&example::report(), &history()).unwrap();
     let targets: BTreeSet<_> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

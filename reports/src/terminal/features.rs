@@ -146,6 +146,7 @@ mod tests {
                 cases: 7,
                 checks: 123,
                 by_subject: ids.iter().map(|id| ((*id).to_owned(), [("pass".to_owned(), 6)].into())).collect(),
+                faults: None,
             })
             .collect();
         let verdict = |number| if number % 7 == 3 { Verdict::Fail } else { Verdict::Pass };

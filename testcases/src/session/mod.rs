@@ -208,6 +208,7 @@ fn outcome(
     let build_id = image.catalog.build_id().to_owned();
     let features = image.catalog.plain_cases().map(|case| case.feature.id());
     let report = Report::new(host::read(), model::Image { build_id }, subjects.collect(), features);
+    let report = report.with_faults(crate::mutants::table::all().map(|mutant| mutant.feature.id()));
     let report = Report { coverage, shard: options.shard.map(Into::into), ..report };
     Outcome { report, flakes, had_baseline, interrupted: cancel.is_cancelled().then_some((nr_done, nr_asked)) }
 }
