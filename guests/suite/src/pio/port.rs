@@ -87,6 +87,35 @@ fn other_registers_are_kept() {
     row!(5, "in eax, dx");
 }
 
+/// IN and OUT change no register of the system: CR2, DR0 to DR3 and the bases of segments are as they were.
+#[case(feature = PortIo, spec = [sdm2("IN—Input From Port"), sdm2("OUT—Output to Port")])]
+fn system_registers_are_kept() {
+    use rt::cpu::{control, debug, msr, port};
+    const NAMES: &[rt::vocabulary::Text] = names!["OUT", "IN"];
+    const ADDRESSES: [u64; 4] = [0x1000, 0x2000, 0x3000, 0x4000];
+    const CR2: u64 = 0x1234_5678_9000;
+    let bases = [msr::number::IA32_FS_BASE, msr::number::IA32_KERNEL_GS_BASE];
+    let read_bases = || bases.map(|number| msr::read(number).unwrap_or(u64::MAX));
+    for (row, is_read) in [false, true].into_iter().enumerate() {
+        debug::write_addresses(ADDRESSES);
+        check_outcome!("writing CR2", [NAMES; row], control::write_cr2(CR2), Outcome::COMPLETED);
+        let before = read_bases();
+        if is_read {
+            let _ = port::read_u8(UNCLAIMED_PORT);
+        } else {
+            port::write_u8(UNCLAIMED_PORT, 0);
+        }
+        let (cr2, addresses, after) = (control::read_cr2(), debug::read_addresses(), read_bases());
+        check_eq!("CR2", [NAMES; row], cr2, CR2);
+        check_eq!("DR0", [NAMES; row], addresses[0], ADDRESSES[0]);
+        check_eq!("DR1", [NAMES; row], addresses[1], ADDRESSES[1]);
+        check_eq!("DR2", [NAMES; row], addresses[2], ADDRESSES[2]);
+        check_eq!("DR3", [NAMES; row], addresses[3], ADDRESSES[3]);
+        check_eq!("FS.base", [NAMES; row], after[0], before[0]);
+        check_eq!("base for SWAPGS", [NAMES; row], after[1], before[1]);
+    }
+}
+
 /// LOCK before IN or OUT raises #UD.
 #[case(feature = PortIo, spec = sdm2("LOCK—Assert LOCK# Signal Prefix"))]
 fn lock_prefix_is_invalid() {

@@ -63,6 +63,24 @@ pub(super) const TABLE: &[Mutant] = &[
         exit(ExitKind::PortWrite(0x5e8), register(RegisterName::Rdx, 1 << 40)),
     ),
     mutant(
+        "exit-cr2",
+        "OUT changes CR2.",
+        Feature::PortIo,
+        exit(ExitKind::PortWrite(0x5e8), register(RegisterName::Cr2, 8)),
+    ),
+    mutant(
+        "exit-fs-base",
+        "OUT changes FS.base.",
+        Feature::PortIo,
+        exit(ExitKind::PortWrite(0x5e8), register(RegisterName::FsBase, 0x1000)),
+    ),
+    mutant(
+        "exit-dr0",
+        "OUT changes DR0.",
+        Feature::PortIo,
+        exit(ExitKind::PortWrite(0x5e8), register(RegisterName::Dr0, 0x10)),
+    ),
+    mutant(
         "exit-rip",
         "After OUT the guest goes on an instruction later.",
         Feature::PortIo,
