@@ -45,11 +45,11 @@ impl Clock {
         self.now().saturating_add(Nanoseconds::try_from(paused).unwrap_or(Nanoseconds::MAX))
     }
 
-    /// Sets the time that it is now; it counts from here on if `goes_on`, though it is not started.
-    pub(crate) fn set(&mut self, now: Nanoseconds, goes_on: bool) {
+    /// Sets the time. If it was that at some instant, it will have counted from there on when it is started.
+    pub(crate) fn set(&mut self, now: Nanoseconds, since: Option<Instant>) {
         self.before = now;
         self.paused_since = None;
-        self.counts_since = goes_on.then(Instant::now);
+        self.counts_since = since;
     }
 }
 
@@ -72,5 +72,19 @@ mod tests {
         assert_eq!(clock.now(), now);
         clock.start();
         assert!(clock.now() >= now);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_goes_on_from_an_instant_or_from_its_start() {
+        let since = Instant::now().checked_sub(std::time::Duration::from_millis(5)).unwrap();
+        let mut clock = Clock::default();
+        clock.set(1_000, Some(since));
+        assert_eq!(clock.now(), 1_000, "it is not started");
+        clock.start();
+        assert!(clock.now() >= 5_001_000);
+        clock.pause();
+        let (now, begin) = (clock.now(), Instant::now());
+        while begin.elapsed().as_nanos() < 1_000 {}
+        assert!(clock.now_as_if_running() > now && clock.now() == now);
     }
 }

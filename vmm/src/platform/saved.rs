@@ -13,6 +13,7 @@ use ::platform::{
 };
 use kvm_ioctls::VcpuFd;
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 
 /// All of a platform.
 #[derive(Serialize, Deserialize)]
@@ -49,12 +50,17 @@ impl Platform {
         state.saved(state.clock.now_as_if_running())
     }
 
-    /// Takes it to a state; `elapsed` nanoseconds have passed since.
-    pub(crate) fn restore(&self, saved: PlatformState, vcpus: &[VcpuFd], elapsed: Nanoseconds) -> Result<(), Unfit> {
+    /// Takes it to a state. So many nanoseconds had passed since then at an instant, and go on to do so, unless none did.
+    pub(crate) fn restore(
+        &self,
+        saved: PlatformState,
+        vcpus: &[VcpuFd],
+        (elapsed, here): (Nanoseconds, Instant),
+    ) -> Result<(), Unfit> {
         let mut state = self.state();
         let now = saved.now.saturating_add(elapsed);
         state.restore(saved)?;
-        state.clock.set(now, elapsed != 0);
+        state.clock.set(now, (elapsed != 0).then_some(here));
         state.next = None;
         if let Some(apics) = state.local_apics() {
             apics.set_counters(Counters::of(vcpus))?;

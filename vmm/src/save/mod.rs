@@ -37,7 +37,7 @@ use crate::{
 };
 use kernel::KernelState;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::io;
+use std::{io, time::Instant};
 use time::Moment;
 use vcpu::VcpuState;
 use vm_state::{FormatError, Reader, Writer, WriterError, memory};
@@ -234,7 +234,9 @@ impl Vm {
         let states = (0..vm.vcpus.len())
             .map(|index| section(&reader, &format!("vcpu/{index}")))
             .collect::<Result<Vec<VcpuState>, _>>()?;
-        let (elapsed, behind) = moment.until(&Moment::now(), elapsed);
+        // All that follows takes time, by which clocks that go on must not fall behind.
+        let (here, now) = (Instant::now(), Moment::now());
+        let (elapsed, behind) = moment.until(&now, elapsed);
         kernel.write_clock(&vm.fd, elapsed)?;
         for ((vcpu, unfinished), state) in vm.vcpus.iter_mut().zip(&mut vm.unfinished).zip(&states) {
             state.write(vcpu, behind)?;
@@ -248,7 +250,7 @@ impl Vm {
         if let Some(platform) = &vm.platform {
             let state: PlatformState = section(&reader, "platform")?;
             let senseless = || RestoreError::Section { name: "platform".to_owned() };
-            platform.restore(state, &vm.vcpus, elapsed).map_err(|_| senseless())?;
+            platform.restore(state, &vm.vcpus, (elapsed, here)).map_err(|_| senseless())?;
         }
         Ok(vm)
     }
