@@ -56,5 +56,6 @@ pub mod feature {
 /// No vector (VIRTIO_MSI_NO_VECTOR).
 pub const NO_VECTOR: u16 = 0xffff;
 
-/// How long a device may take for a request at most, in microseconds, unless others keep it from running.
-pub const PATIENCE_MICROS: u64 = 100_000;
+/// How long a device may take for a request at most, in microseconds, unless others keep it from running. A
+/// flush waits for the disk of a host that others use as well.
+pub const PATIENCE_MICROS: u64 = 400_000;

@@ -2,18 +2,24 @@
 //!
 //! Most rules hold for every transport and layout of rings: their cases have a row for each that the subject offers.
 
+mod balloon;
 mod block;
 mod console;
 mod features;
+mod gpu;
 mod hostile;
 mod hostile_queues;
 mod indirect;
 mod kinds;
 mod mmio;
+mod network;
 mod notifications;
 mod over_pci;
 mod queue_reset;
 mod queues;
+mod scsi;
+mod several;
+mod socket;
 mod status;
 
 use rt::{
