@@ -18,6 +18,7 @@ pub use trouble::{Errno, Trouble};
 use api::Handle;
 use case::{Feature, Spec};
 use check::Checks;
+use std::thread;
 
 /// A capability, as KVM_CHECK_EXTENSION knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +61,14 @@ pub enum Outcome {
 }
 
 impl Case {
-    /// Carries it out on `/dev/kvm`, in this thread.
+    /// Carries it out on `/dev/kvm`, in a thread of its own: signals that are the caller's would end KVM_RUN.
     pub fn run(&self) -> Outcome {
+        let outcome = thread::scope(|scope| scope.spawn(|| self.run_here()).join());
+        // Only what a check cannot be told by panics; the caller's thread goes on with it.
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn run_here(&self) -> Outcome {
         let mut checks = Checks::default();
         match self.missing() {
             Ok(Some(name)) => return Outcome::NotOffered(name),
