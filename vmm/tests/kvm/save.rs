@@ -110,7 +110,10 @@ fn what_was_restored_is_saved_as_the_same() {
         assert!(first.names().eq(second.names()));
         for name in first.names() {
             // Clocks: of the host, and those that KVM lets count while nobody runs.
-            if !["moment", "kernel", "vcpu/0"].contains(&name) {
+            let is_of_clocks = ["moment", "kernel", "vcpu/0"].contains(&name)
+                // Our local APICs keep how far time-stamp counters are ahead of the host's.
+                || name == "platform" && setup == Some(InterruptSetup::User);
+            if !is_of_clocks {
                 assert!(first.section(name).unwrap() == second.section(name).unwrap(), "{setup:?}: {name}");
             }
         }
