@@ -13,6 +13,7 @@ mod exits;
 mod interrupts;
 mod memory;
 mod msrs;
+mod rates;
 mod state;
 
 pub(crate) const TOPICS: &[&[Case]] = &[
@@ -25,6 +26,7 @@ pub(crate) const TOPICS: &[&[Case]] = &[
     msrs::CASES,
     state::CASES,
     devices::CASES,
+    rates::CASES,
     capabilities::CASES,
 ];
 
