@@ -1,3 +1,5 @@
+//! What changed between two reports, told from reports made by hand.
+
 use super::{Changes, DiffError, Kind};
 use crate::{
     example, hostile,

@@ -1,3 +1,5 @@
+//! Shards put together, and those that do not fit refused.
+
 use super::{MergeError, Part, merge, merge_files};
 use crate::{
     example, hostile, json,

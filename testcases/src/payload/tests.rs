@@ -1,3 +1,5 @@
+//! Payloads without a machine: what is asked for, and what their lines on the serial port make of it.
+
 use super::*;
 use crate::chain::chain;
 
