@@ -398,7 +398,8 @@ pub(crate) const CASES: &[Case] = &[
             let harvested = harvest();
             checks.answers("reset", harvested, machine.vm.order(RESET_DIRTY_RINGS, 0));
             checks.answers("end", KVM_EXIT_IO.into(), vcpu.run());
-            checks.is("all pages", PAGES, harvested + harvest());
+            // A page may be told again, if the write that filled the ring is carried out anew.
+            checks.within("all pages", PAGES, 2 * PAGES, harvested + harvest());
             Ok(())
         },
     ),
