@@ -46,6 +46,9 @@ impl Style {
 /// Failed checks shown of one case: one tells what is wrong, hundreds bury the next case. The report files have all.
 const SHOWN_CHECKS: usize = 5;
 
+/// Cases named above the table, so that they stand on the first screen, whatever the table's length.
+const SHOWN_FIRST: usize = 5;
+
 /// Cases named of those whose interrupt set-ups differ.
 const SHOWN_CASES: usize = 5;
 
@@ -53,11 +56,13 @@ const SHOWN_CASES: usize = 5;
 ///
 /// The table fits the width as long as there are columns enough for the counts: names of subjects become numbers, and
 /// titles are cut, before a row takes a second line. If only some cases were selected, only their features are listed.
-/// Cases that are as expected are counted, and nothing more is said of them.
+/// Cases that are as expected are counted, and nothing more is said of them. The others are named first, with feature and
+/// clause, and told below the table.
 ///
 /// The time in the last lines is the sum over the cases, which run in parallel.
 pub fn write(report: &Report, style: Style, width: u16) -> String {
     let mut text = String::new();
+    write_first(&mut text, report, style);
     features::write(&mut text, report, style, width);
     for subject in &report.subjects {
         for case in subject.cases.iter().filter(|case| case.standing().needs_attention()) {
@@ -71,6 +76,27 @@ pub fn write(report: &Report, style: Style, width: u16) -> String {
     }
     write_set_ups(&mut text, report, style);
     text
+}
+
+/// Two lines each for the first cases that are not as expected: case and verdict, and below them feature and clause.
+fn write_first(text: &mut String, report: &Report, style: Style) {
+    let cases = || {
+        let of = |subject| move |case| (subject, case);
+        report.subjects.iter().flat_map(move |subject: &Subject| subject.cases.iter().map(of(subject)))
+    };
+    let unexpected = || cases().filter(|(_, case): &(&Subject, &Case)| case.standing().needs_attention());
+    for (subject, case) in unexpected().take(SHOWN_FIRST) {
+        let id = style.paint(Tone::Heading, &one_line(&case.id));
+        line!(text, "{id} on {}: {}", one_line(&subject.id), style.paint(Tone::Bad, &case.verdict_text()));
+        line!(text, "  {} · {}", one_line(&case.feature), one_line(&case.spec));
+    }
+    let nr_more = unexpected().count().saturating_sub(SHOWN_FIRST);
+    if nr_more != 0 {
+        line!(text, "… and {nr_more} more, told below the table");
+    }
+    if unexpected().next().is_some() {
+        text.push('\n');
+    }
 }
 
 /// One line a subject that names the cases whose interrupt set-ups differ.
@@ -93,12 +119,12 @@ fn write_set_ups(text: &mut String, report: &Report, style: Style) {
     }
 }
 
-/// `vmm: 83 pass, 2 fail (2 known), 4 skip · 1.4 s`
+/// `vmm: 83 pass, 2 fail (2 known), 4 skip · 1.4 s of cases`; cases run side by side, so it is not the time of the run.
 pub fn summary(subject: &Subject, style: Style) -> String {
     let tally = subject.tally();
     let tone = if tally.unexpected() == 0 { Tone::Good } else { Tone::Bad };
     let name = style.paint(tone, &one_line(&subject.id));
-    format!("{name}: {tally} · {}", duration(subject.duration_us()))
+    format!("{name}: {tally} · {} of cases", duration(subject.duration_us()))
 }
 
 fn write_case(text: &mut String, case: &Case, subject: &Subject, style: Style) {
@@ -134,7 +160,11 @@ fn write_case(text: &mut String, case: &Case, subject: &Subject, style: Style) {
 #[cfg(test)]
 mod tests {
     use super::{SHOWN_CHECKS, Style, write};
-    use crate::{example, hostile, model::Verdict, standing::Standing};
+    use crate::{
+        example, hostile,
+        model::{Against, Case, Verdict},
+        standing::Standing,
+    };
 
     #[test]
     fn the_plain_example_is_as_checked_in() {
@@ -158,6 +188,29 @@ mod tests {
             }
         }
         assert!(text.contains("1 hang (1 known)"), "{text}");
+    }
+
+    #[test]
+    fn one_regression_is_named_on_the_first_screen() {
+        const ROWS: usize = 24;
+        let mut report = example::report();
+        let [row, ..] = report.features.as_slice() else { unreachable!("the example has features") };
+        // A table that fills more than a screen.
+        report.features = vec![row.clone(); 2 * ROWS];
+        for subject in &mut report.subjects {
+            subject.cases.retain(|case| !case.standing().needs_attention());
+        }
+        assert!(!write(&report, Style::Plain, 100).contains("PagingPermissions"));
+        let regression = Case {
+            against_baseline: Some(Against::Regressed),
+            ..example::case("paging::permissions", "PagingPermissions", Verdict::Fail)
+        };
+        report.subjects[0].cases.push(regression.clone());
+        let text = write(&report, Style::Plain, 100);
+        let screen: Vec<_> = text.lines().take(ROWS).collect();
+        for words in ["paging::permissions on ", "PagingPermissions", &regression.spec] {
+            assert!(screen.iter().any(|line| line.contains(words)), "{words} is not in {screen:#?}");
+        }
     }
 
     #[test]

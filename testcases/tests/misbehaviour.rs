@@ -4,15 +4,13 @@
 
 #![forbid(unsafe_code)]
 
+mod smoke;
+
 use reports::model::{Case, Verdict};
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use smoke::image;
+use std::{path::Path, time::Duration};
 use testcases::{
     cancel::Cancel,
-    image::{self, Guest},
     session,
     subjects::{Image, Opened, SubjectError},
 };
@@ -67,15 +65,6 @@ const BY_LINES: &[Row] = &[
     // It is the transport of others.
     ("floods_doorbell", Hang, &["smoke::floods::floods_doorbell"]),
 ];
-
-fn image() -> Arc<Image> {
-    static IMAGE: OnceLock<Arc<Image>> = OnceLock::new();
-    let open = || match image::build(Guest::Smoke) {
-        Ok(path) => Arc::new(Image::open(&path).expect("an image")),
-        Err(error) => panic!("{error}"),
-    };
-    IMAGE.get_or_init(open).clone()
-}
 
 fn run(subject: &Opened, image: &Image, name: &str, limit: Option<Duration>) -> Case {
     let case = image.catalog.case(&format!("pio::{name}")).unwrap_or_else(|| panic!("no case {name}"));

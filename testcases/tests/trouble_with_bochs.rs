@@ -2,22 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod smoke;
+
 use reports::model::Verdict;
-use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+use smoke::image;
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 use testcases::{
     cancel::Cancel,
     chain::chain,
-    image::{self, Guest},
     judge,
-    subjects::{self, Image, Opened, Program, SubjectError},
+    subjects::{self, Opened, Program, SubjectError},
 };
-
-fn image() -> Arc<Image> {
-    match image::build(Guest::Smoke) {
-        Ok(path) => Arc::new(Image::open(&path).expect("an image")),
-        Err(error) => panic!("{error}"),
-    }
-}
 
 fn error(name: &str) -> String {
     chain(&Opened::open(name, &image()).err().expect("no such subject"))

@@ -2,35 +2,27 @@
 
 #![forbid(unsafe_code)]
 
+mod smoke;
+
 use reports::model::{Case, Verdict};
+use smoke::image;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
-    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use testcases::{
     cancel::Cancel,
     chain::chain,
-    image::{self, Guest},
     judge,
-    subjects::{self, Image, Opened, Program},
+    subjects::{self, Opened, Program},
 };
 
 /// Time limit of a case here; what is shorter does not wait for it.
 const LIMIT: Duration = Duration::from_millis(300);
 /// No run may come near this, whatever the machine has to do besides.
 const FAR_TOO_LONG: Duration = Duration::from_secs(60);
-
-fn image() -> Arc<Image> {
-    static IMAGE: OnceLock<Arc<Image>> = OnceLock::new();
-    let open = || match image::build(Guest::Smoke) {
-        Ok(path) => Arc::new(Image::open(&path).expect("an image")),
-        Err(error) => panic!("{error}"),
-    };
-    IMAGE.get_or_init(open).clone()
-}
 
 /// A program that answers `--version` as QEMU does and else runs a script.
 struct Fake {

@@ -6,20 +6,21 @@
 
 #![forbid(unsafe_code)]
 
+mod smoke;
+
 use reports::model::{Case, Verdict};
+use smoke::image;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
-    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use testcases::{
     cancel::Cancel,
     chain::chain,
-    image::{self, Guest},
     judge,
-    subjects::{self, Image, Opened, Program},
+    subjects::{self, Opened, Program},
 };
 
 /// Each VMM with what it says of its version, and how it finds image and command line among its arguments.
@@ -57,15 +58,6 @@ const FAR_TOO_LONG: Duration = Duration::from_secs(60);
 /// A guest behind the script; its serial port is the standard output.
 const QEMU: &str = "exec qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 128 -nodefaults -no-user-config -display none \
     -serial stdio -kernel \"$IMAGE\" -append \"$LINE\"";
-
-fn image() -> Arc<Image> {
-    static IMAGE: OnceLock<Arc<Image>> = OnceLock::new();
-    let open = || match image::build(Guest::Smoke) {
-        Ok(path) => Arc::new(Image::open(&path).expect("an image")),
-        Err(error) => panic!("{error}"),
-    };
-    IMAGE.get_or_init(open).clone()
-}
 
 /// Whether guests can be started at all; says why not.
 fn can_start() -> bool {

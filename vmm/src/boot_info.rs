@@ -67,7 +67,7 @@ fn write_linux(memory: &GuestMemory, linux: &Linux, command_line: &str, rsdp: u6
         *entry = boot_e820_entry { addr: of_map.addr, size: of_map.size, r#type: of_map.type_ };
     }
     let outside = OutsideMemory { address: at::ZERO_PAGE, size_bytes: size_of::<boot_params>() };
-    memory.shared().write_obj(page, GuestAddress(at::ZERO_PAGE)).map_err(|_| outside)?;
+    memory.before_start().write_obj(page, GuestAddress(at::ZERO_PAGE)).map_err(|_| outside)?;
     memory.write(at::COMMAND_LINE, command_line.as_bytes())?;
 
     let mut gdt = [0_u64; 4];

@@ -91,6 +91,15 @@ pub trait Device: Send {
     /// Takes what is written at `at`.
     fn write(&mut self, at: Location, data: &[u8], memory: &GuestMemory) -> Flow;
 
+    /// Finishes what is under way, because the VM is about to be saved and no vCPU runs: guest memory and interrupt controllers are
+    /// saved later.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    fn quiesce(&mut self) -> Result<(), DeviceStateError> {
+        Ok(())
+    }
+
     /// What is kept of it when the VM is saved; no vCPU runs. What it has of the host, files for instance, is not.
     ///
     /// # Errors

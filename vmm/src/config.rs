@@ -1,6 +1,9 @@
 //! What a VM is to look like.
 
-use crate::{boot::Entry, bus::Device, confinement::Confinement, faults::Fault, memory::Backing};
+use crate::{
+    boot::Entry, bus::Device, confinement::Confinement, dirty::DirtyTracking, faults::Fault, memory::Backing,
+    spares::SpareVcpus,
+};
 use serde::{Deserialize, Serialize};
 
 /// Which interrupt controllers KVM emulates.
@@ -95,6 +98,8 @@ pub struct VmConfig {
     /// How many vCPUs there are, at most [`crate::layout::NR_VCPUS_MAX`]; all but the first wait for a start-up IPI, so
     /// that more than one need local APICs.
     pub nr_vcpus: u8,
+    /// vCPUs that can come and go while the guest runs, of which it hears by ACPI: that needs [`Chipset::power`].
+    pub spare_vcpus: Option<SpareVcpus>,
     /// Whether the guest finds ACPI tables and an MP configuration table, at [`crate::layout::FIRMWARE_TABLES`]; the start
     /// info leads to the former. They tell of what the VM has. Firmware finds what it makes the former of in fw_cfg.
     pub acpi: bool,
@@ -107,6 +112,8 @@ pub struct VmConfig {
     /// What becomes of system calls that threads of a run do not need. The thread that calls [`crate::Vm::run`] runs a vCPU, and
     /// is confined as such for good.
     pub confinement: Confinement,
+    /// Whether it can be told which pages were written, as migration needs.
+    pub tracking: DirtyTracking,
     /// What is wrong with it on purpose, for those who judge VMMs by it.
     pub fault: Option<Fault>,
     /// Devices; one vCPU at a time calls them.
@@ -122,11 +129,13 @@ impl VmConfig {
             pit: false,
             chipset: Chipset::default(),
             nr_vcpus: 1,
+            spare_vcpus: None,
             acpi: false,
             command_line: String::new(),
             backing: Backing::default(),
             notifications: Notifications::default(),
             confinement: Confinement::default(),
+            tracking: DirtyTracking::default(),
             fault: None,
             devices: Vec::new(),
         }
@@ -136,6 +145,11 @@ impl VmConfig {
     #[must_use]
     pub fn with_interrupts(self, setup: InterruptSetup) -> Self {
         Self { irqchip: setup.irqchip(), pit: setup.has_kernel_pit(), chipset: setup.chipset(), ..self }
+    }
+
+    /// How many vCPUs there can be, with those that come later.
+    pub(crate) fn nr_vcpus_max(&self) -> u8 {
+        self.spare_vcpus.as_ref().map_or(self.nr_vcpus, |spare| spare.nr_max)
     }
 
     /// Adds a device.

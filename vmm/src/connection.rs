@@ -3,6 +3,7 @@
 use crate::{
     config::Notifications,
     devices::QueueEvents,
+    faults::{Fault, virtio},
     interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
     watch::{Watch, Watched},
@@ -17,6 +18,7 @@ pub struct Connection {
     memory: GuestMemory,
     watched: Watched,
     notifications: Notifications,
+    fault: Option<Fault>,
 }
 
 impl Connection {
@@ -26,7 +28,20 @@ impl Connection {
         memory: GuestMemory,
         notifications: Notifications,
     ) -> Self {
-        Self { vm, interrupts, memory, watched: Watched::default(), notifications }
+        Self { vm, interrupts, memory, watched: Watched::default(), notifications, fault: None }
+    }
+
+    /// The same to a VM that is wrong in a way.
+    pub(crate) fn with_fault(self, fault: Option<Fault>) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// The rule that virtio devices break, if they are to break one.
+    pub(crate) fn virtio_fault(&self) -> Option<virtio::Fault> {
+        match self.fault {
+            Some(Fault::Virtio(fault)) => Some(fault),
+            _ => None,
+        }
     }
 
     /// The interrupt controllers.
@@ -63,7 +78,8 @@ impl Connection {
 
     /// One to the same VM, of which nothing is watched yet.
     pub(crate) fn another(&self) -> Self {
-        Self::new(self.vm.clone(), self.interrupts.clone(), self.memory.clone(), self.notifications)
+        let (vm, interrupts, memory) = (self.vm.clone(), self.interrupts.clone(), self.memory.clone());
+        Self::new(vm, interrupts, memory, self.notifications).with_fault(self.fault)
     }
 
     /// What was to be watched until now.

@@ -6,7 +6,14 @@
 #![expect(unsafe_code, reason = "signals to threads have no safe wrapper for the calling thread")]
 // UNSAFETY: pthread_self, pthread_kill and processor clocks; the list under a lock holds only threads that have not left it.
 
-use crate::{confinement::Confinement, gate::Gate, interrupts::WeakInterrupts, platform::Platform, run_page::RunPage};
+use crate::{
+    confinement::Confinement,
+    gate::Gate,
+    interrupts::WeakInterrupts,
+    platform::Platform,
+    run_page::RunPage,
+    spares::{SpareError, Spares},
+};
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
@@ -231,6 +238,7 @@ pub struct VmHandle {
     pub(crate) control: Arc<Control>,
     pub(crate) interrupts: WeakInterrupts,
     pub(crate) platform: Weak<Platform>,
+    pub(crate) spares: Weak<Spares>,
 }
 
 /// Why a VM did not do what its handle asked for.
@@ -305,6 +313,28 @@ impl VmHandle {
     /// If the VM has none.
     pub fn press_power_button(&self) -> Result<(), HandleError> {
         self.platform.upgrade().map_or(Err(HandleError::NoPowerButton), |platform| platform.press_power_button())
+    }
+
+    /// Adds a vCPU to those that are there, one of [`crate::VmConfig::spare_vcpus`], and tells the guest: it waits for its start-up
+    /// interrupt then.
+    ///
+    /// # Errors
+    /// See [`SpareError`].
+    pub fn plug_vcpu(&self, index: u8) -> Result<(), SpareError> {
+        self.spares.upgrade().ok_or(SpareError::None)?.plug(index)
+    }
+
+    /// Asks the guest to give such a vCPU back, which it does some time later or never.
+    ///
+    /// # Errors
+    /// See [`SpareError`].
+    pub fn request_vcpu_removal(&self, index: u8) -> Result<(), SpareError> {
+        self.spares.upgrade().ok_or(SpareError::None)?.request_removal(index)
+    }
+
+    /// Whether such a vCPU is there now.
+    pub fn has_spare_vcpu(&self, index: u8) -> bool {
+        self.spares.upgrade().is_some_and(|spares| spares.is_present(index))
     }
 
     /// What the run that is under way has used of processors, over all vCPUs: unlike a clock it does not go on while

@@ -11,6 +11,7 @@ use crate::{
     connection::Connection,
     control::Control,
     cpuid::{self, Machine},
+    dirty::{DirtyPages, DirtyTracking},
     faults::{self, Fault},
     firmware,
     host::Hypervisor,
@@ -21,10 +22,11 @@ use crate::{
     platform::{self, Counters, Platform, Processors},
     reset,
     save::Shape,
+    spares::{Parts, SpareRegisters, SpareVcpus, Spares},
     vcpu::Unfinished,
     vm::Vm,
 };
-use kvm_bindings::{KVM_MEM_READONLY, kvm_userspace_memory_region};
+use kvm_bindings::{KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, kvm_userspace_memory_region};
 use kvm_ioctls::{VcpuFd, VmFd};
 use std::{io, sync::Arc};
 
@@ -103,9 +105,14 @@ impl Vm {
     ) -> Result<Self, VmError> {
         check_shape(&config)?;
         let fd = hypervisor.kvm.create_vm().map_err(refused("KVM_CREATE_VM"))?;
-        let memory = image.instantiate(config.backing)?;
+        let memory = match (image.instantiate(config.backing)?, config.tracking) {
+            (memory, DirtyTracking::Off) => memory,
+            (memory, _) => memory.with_write_log(),
+        };
+        config.tracking.prepare(&fd)?;
         // Before the interrupt controllers: see the invariant in lib.rs.
-        set_memory(&fd, &memory)?;
+        let is_logged = matches!(config.tracking, DirtyTracking::Always(_));
+        set_memory(&fd, &memory, is_logged).map_err(refused("KVM_SET_USER_MEMORY_REGION"))?;
         fd.set_identity_map_address(layout::IDENTITY_MAP).map_err(refused("KVM_SET_IDENTITY_MAP_ADDR"))?;
         fd.set_tss_address(layout::KVM_TSS as usize).map_err(refused("KVM_SET_TSS_ADDR"))?;
         irqchip::create(&fd, &config)?;
@@ -118,16 +125,20 @@ impl Vm {
             _ => None,
         };
         let machine = Machine {
-            nr_vcpus: config.nr_vcpus,
+            nr_vcpus: config.nr_vcpus_max(),
             has_apic: config.irqchip != Irqchip::None,
             has_kernel_apic,
             has_tsc_deadline: hypervisor.has_tsc_deadline && has_kernel_apic || counters.is_some(),
         };
-        for (index, vcpu) in (0..).zip(&vcpus) {
+        let table = |index| {
             let mut table = cpuid::for_vcpu(&hypervisor.supported_cpuid, machine, index);
             faults::change_cpuid(config.fault, &mut table);
-            vcpu.set_cpuid2(&table).map_err(refused("KVM_SET_CPUID2"))?;
+            table
+        };
+        for (index, vcpu) in (0..).zip(&vcpus) {
+            vcpu.set_cpuid2(&table(index)).map_err(refused("KVM_SET_CPUID2"))?;
         }
+        let later: Vec<_> = (config.nr_vcpus..config.nr_vcpus_max()).map(table).collect();
         if has_kernel_apic && config.nr_vcpus > 1 {
             vcpus.last().map_or(Ok(()), irqchip::make_reachable)?;
         }
@@ -144,6 +155,7 @@ impl Vm {
         let interrupts = Interrupts::new(fd.clone(), config.irqchip, control.clone(), config.fault);
         let processors = Processors {
             nr: config.nr_vcpus,
+            nr_max: config.nr_vcpus_max(),
             counters,
             physical_address_bits: cpuid::physical_address_bits(&hypervisor.supported_cpuid),
         };
@@ -152,12 +164,32 @@ impl Vm {
             interrupts.set_platform(&platform);
             platform
         });
-        let mut connection = Connection::new(fd.clone(), interrupts.clone(), memory.clone(), config.notifications);
+        let (fault, has_filter) = (config.fault, config.irqchip != Irqchip::User);
+        let told = tables(&config);
+        let spares = match config.spare_vcpus.take() {
+            None => None,
+            Some(SpareVcpus { on_event, .. }) => {
+                let msrs = hypervisor.kvm.get_msr_index_list().map_err(refused("KVM_GET_MSR_INDEX_LIST"))?;
+                let unfinished = || Unfinished::new(fault, &interrupts, has_filter);
+                let spares = Arc::new(Spares::new(Parts {
+                    vm: fd.clone(),
+                    interrupts: interrupts.clone(),
+                    control: control.clone(),
+                    platform: platform.clone().filter(|platform| platform.has_local_apics()),
+                    has_kernel_apic,
+                    msrs: msrs.as_slice().to_vec(),
+                    first: config.nr_vcpus,
+                    each: later.into_iter().map(|cpuid| (cpuid, unfinished())).collect(),
+                    on_event,
+                }));
+                config.devices.push(Box::new(SpareRegisters(Arc::downgrade(&spares))));
+                Some(spares)
+            }
+        };
+        let mut connection = Connection::new(fd.clone(), interrupts.clone(), memory.clone(), config.notifications)
+            .with_fault(config.fault);
         config.devices.iter_mut().for_each(|device| device.connect(&mut connection));
         let watched = connection.into_watched();
-        let told = tables(&config);
-        let fault = config.fault;
-        let has_filter = config.irqchip != Irqchip::User;
         let shape = Shape::new(&config, memory.size_bytes());
         let mut bus = Bus::new(config.devices, memory.size_bytes())?;
         let rsdp = match config.acpi {
@@ -193,7 +225,8 @@ impl Vm {
         }
         bus.set_fault(fault);
         let unfinished = vcpus.iter().map(|_| Unfinished::new(fault, &interrupts, has_filter)).collect();
-        Ok(Self { vcpus, unfinished, fd, interrupts, memory, bus, platform, watched, control, shape })
+        let dirty = DirtyPages::new(&fd, &memory, config.tracking, &vcpus)?.map(Arc::new);
+        Ok(Self { vcpus, unfinished, spares, fd, interrupts, memory, bus, platform, watched, control, shape, dirty })
     }
 }
 
@@ -209,7 +242,20 @@ fn check_shape(config: &VmConfig) -> Result<(), VmError> {
         (_, Irqchip::None | Irqchip::Split | Irqchip::User) if config.pit => {
             Err(VmError::Shape("the PIT needs the in-kernel irqchip"))
         }
-        _ => check_chipset(config),
+        _ => check_spares(config).and_then(|()| check_chipset(config)),
+    }
+}
+
+fn check_spares(config: &VmConfig) -> Result<(), VmError> {
+    let Some(SpareVcpus { nr_max, .. }) = config.spare_vcpus else { return Ok(()) };
+    match (nr_max, config.irqchip) {
+        (nr_max, _) if nr_max > layout::NR_VCPUS_MAX => Err(VmError::Shape("a VM has at most 64 vCPUs")),
+        (nr_max, _) if nr_max <= config.nr_vcpus => {
+            Err(VmError::Shape("there are no vCPUs left that could come later"))
+        }
+        (_, Irqchip::None) => Err(VmError::Shape("more than one vCPU needs local APICs, of KVM or of this VMM")),
+        _ if !config.chipset.power => Err(VmError::Shape("vCPUs that come and go need the fixed hardware of ACPI")),
+        _ => Ok(()),
     }
 }
 
@@ -233,6 +279,7 @@ fn tables(config: &VmConfig) -> firmware::Machine<'static> {
     let kernel = config.irqchip == Irqchip::Kernel;
     firmware::Machine {
         nr_vcpus: config.nr_vcpus.into(),
+        nr_spare: u32::from(config.nr_vcpus_max() - config.nr_vcpus),
         io_apic: match kernel {
             true => Some(KERNEL_IO_APIC_VERSION),
             false => config.chipset.interrupt_controllers.then_some(platform::IO_APIC_VERSION),
@@ -246,10 +293,11 @@ fn tables(config: &VmConfig) -> firmware::Machine<'static> {
     }
 }
 
-fn set_memory(fd: &VmFd, memory: &GuestMemory) -> Result<(), VmError> {
+/// Gives KVM the memory, or changes whether it logs which pages are written.
+pub(crate) fn set_memory(fd: &VmFd, memory: &GuestMemory, is_logged: bool) -> Result<(), kvm_ioctls::Error> {
     let ram = kvm_userspace_memory_region {
         slot: 0,
-        flags: 0,
+        flags: if is_logged { KVM_MEM_LOG_DIRTY_PAGES } else { 0 },
         guest_phys_addr: 0,
         memory_size: memory.size_bytes(),
         userspace_addr: memory.host_address(),
@@ -260,8 +308,8 @@ fn set_memory(fd: &VmFd, memory: &GuestMemory) -> Result<(), VmError> {
     });
     for region in [Some(ram), rom].into_iter().flatten() {
         // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns it and the vCPUs,
-        // and drops those first. What others keep of the VM, for interrupts, runs no guest.
-        unsafe { fd.set_user_memory_region(region) }.map_err(refused("KVM_SET_USER_MEMORY_REGION"))?;
+        // and drops those first. What others keep of the VM, for interrupts or to make a vCPU, runs no guest.
+        unsafe { fd.set_user_memory_region(region) }?;
     }
     Ok(())
 }

@@ -65,6 +65,14 @@ impl Gate {
         }
     }
 
+    /// Waits until something is due, of which [`Self::notify`] tells; the thread is no member meanwhile.
+    pub(crate) fn wait_for(&self, is_due: impl Fn() -> bool) {
+        let mut state = self.state();
+        while !is_due() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Calls `work`, which serves devices, when the gate is not held, or when `must_leave` says so.
     pub(crate) fn serve<T>(&self, must_leave: impl Fn() -> bool, work: impl FnOnce() -> T) -> T {
         let mut state = self.state();

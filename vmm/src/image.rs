@@ -8,7 +8,7 @@ mod linux;
 mod multiboot;
 mod rom;
 
-pub use linux::LinuxError;
+pub use linux::{LinuxError, UnpackError, unpack_linux};
 pub use multiboot::MultibootError;
 pub use rom::RomError;
 
@@ -150,7 +150,21 @@ impl Image {
     /// # Errors
     /// [`ImageError::Linux`] and [`ImageError::Memory`].
     pub fn load_linux(kernel: &Path, initrd: Option<&Path>, memory_size_bytes: u64) -> Result<Self, ImageError> {
-        let (template, linux) = linux::load(kernel, initrd, memory_size_bytes)?;
+        let (template, linux) = linux::load(kernel, initrd, memory_size_bytes, false)?;
+        Ok(Self { template, kind: Kind::Linux(linux) })
+    }
+
+    /// As [`Self::load_linux`], but the vmlinux in a bzImage is unpacked here and not by the guest: what the guest does before
+    /// that (its move to another address, for one) does not happen.
+    ///
+    /// # Errors
+    /// [`ImageError::Linux`] and [`ImageError::Memory`].
+    pub fn load_linux_unpacked(
+        kernel: &Path,
+        initrd: Option<&Path>,
+        memory_size_bytes: u64,
+    ) -> Result<Self, ImageError> {
+        let (template, linux) = linux::load(kernel, initrd, memory_size_bytes, true)?;
         Ok(Self { template, kind: Kind::Linux(linux) })
     }
 

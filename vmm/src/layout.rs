@@ -97,6 +97,8 @@ pub mod pc {
     pub const GENERAL_EVENTS: u16 = 0xafe0;
     /// Its size in bytes: status and enable register.
     pub const GENERAL_EVENTS_SIZE_BYTES: u8 = 4;
+    /// First port of the registers by which ACPI learns of processors that come and go, as on QEMU's i440FX machine.
+    pub const CPU_HOT_PLUG: u16 = 0xaf00;
     /// Registers of the I/O APIC.
     pub const IO_APIC: u32 = 0xfec0_0000;
     /// Its id, which the guest may change.

@@ -6,7 +6,7 @@
 )]
 // UNSAFETY: system calls on file descriptors and mappings that this module owns.
 
-use crate::layout;
+use crate::{dirty::WriteLog, layout};
 use std::{
     fs::File,
     io,
@@ -103,6 +103,7 @@ pub struct OutsideMemory {
 pub struct GuestMemory {
     inner: GuestMemoryMmap<()>,
     rom: Option<Rom>,
+    written: Option<Arc<WriteLog>>,
 }
 
 /// Memory that the guest only reads, behind all other memory; a clone is another reference.
@@ -149,7 +150,12 @@ impl GuestMemory {
     /// Writes `bytes` from `address` on.
     pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), OutsideMemory> {
         let size_bytes = bytes.len();
-        self.inner.write_slice(bytes, GuestAddress(address)).map_err(|_| OutsideMemory { address, size_bytes })
+        let result = self.inner.write_slice(bytes, GuestAddress(address));
+        // Also if a part of them found no place.
+        if let Some(written) = &self.written {
+            written.note(address, size_bytes);
+        }
+        result.map_err(|_| OutsideMemory { address, size_bytes })
     }
 
     /// The little-endian 32-bit value at `address`.
@@ -178,6 +184,19 @@ impl GuestMemory {
         let start = unsafe { self.region().as_ptr().add(address as usize) };
         // SAFETY: as above; a private mapping loses its pages alone.
         let _ = unsafe { libc::madvise(start.cast(), size_bytes as usize, libc::MADV_DONTNEED) };
+        if let Some(written) = &self.written {
+            written.note(address, size_bytes as usize);
+        }
+    }
+
+    /// The same memory, of which each write of this VMM is noted from now on; clones made before are not.
+    pub(crate) fn with_write_log(self) -> Self {
+        Self { written: Some(Arc::new(WriteLog::new(self.size_bytes()))), ..self }
+    }
+
+    /// The log of this VMM's writes, if there is one.
+    pub(crate) fn written(&self) -> Option<&Arc<WriteLog>> {
+        self.written.as_ref()
     }
 
     /// The same memory with what is only read behind it.
@@ -200,16 +219,24 @@ impl GuestMemory {
         self.region().as_ptr() as u64
     }
 
-    /// The same memory as crates of rust-vmm know it.
+    /// The same memory as crates of rust-vmm know it, for devices: their writes are not noted.
     pub(crate) fn shared(&self) -> virtio::Memory {
+        if let Some(written) = &self.written {
+            written.note_others();
+        }
         self.inner.clone()
+    }
+
+    /// The same, for what is written before the VM runs.
+    pub(crate) fn before_start(&self) -> &virtio::Memory {
+        &self.inner
     }
 
     fn of(region: vm_memory::MmapRegion) -> Self {
         let region =
             GuestRegionMmap::new(region, GuestAddress(0)).expect("a region at 0 does not reach the end of the space");
         let inner = GuestMemoryMmap::from_regions(vec![region]).expect("one region overlaps nothing");
-        Self { inner, rom: None }
+        Self { inner, rom: None, written: None }
     }
 
     fn region(&self) -> &GuestRegionMmap<()> {

@@ -6,6 +6,7 @@ use crate::{
     memory::GuestMemory,
     observer::ExitObserver,
     platform::{self, Platform},
+    spares::Spares,
     state::{self, CpuState},
     stop::{StopReason, Stopped},
     vcpu::{Outside, Runner, Step, Unfinished},
@@ -58,6 +59,7 @@ struct Shared<'a> {
     memory: &'a GuestMemory,
     control: &'a Control,
     platform: Option<&'a Platform>,
+    spares: Option<&'a Spares>,
 }
 
 impl Shared<'_> {
@@ -76,11 +78,11 @@ impl Vm {
     /// # Errors
     /// Only if the host fails, see [`RunError`]; whatever the guest does is a [`StopReason`].
     pub fn run(&mut self, observer: &mut dyn ExitObserver) -> Result<Stopped, RunError> {
-        let Self { vcpus, unfinished, memory, bus, control, platform, watched, .. } = self;
-        let platform = platform.as_deref();
+        let Self { vcpus, unfinished, spares, memory, bus, control, platform, watched, .. } = self;
+        let (platform, spares) = (platform.as_deref(), spares.as_deref());
         control.start();
         let outside = Mutex::new(Outside { bus, observer });
-        let shared = Shared { outside, first_stop: Mutex::new(None), memory, control, platform };
+        let shared = Shared { outside, first_stop: Mutex::new(None), memory, control, platform, spares };
         let failed = |reason| {
             shared.stop(0, reason);
             control.end();
@@ -92,7 +94,10 @@ impl Vm {
         let first_stop = shared.first_stop.into_inner().unwrap_or_else(PoisonError::into_inner);
         let asked = if control.is_requested() { StopReason::Requested } else { StopReason::Suspended };
         let (vcpu, reason) = first_stop.unwrap_or((0, asked));
-        let fd = &vcpus[usize::from(vcpu)];
+        // Nobody runs any of them now.
+        let place = spares.and_then(|spares| spares.place(vcpu));
+        let fd =
+            place.as_ref().and_then(|place| place.vcpu()).unwrap_or(&vcpus[usize::from(vcpu).min(vcpus.len() - 1)]);
         let cpu = CpuState::read(fd).map_err(|source| RunError::Registers { vcpu, source })?;
         let instruction = state::instruction(fd, memory, &cpu);
         Ok(Stopped { reason, vcpu, cpu, instruction, nr_exits })
@@ -116,6 +121,21 @@ fn run_all(shared: &Shared<'_>, vcpus: &mut [VcpuFd], unfinished: &mut [Unfinish
                 }
             }
         }
+        for (spares, index) in
+            shared.spares.into_iter().flat_map(|spares| spares.indices().map(move |index| (spares, index)))
+        {
+            if result.is_err() {
+                break;
+            }
+            let name = format!("vcpu{index}");
+            match thread::Builder::new().name(name).spawn_scoped(scope, move || run_spare(shared, spares, index)) {
+                Ok(thread) => threads.push((index, thread)),
+                Err(source) => {
+                    result = Err(RunError::Thread { vcpu: index, source });
+                    shared.control.end();
+                }
+            }
+        }
         let mut nr_exits = run_vcpu(shared, 0, first);
         for (index, thread) in threads {
             match thread.join() {
@@ -136,26 +156,64 @@ impl Drop for EndAll<'_> {
     }
 }
 
-fn run_vcpu(shared: &Shared<'_>, index: u8, (vcpu, unfinished): (&mut VcpuFd, &mut Unfinished)) -> u64 {
+fn run_vcpu(shared: &Shared<'_>, index: u8, vcpu: (&mut VcpuFd, &mut Unfinished)) -> u64 {
     let _end = EndAll(shared.control);
-    if let Err(error) = confine(ThreadKind::Vcpu, shared.control.confinement()) {
-        shared.stop(index, error.into());
+    if !is_confined(shared, index) {
         return 0;
     }
+    run_while(shared, index, vcpu, || true).0
+}
+
+/// Runs a vCPU that comes and goes, whenever it is there.
+fn run_spare(shared: &Shared<'_>, spares: &Spares, index: u8) -> u64 {
+    let _end = EndAll(shared.control);
+    if !is_confined(shared, index) {
+        return 0;
+    }
+    let mut nr_exits = 0;
+    while let Some(mut place) = spares.wait(index) {
+        let Some(vcpu) = place.runnable() else { break };
+        let (nr, has_gone) = run_while(shared, index, vcpu, || spares.is_present(index));
+        nr_exits += nr;
+        if !has_gone {
+            break;
+        }
+        spares.left(place);
+    }
+    nr_exits
+}
+
+fn is_confined(shared: &Shared<'_>, index: u8) -> bool {
+    let confined = confine(ThreadKind::Vcpu, shared.control.confinement());
+    confined.map_err(|error| shared.stop(index, error.into())).is_ok()
+}
+
+/// Runs a vCPU until the run ends, or until it is no longer there; gives its exits, and whether it was that.
+fn run_while(
+    shared: &Shared<'_>,
+    index: u8,
+    (vcpu, unfinished): (&mut VcpuFd, &mut Unfinished),
+    is_present: impl Fn() -> bool,
+) -> (u64, bool) {
     let member = shared.control.gate().join();
     let mut runner = Runner::new(index, vcpu, unfinished, shared.memory, shared.control, shared.platform);
     loop {
         runner.allow_entry();
-        if member.pass(|| shared.control.must_stop()) {
+        if member.pass(|| shared.control.must_stop() || !is_present()) {
             // It is refused where the guest has no such clock.
             let _ = runner.vcpu().kvmclock_ctrl();
         }
         if shared.control.must_stop() {
             break;
         }
+        if !is_present() {
+            return (runner.nr_exits(), true);
+        }
         let reason = loop {
             match runner.step(|| shared.outside.lock().unwrap_or_else(PoisonError::into_inner)) {
-                Step::Continue => {}
+                // It may be the one that made itself go.
+                Step::Continue if is_present() => {}
+                Step::Continue => break None,
                 Step::Interrupted => break None,
                 Step::Debug(_) => {
                     // Guest debugging is off unless a debugger runs the VM.
@@ -170,5 +228,5 @@ fn run_vcpu(shared: &Shared<'_>, index: u8, (vcpu, unfinished): (&mut VcpuFd, &m
             break;
         }
     }
-    runner.nr_exits()
+    (runner.nr_exits(), false)
 }

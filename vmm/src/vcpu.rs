@@ -6,6 +6,7 @@
 use crate::{
     bus::{Bus, Flow},
     control::{Control, Registration},
+    dirty,
     faults::{Fault, OfVcpu},
     injection::Injector,
     interrupts::Interrupts,
@@ -282,6 +283,8 @@ impl<'a> Runner<'a> {
             Ok(VcpuExit::Debug(_)) if debugs => (Exit::Other { name: "KVM_EXIT_DEBUG" }, Step::Continue),
             Ok(VcpuExit::Debug(debug)) => (Exit::Other { name: "KVM_EXIT_DEBUG" }, Step::Debug(debug)),
             Ok(VcpuExit::Intr) => return Step::Interrupted,
+            // Nothing of the guest's doing: whoever keeps account of dirty pages makes room, and goes on.
+            Ok(VcpuExit::Unsupported(dirty::RING_FULL)) => return Step::Stop(StopReason::Suspended),
             // EAGAIN: a vCPU that waited for its start-up IPI has received it.
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => return Step::Interrupted,
             Err(error) => return Step::Stop(StopReason::KvmError { errno: error.errno() }),

@@ -3,10 +3,12 @@
 use crate::{
     bus::Bus,
     control::{Control, VmHandle},
+    dirty::DirtyPages,
     interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
     platform::Platform,
     save::Shape,
+    spares::Spares,
     state::CpuState,
     statistics,
     vcpu::Unfinished,
@@ -21,6 +23,8 @@ pub struct Vm {
     pub(crate) vcpus: Vec<VcpuFd>,
     /// One for each of them.
     pub(crate) unfinished: Vec<Unfinished>,
+    /// Those that come and go.
+    pub(crate) spares: Option<Arc<Spares>>,
     pub(crate) fd: Arc<VmFd>,
     pub(crate) interrupts: Interrupts,
     pub(crate) memory: GuestMemory,
@@ -29,6 +33,7 @@ pub struct Vm {
     pub(crate) watched: Watched,
     pub(crate) control: Arc<Control>,
     pub(crate) shape: Shape,
+    pub(crate) dirty: Option<Arc<DirtyPages>>,
 }
 
 impl Vm {
@@ -37,10 +42,16 @@ impl Vm {
         &self.memory
     }
 
+    /// The pages that are written, unless [`crate::VmConfig::tracking`] is off.
+    pub fn dirty_pages(&self) -> Option<&Arc<DirtyPages>> {
+        self.dirty.as_ref()
+    }
+
     /// A handle to pause and end the run from another thread.
     pub fn handle(&self) -> VmHandle {
         let platform = self.platform.as_ref().map(Arc::downgrade).unwrap_or_default();
-        VmHandle { control: self.control.clone(), interrupts: self.interrupts.downgrade(), platform }
+        let spares = self.spares.as_ref().map(Arc::downgrade).unwrap_or_default();
+        VmHandle { control: self.control.clone(), interrupts: self.interrupts.downgrade(), platform, spares }
     }
 
     /// Ways into the interrupt controllers that KVM emulates.
@@ -56,7 +67,7 @@ impl Vm {
         IoEventFd::new(self.fd.clone(), address, matching)
     }
 
-    /// Registers of vCPU `index`, or `None` if there is no such vCPU.
+    /// Registers of vCPU `index`, or `None` if there is no such vCPU; those that come and go are none.
     ///
     /// # Errors
     /// Those of KVM_GET_REGS and KVM_GET_SREGS.
@@ -64,7 +75,7 @@ impl Vm {
         self.vcpus.get(usize::from(index)).map(CpuState::read)
     }
 
-    /// KVM's statistics by name, those of vCPUs summed; empty where the kernel has none (before Linux 5.14).
+    /// KVM's statistics by name, those of vCPUs that are there for good summed; empty where the kernel has none (before Linux 5.14).
     pub fn statistics(&self) -> Vec<(String, u64)> {
         statistics::collect(&self.fd, &self.vcpus)
     }

@@ -6,7 +6,7 @@ use std::{
     io::IsTerminal as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use testcases::{
     axis::Axis,
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// What is known to be wrong: `auto` for the checked-in baselines, `none`, a TOML file or a report.json
     #[arg(long, value_name = "FILE|auto|none", default_value = "auto")]
     baseline: Source,
-    /// Cases that run side by side; as many as there are processors if not given
+    /// Cases that run side by side; one more than there are processors if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
     /// Part K of N of the cases
@@ -60,7 +60,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "0", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=0))]
     retries: u32,
     /// What is done to each machine while its case runs: `restore` saves, drops and restores it at exits 1, 2, 4, 8 …,
-    /// `restore=N` at every Nth, `pause=MS` pauses it for so long; 64 times a case at most
+    /// `restore=N` at every Nth, `pause=MS` pauses it for so long; `dirty` compares its memory with a copy that only the log of
+    /// dirty pages keeps up to date, `migrate` moves it to another one while it runs, both with KVM's dirty log, or with its dirty
+    /// rings as `dirty=ring` and `migrate=ring`; 64 times a case at most
     #[arg(long, value_name = "AXIS")]
     axis: Option<Axis>,
     /// Time limit of a case in seconds instead of the subject's own
@@ -91,10 +93,12 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         axis: arguments.axis,
         manner: Manner::Auto,
     };
+    let start = Instant::now();
     let outcome = session::run(&image, &options, &cancel)?;
     reports::write::write_all_with(&outcome.report, &history, &arguments.report)?;
+    let took = start.elapsed();
     print!("{}", outcome.summary(style(), width()));
-    println!("report: {}", relative(&arguments.report).join("report.html").display());
+    println!("report: {} · {:.1} s", relative(&arguments.report).join("report.html").display(), took.as_secs_f64());
     arguments.past.annotate(&outcome.report);
     Ok(ExitCode::from(outcome.exit_status()))
 }

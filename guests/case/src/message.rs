@@ -32,6 +32,9 @@ pub enum Kind {
     ShutdownDue = 9,
     /// What a program that is no case found: see [`crate::fuzz::Tag`], which stands in the row and says what the values are.
     Record = 10,
+    /// An interrupt came again before the first instruction of its handler, where IF is clear: `[vector]`. The last message of
+    /// a run; its site is 0.
+    Redelivered = 11,
 }
 
 impl Kind {
@@ -47,13 +50,14 @@ impl Kind {
         Self::NoSuchCase,
         Self::ShutdownDue,
         Self::Record,
+        Self::Redelivered,
     ];
 
     /// Number of values that a message of this kind carries.
     pub const fn nr_values(self) -> u8 {
         match self {
             Self::Skip | Self::NoSuchCase | Self::ShutdownDue => 0,
-            Self::Note | Self::Done => 1,
+            Self::Note | Self::Done | Self::Redelivered => 1,
             Self::Check => 2,
             Self::Panic => 3,
             Self::Offers | Self::Exception | Self::Record => 5,
@@ -62,7 +66,7 @@ impl Kind {
 
     /// Whether nothing may follow it.
     pub const fn is_last(self) -> bool {
-        matches!(self, Self::Done | Self::Panic | Self::Exception | Self::NoSuchCase)
+        matches!(self, Self::Done | Self::Panic | Self::Exception | Self::NoSuchCase | Self::Redelivered)
     }
 }
 

@@ -3,8 +3,11 @@
 #![expect(unsafe_code, reason = "called from the assembly of the vectors")]
 // UNSAFETY: one exported function, called with a frame that the vectors' code has just pushed.
 
-use crate::report;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::{layout, report};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+/// RFLAGS.IF: interrupts are let in.
+const IF: u64 = 1 << 9;
 
 /// What the vectors' code pushed: general-purpose registers, then what the processor pushed.
 #[repr(C)]
@@ -40,6 +43,14 @@ pub type Handler = fn(&mut TrapFrame);
 
 static HANDLERS: [AtomicUsize; 256] = [const { AtomicUsize::new(0) }; 256];
 
+/// The vector that came again before the first instruction of its handler, on any processor; 0 for none.
+static REDELIVERED: AtomicU8 = AtomicU8::new(0);
+
+/// The vector that came again before the first instruction of its handler, if one did.
+pub(crate) fn redelivered() -> Option<u8> {
+    Some(REDELIVERED.load(Ordering::Acquire)).filter(|vector| *vector != 0)
+}
+
 /// Removes its handler when dropped.
 #[derive(Debug)]
 pub struct Handling(u8);
@@ -71,6 +82,13 @@ pub(crate) fn install(vector: u8, handler: Option<Handler>) {
 unsafe extern "C" fn trap_dispatch(frame: *mut TrapFrame) {
     // SAFETY: by the contract above; nothing else refers to the frame while the handler runs.
     let frame = unsafe { &mut *frame };
+    // Its frame is where the first one's was, so that the handlers would return to themselves for ever.
+    if frame.rip == layout::VECTORS + frame.vector * layout::VECTOR_STUB_SIZE && frame.rflags & IF == 0 {
+        REDELIVERED.store(frame.vector as u8, Ordering::Release);
+        // The first processor tells, at the end of the case: two of them would tell at once.
+        crate::smp::stop_if_not_first(frame);
+        report::redelivered(frame.vector);
+    }
     let handler = HANDLERS[(frame.vector & 0xff) as usize].load(Ordering::Relaxed);
     if handler != 0 {
         // SAFETY: only `handle` stores a value that is not 0, and it stores a `Handler`.

@@ -159,12 +159,14 @@ mod tests {
 
     /// The lines of the table, from its heading to the legend.
     fn table(text: &str) -> Vec<&str> {
-        text.lines().take_while(|line| !line.contains("no letter")).collect()
+        let from = text.lines().skip_while(|line| !line.starts_with("area"));
+        from.take_while(|line| !line.contains("no letter")).collect()
     }
 
     #[test]
     fn a_narrow_example_is_as_checked_in() {
-        insta::assert_snapshot!(write(&example::report(), Style::Plain, 60).split("\n\n").next().unwrap());
+        let text = write(&example::report(), Style::Plain, 60);
+        insta::assert_snapshot!(text.split("\n\n").find(|part| part.starts_with("area")).unwrap());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod api;
 mod cases;
 mod check;
+mod exit;
 mod machine;
 mod requests;
 mod signals;

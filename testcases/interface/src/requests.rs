@@ -4,9 +4,9 @@ use crate::api::{BOTH_WAYS, FROM_USER, Order, Request};
 use kvm_bindings::{
     kvm_clock_data, kvm_coalesced_mmio_zone, kvm_cpuid_entry2, kvm_create_guest_memfd, kvm_debugregs, kvm_enable_cap,
     kvm_guest_debug, kvm_interrupt, kvm_ioeventfd, kvm_irq_level, kvm_irq_routing_entry, kvm_irqchip, kvm_irqfd,
-    kvm_lapic_state, kvm_mp_state, kvm_msi, kvm_msr_entry, kvm_msr_filter, kvm_pit_config, kvm_pit_state2, kvm_regs,
-    kvm_sregs, kvm_sregs2, kvm_translation, kvm_userspace_memory_region, kvm_userspace_memory_region2, kvm_vcpu_events,
-    kvm_xcrs,
+    kvm_lapic_state, kvm_memory_attributes, kvm_mp_state, kvm_msi, kvm_msr_entry, kvm_msr_filter, kvm_one_reg,
+    kvm_pit_config, kvm_pit_state2, kvm_pre_fault_memory, kvm_regs, kvm_sregs, kvm_sregs2, kvm_translation,
+    kvm_userspace_memory_region, kvm_userspace_memory_region2, kvm_vcpu_events, kvm_xcrs, kvm_xen_hvm_config,
 };
 
 macro_rules! orders {
@@ -45,6 +45,11 @@ requests! {
     GET_DIRTY_LOG write 0x42 DirtyLog;
     CLEAR_DIRTY_LOG both 0xc0 ClearDirtyLog;
     CREATE_GUEST_MEMFD both 0xd4 kvm_create_guest_memfd;
+    SET_MEMORY_ATTRIBUTES write 0xd2 kvm_memory_attributes;
+    PRE_FAULT_MEMORY both 0xd5 kvm_pre_fault_memory;
+    XEN_HVM_CONFIG write 0x7a kvm_xen_hvm_config;
+    GET_ONE_REG write 0xab kvm_one_reg;
+    SET_ONE_REG write 0xac kvm_one_reg;
     REGISTER_COALESCED_MMIO write 0x67 kvm_coalesced_mmio_zone;
     UNREGISTER_COALESCED_MMIO write 0x68 kvm_coalesced_mmio_zone;
     IOEVENTFD write 0x79 kvm_ioeventfd;
@@ -92,6 +97,8 @@ pub(crate) const SET_GSI_ROUTING: Request<Routing> = Request::headed("KVM_SET_GS
 pub(crate) const GET_MSRS: Request<Msrs> = Request::headed("KVM_GET_MSRS", BOTH_WAYS, 0x88, 8);
 pub(crate) const SET_MSRS: Request<Msrs> = Request::headed("KVM_SET_MSRS", FROM_USER, 0x89, 8);
 pub(crate) const GET_SUPPORTED_CPUID: Request<Cpuid> = Request::headed("KVM_GET_SUPPORTED_CPUID", BOTH_WAYS, 0x05, 8);
+pub(crate) const GET_SUPPORTED_HV_CPUID: Request<Cpuid> =
+    Request::headed("KVM_GET_SUPPORTED_HV_CPUID", BOTH_WAYS, 0xc1, 8);
 pub(crate) const GET_CPUID2: Request<Cpuid> = Request::headed("KVM_GET_CPUID2", BOTH_WAYS, 0x91, 8);
 pub(crate) const SET_CPUID2: Request<Cpuid> = Request::headed("KVM_SET_CPUID2", FROM_USER, 0x90, 8);
 pub(crate) const SET_SIGNAL_MASK: Request<SignalMask> = Request::headed("KVM_SET_SIGNAL_MASK", FROM_USER, 0x8b, 4);

@@ -1,6 +1,6 @@
 //! Why a baseline cannot be used.
 
-use crate::nearest::suggestion;
+use crate::{axis::Axis, nearest::suggestion};
 use std::{io, path::PathBuf};
 
 /// Why a baseline cannot be used. Each text starts with the file, and with the line where there is one.
@@ -51,6 +51,18 @@ pub enum BaselineError {
         key: &'static str,
         /// What to write.
         remedy: &'static str,
+    },
+    /// An entry is for an axis that does not exist.
+    #[error("{}:{line}: the entry for `{case}` is for the axis `{axis}`, but there are only {}", path.display(), Axis::KINDS.join(", "))]
+    UnknownAxis {
+        /// The file.
+        path: PathBuf,
+        /// Line of the entry.
+        line: usize,
+        /// The case that the entry is for.
+        case: String,
+        /// What it names.
+        axis: String,
     },
     /// Two entries are for one case.
     #[error("{}:{line}: `{case}` has an entry already, in line {first_line}; one of them must go", path.display())]

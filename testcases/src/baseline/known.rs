@@ -1,7 +1,7 @@
 //! A baseline that is written down: what a subject is known to get wrong, with the reason.
 
 use super::{BaselineError, failing};
-use crate::{catalog::Catalog, nearest::nearest};
+use crate::{axis::Axis, catalog::Catalog, nearest::nearest};
 use reports::model::{Against, Case, Verdict};
 use serde::Deserialize;
 use std::{
@@ -42,6 +42,8 @@ struct RawEntry {
     reason: String,
     /// Part of the version of the subjects that it holds for.
     when: Option<String>,
+    /// The kind of axis that it holds for, and without one it does not.
+    axis: Option<String>,
     #[serde(default)]
     varies: Varies,
 }
@@ -102,7 +104,11 @@ impl KnownFailures {
             let (line, _) = position(text, raw.case.span().start);
             let entry = Entry { line, raw };
             entry.check(path)?;
-            let is_same = |first: &&Entry| first.raw.case == entry.raw.case && first.raw.when == entry.raw.when;
+            let is_same = |first: &&Entry| {
+                let conditions =
+                    |entry: &Entry| (entry.raw.case.clone(), entry.raw.when.clone(), entry.raw.axis.clone());
+                conditions(first) == conditions(&entry)
+            };
             if let Some(first) = entries.iter().find(is_same) {
                 return Err(duplicate(first, &entry, path));
             }
@@ -133,16 +139,33 @@ impl KnownFailures {
         }
     }
 
-    /// The entries that hold for a subject of this version. `path` is only named in errors.
+    /// The entries that hold for a subject of this version in a run without axis. `path` is only named in errors.
     ///
     /// # Errors
     /// [`BaselineError::Duplicate`], if two of them are for one case.
     pub fn for_version(self, version: &str, path: &Path) -> Result<Active, BaselineError> {
-        let holds = |entry: &Entry| entry.raw.when.as_deref().is_none_or(|part| version.contains(part));
+        self.for_run(version, None, path)
+    }
+
+    /// The same in a run along an axis, if there is one: entries for that axis stand before those for all runs.
+    ///
+    /// # Errors
+    /// As [`Self::for_version`].
+    pub fn for_run(self, version: &str, axis: Option<Axis>, path: &Path) -> Result<Active, BaselineError> {
+        let holds = |entry: &Entry| {
+            let of_axis = |kind: &str| axis.is_some_and(|axis| axis.kind() == kind);
+            entry.raw.when.as_deref().is_none_or(|part| version.contains(part))
+                && entry.raw.axis.as_deref().is_none_or(of_axis)
+        };
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
         for entry in self.entries.into_iter().filter(holds) {
-            if let Some(first) = entries.get(entry.case()) {
-                return Err(duplicate(first, &entry, path));
+            match entries.get(entry.case()) {
+                Some(first) if first.raw.axis.is_some() == entry.raw.axis.is_some() => {
+                    return Err(duplicate(first, &entry, path));
+                }
+                // That one is for this axis.
+                Some(first) if first.raw.axis.is_some() => continue,
+                _ => {}
             }
             entries.insert(entry.case().to_owned(), entry);
         }
@@ -156,7 +179,7 @@ impl Entry {
     }
 
     fn check(&self, path: &Path) -> Result<(), BaselineError> {
-        let RawEntry { expected, actual, clause, reason, checks, when, varies, .. } = &self.raw;
+        let RawEntry { expected, actual, clause, reason, checks, when, axis, varies, .. } = &self.raw;
         let empty = |key, remedy| {
             let case = self.case().to_owned();
             Err(BaselineError::Empty { path: path.to_owned(), line: self.line, case, key, remedy })
@@ -184,6 +207,14 @@ impl Entry {
         }
         if matches!(varies, Varies::Checks(checks) if is_useless(checks)) {
             return empty("varies", "name those that fail in some runs, or leave the key out");
+        }
+        if let Some(axis) = axis.as_deref().filter(|axis| !Axis::KINDS.contains(axis)) {
+            return Err(BaselineError::UnknownAxis {
+                path: path.to_owned(),
+                line: self.line,
+                case: self.case().to_owned(),
+                axis: axis.to_owned(),
+            });
         }
         if when.as_deref().is_some_and(is_empty) {
             return empty("when", "name a part of the subject's version, or leave the key out");

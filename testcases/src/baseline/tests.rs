@@ -299,3 +299,26 @@ proptest! {
         let _ = known(&format!("{}{text}{}", &good[..cut], &good[cut..]), "1.0");
     }
 }
+
+#[test]
+fn an_entry_for_an_axis_holds_on_that_alone_and_before_others() {
+    let axis = |text: &str| Some(text.parse().unwrap());
+    let text = entry("verdict = \"fail\"") + &entry("verdict = \"crash\"\naxis = \"restore\"");
+    let reversed = entry("verdict = \"crash\"\naxis = \"restore\"") + &entry("verdict = \"fail\"");
+    for text in [text, reversed] {
+        for (axis, verdict) in [
+            (None, Verdict::Fail),
+            (axis("restore=7"), Verdict::Crash),
+            (axis("restore"), Verdict::Crash),
+            (axis("migrate"), Verdict::Fail),
+        ] {
+            let known = KnownFailures::parse(&text, Path::new(PATH)).unwrap();
+            let baseline = Baseline::Known(known.for_run("1.0", axis, Path::new(PATH)).unwrap());
+            assert_eq!(applied(&baseline, CASE, (verdict, &[])).0, Some(Against::Expected), "{axis:?}");
+        }
+    }
+    let error = known(&entry("verdict = \"fail\"\naxis = \"restored\""), "1.0").unwrap_err().to_string();
+    assert!(error.contains("the axis `restored`") && error.contains("restore, pause, dirty, migrate"), "{error}");
+    let twice = entry("verdict = \"fail\"\naxis = \"pause\"").repeat(2);
+    assert!(matches!(known(&twice, "1.0").unwrap_err(), BaselineError::Duplicate { .. }));
+}

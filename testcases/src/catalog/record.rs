@@ -51,6 +51,35 @@ pub struct Case {
 }
 
 impl Case {
+    /// A case that the host runs by itself, whose function is at `place`: module path, file and line.
+    pub fn of_host(
+        (feature, name): (Feature, &str),
+        rule: String,
+        specs: &[Spec],
+        needs: Needs,
+        (module, file, line): (&str, &str, u32),
+    ) -> Self {
+        let clause =
+            |spec: &Spec| format!("{} ({}), \"{}\"", spec.document.get(), spec.edition.get(), spec.title.get());
+        Self {
+            id: format!("{}::{name}", feature.area()),
+            area: feature.area().to_owned(),
+            name: name.to_owned(),
+            module: module.to_owned(),
+            feature,
+            rule,
+            specs: specs.iter().map(clause).collect(),
+            file: file.to_owned(),
+            line,
+            setup: Setup::DEFAULT,
+            interrupts: None,
+            needs,
+            devices: Devices::empty(),
+            record_address: 0,
+            entry: 0,
+        }
+    }
+
     /// `<area>::<name>` alone: what the guest is told.
     pub fn plain_id(&self) -> &str {
         set_up::plain_id(&self.id)

@@ -13,7 +13,7 @@ use super::{
     tally::{Counts, Finding, Key, Tally},
 };
 use crate::{cancel::Cancel, catalog::Case, judge, placement};
-use case::{Devices, Feature, Needs, Setup, spec};
+use case::{Feature, Needs, spec};
 use iced_decoder::{Bitness, Encoding, machine::Mode};
 use reports::model::{self, Against, Check, Verdict};
 use std::{collections::BTreeMap, time::Instant};
@@ -85,28 +85,12 @@ fn rule(what: &str, slice: &Slice) -> String {
 
 /// The cases, for the catalog.
 pub fn all() -> Vec<Case> {
-    let case = |row: Row| Case {
-        id: format!("{}::{}", row.feature.area(), row.name),
-        area: row.feature.area().to_owned(),
-        name: row.name,
-        module: module_path!().to_owned(),
-        feature: row.feature,
-        rule: row.rule,
-        specs: vec![clause(&spec::sdm2("Instruction Set Reference"))],
-        file: file!().to_owned(),
-        line: line!(),
-        setup: Setup::DEFAULT,
-        interrupts: None,
-        needs: Needs::SINGLE_INSTRUCTIONS,
-        devices: Devices::empty(),
-        record_address: 0,
-        entry: 0,
+    let case = |row: Row| {
+        let place = (module_path!(), file!(), line!());
+        let specs = [spec::sdm2("Instruction Set Reference")];
+        Case::of_host((row.feature, &row.name), row.rule, &specs, Needs::SINGLE_INSTRUCTIONS, place)
     };
     rows().into_iter().map(case).collect()
-}
-
-fn clause(spec: &spec::Spec) -> String {
-    format!("{} ({}), \"{}\"", spec.document.get(), spec.edition.get(), spec.title.get())
 }
 
 /// Runs a case and sets it against the classes that are known.

@@ -1,27 +1,15 @@
 //! The cases of the crate `interface` as cases of the catalog, and their outcomes as verdicts.
 
 use crate::{catalog::Case, chain::chain, judge};
-use case::{Devices, Needs, Setup};
+use case::Needs;
 use interface::Outcome;
 use reports::model::{self, Check, Verdict};
 
 pub(super) fn all() -> impl Iterator<Item = Case> {
-    interface::all().map(|case| Case {
-        id: format!("{}::{}", case.feature.area(), case.name),
-        area: case.feature.area().to_owned(),
-        name: case.name.to_owned(),
-        module: module_path!().to_owned(),
-        feature: case.feature,
-        rule: case.rule.to_owned(),
-        specs: vec![super::clause(&case.spec)],
-        file: case.file.to_owned(),
-        line: case.line,
-        setup: Setup::DEFAULT,
-        interrupts: None,
-        needs: Needs::PROCESSOR_STATE,
-        devices: Devices::empty(),
-        record_address: 0,
-        entry: 0,
+    interface::all().map(|case| {
+        let place = (module_path!(), case.file, case.line);
+        let name = (case.feature, case.name);
+        Case::of_host(name, case.rule.to_owned(), &[case.spec], Needs::PROCESSOR_STATE, place)
     })
 }
 

@@ -4,7 +4,7 @@ mod interface;
 mod reset;
 
 use crate::{catalog::Case, chain::chain, judge};
-use case::{Devices, Feature, Needs, Setup, spec};
+use case::{Feature, Needs, spec};
 use reports::model::{self, Check, Verdict};
 use reset::Row;
 use std::{collections::HashMap, time::Instant};
@@ -128,29 +128,12 @@ const CASES: &[HostCase] = &[
 
 /// The cases, for the catalog.
 pub fn all() -> Vec<Case> {
-    let feature = Feature::StateReset;
-    let one = |host_case: &HostCase| Case {
-        id: format!("{}::{}", feature.area(), host_case.name),
-        area: feature.area().to_owned(),
-        name: host_case.name.to_owned(),
-        module: module_path!().to_owned(),
-        feature,
-        rule: host_case.rule.to_owned(),
-        specs: host_case.specs.iter().map(clause).collect(),
-        file: file!().to_owned(),
-        line: line!(),
-        setup: Setup::DEFAULT,
-        interrupts: None,
-        needs: Needs::PROCESSOR_STATE,
-        devices: Devices::empty(),
-        record_address: 0,
-        entry: 0,
+    let one = |case: &HostCase| {
+        let name = (Feature::StateReset, case.name);
+        let place = (module_path!(), file!(), line!());
+        Case::of_host(name, case.rule.to_owned(), case.specs, Needs::PROCESSOR_STATE, place)
     };
     CASES.iter().map(one).chain(interface::all()).collect()
-}
-
-fn clause(spec: &spec::Spec) -> String {
-    format!("{} ({}), \"{}\"", spec.document.get(), spec.edition.get(), spec.title.get())
 }
 
 /// Runs a case.

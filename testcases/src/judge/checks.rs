@@ -88,7 +88,7 @@ impl Reported {
             }
             Kind::Record => Err(ProtocolFault::UnaskedRecord { sequence }),
             Kind::Offers => Err(ProtocolFault::UnaskedOffers { sequence }),
-            Kind::Done | Kind::Panic | Kind::Exception | Kind::NoSuchCase => {
+            Kind::Done | Kind::Panic | Kind::Exception | Kind::NoSuchCase | Kind::Redelivered => {
                 if message.site != 0 {
                     let value = message.site;
                     return Err(ProtocolFault::Superfluous { sequence, kind, what: "the site", value });

@@ -100,6 +100,7 @@ fn decide(case: &Case, run: &Run, reported: &mut Reported, catalog: &Catalog) ->
     match last.kind {
         Kind::Done => done(last.value(0), reported),
         Kind::Exception => (Verdict::Crash, Some(reason::exception(last, catalog, reported))),
+        Kind::Redelivered => (Verdict::Crash, Some(reason::redelivered(last, reported))),
         Kind::Panic => (Verdict::Error, Some(reason::panic(last, catalog))),
         Kind::NoSuchCase => {
             (Verdict::Error, Some(format!("the image does not know the case `{}`; rebuild the image", case.id)))
@@ -122,6 +123,7 @@ pub(crate) fn loss(run: &Run, catalog: &Catalog) -> Option<(Verdict, String)> {
     match last.kind {
         Kind::Done => None,
         Kind::Exception => Some((Verdict::Crash, reason::exception(last, catalog, &reported))),
+        Kind::Redelivered => Some((Verdict::Crash, reason::redelivered(last, &reported))),
         Kind::Panic => Some((Verdict::Error, reason::panic(last, catalog))),
         _ => Some((Verdict::Error, "the image does not know the program; rebuild the image".to_owned())),
     }

@@ -50,6 +50,15 @@ pub(super) fn exception(message: &Message, catalog: &Catalog, reported: &Reporte
     format!("unexpected {name} at {place} (RIP {rip:#x}, CR2 {cr2:#x}, RSP {rsp:#x}){}", before(reported))
 }
 
+/// The reason for a run in which an interrupt came before the first instruction of its own handler.
+pub(super) fn redelivered(message: &Message, reported: &Reported) -> String {
+    let vector = message.value(0);
+    format!(
+        "vector {vector:#x} was delivered again before the first instruction of its handler, where IF is clear{}",
+        before(reported)
+    )
+}
+
 /// The reason for a run that ended in a panic of the guest.
 pub(super) fn panic(message: &Message, catalog: &Catalog) -> String {
     let [address, length, line] = [0, 1, 2].map(|index| message.value(index));

@@ -145,6 +145,8 @@ fn a_guest_that_broke_down_is_told_from_a_broken_rule() {
     let text = "unexpected #UD at 0x10 (RIP 0x10, CR2 0x0, RSP 0x0); before it failed RSI: expected 0x4, but it is 0x5 \
                 (guests/suite/src/pio/string.rs:34)";
     guest.assert(vec![guest.check(0, "RSI", 5, 4), exception], Ending::Reported, Verdict::Crash, text);
+    let text = "vector 0x6f was delivered again before the first instruction of its handler, where IF is clear";
+    guest.assert(vec![last(Kind::Redelivered, &[0x6f])], Ending::Reported, Verdict::Crash, text);
     let text = "unexpected vector 0x1000(0x0) at 0x0 (RIP 0x0, CR2 0x0, RSP 0x0)";
     guest.assert(vec![last(Kind::Exception, &[0x1000, 0, 0, 0, 0])], Ending::Reported, Verdict::Crash, text);
 }

@@ -33,7 +33,7 @@ pub struct Options<'a> {
     pub shard: Option<Shard>,
     /// Where the baselines come from.
     pub baseline: &'a baseline::Source,
-    /// Cases side by side; nothing means as many as there are processors.
+    /// Cases side by side; nothing means one more than there are processors.
     pub jobs: Option<u32>,
     /// Order of the cases; 0 is the catalog's.
     pub seed: u64,
@@ -93,7 +93,7 @@ pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result
             return Err(SessionError::Axis { axis, subject: opened.subject.id().to_owned() });
         }
         let version = opened.subject.version();
-        let baseline = options.baseline.load(opened.subject.id(), version, &image.catalog)?;
+        let baseline = options.baseline.load_along(options.axis, opened.subject.id(), version, &image.catalog)?;
         subjects.push(Judged { opened, baseline });
     }
     let rounds = in_rounds(image, &cases, &subjects, options, cancel);
@@ -110,13 +110,11 @@ fn in_rounds(
     options: &Options<'_>,
     cancel: &Cancel,
 ) -> Vec<Round> {
-    let nr_jobs = options.jobs.unwrap_or_else(host::nr_processors) as usize;
+    // One more than there are processors, because cases wait for clocks a third of their time.
+    let nr_jobs = options.jobs.unwrap_or_else(|| host::nr_processors().saturating_add(1)) as usize;
     let nr_runs = cases.len() * subjects.len() * options.repeat as usize;
     let progress = Progress::new(options.manner, nr_runs);
     let order = workers::order(cases, options.seed);
-    // Cases of several virtual processors run one after the other, as many at once as there are processors for them all:
-    // what they wait for must be able to run.
-    let by_nr_vcpus = workers::by_nr_vcpus(cases, order);
     let mut rounds = Vec::new();
     for _ in 0..options.repeat {
         if cancel.is_cancelled() {
@@ -124,6 +122,7 @@ fn in_rounds(
         }
         let round = subjects.iter().map(|subject| {
             let lane = |index: usize| cases.get(index).map_or(0, |case| placement::lane(case.plain_id()));
+            let nr_vcpus = |index: usize| cases.get(index).map_or(1, |case| case.setup.nr_vcpus.into());
             let work = |index: usize| {
                 let case = cases.get(index)?;
                 let result = run_case(&subject.opened, case, image, options.time_limit, cancel)?;
@@ -132,12 +131,9 @@ fn in_rounds(
                 Some(result)
             };
             let mut results: Vec<Option<model::Case>> = cases.iter().map(|_| None).collect();
-            for (nr_vcpus, order) in &by_nr_vcpus {
-                let found = workers::run(order, (nr_jobs / nr_vcpus).max(1), cancel, lane, work);
-                for (index, result) in order.iter().zip(found) {
-                    if let Some(place) = results.get_mut(*index) {
-                        *place = result;
-                    }
+            for (&index, result) in order.iter().zip(workers::run(&order, nr_jobs, cancel, lane, nr_vcpus, work)) {
+                if let Some(place) = results.get_mut(index) {
+                    *place = result;
                 }
             }
             results

@@ -2,13 +2,10 @@
 //!
 //! Source: cloud-hypervisor, `README.md`, "Booting Linux", and its `--help`. A reset of any kind boots the guest again for ever.
 
-use super::{
-    Image, Subject, SubjectError,
-    plain::{self, Arguments, Guest, Recipe},
-};
+use super::plain::{self, Arguments, Guest, Recipe};
 use crate::catalog::InterruptSetup;
 use case::Needs;
-use std::{io, path::Path, sync::Arc};
+use std::io;
 
 /// KVM's local APICs with an I/O APIC of its own; neither 8259A, nor PIT, nor HPET. It makes ACPI tables.
 pub(super) const BOARD: Needs = Needs::PVH_ENTRY
@@ -18,7 +15,7 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::PM_TIMER)
     .union(Needs::FIRMWARE_TABLES);
 
-static RECIPE: Recipe = Recipe {
+pub(super) static RECIPE: Recipe = Recipe {
     program: "cloud-hypervisor",
     remedy: "give the path of the binary, as `cloud-hypervisor=PATH`; https://github.com/cloud-hypervisor/cloud-hypervisor/releases has it",
     ask: &["--version"],
@@ -27,14 +24,6 @@ static RECIPE: Recipe = Recipe {
     set_ups: &[InterruptSetup::Split],
     arguments,
 };
-
-pub(super) fn open(
-    id: &'static str,
-    path: Option<&Path>,
-    image: &Arc<Image>,
-) -> Result<Box<dyn Subject>, SubjectError> {
-    plain::open(id, path, image, &RECIPE)
-}
 
 fn arguments(guest: &Guest<'_>) -> io::Result<Arguments> {
     let (cpus, memory) = (format!("boot={}", guest.nr_vcpus), format!("size={}M", plain::MEMORY_MIB));

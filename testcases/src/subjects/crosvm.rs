@@ -4,13 +4,10 @@
 //! with Linux's zero page. The image has only its PVH entry there: a crosvm that does not look for the PVH note does not get as
 //! far as the probe, and says so.
 
-use super::{
-    Image, Subject, SubjectError,
-    plain::{self, Arguments, Guest, Recipe},
-};
+use super::plain::{self, Arguments, Guest, Recipe};
 use crate::catalog::InterruptSetup;
 use case::Needs;
-use std::{io, path::Path, sync::Arc};
+use std::io;
 
 /// KVM's interrupt controllers and PIT, and an MC146818 clock. It makes ACPI tables.
 pub(super) const BOARD: Needs = Needs::PVH_ENTRY
@@ -22,7 +19,7 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::RTC)
     .union(Needs::FIRMWARE_TABLES);
 
-static RECIPE: Recipe = Recipe {
+pub(super) static RECIPE: Recipe = Recipe {
     program: "crosvm",
     remedy: "give the path of the binary, as `crosvm=PATH`; https://crosvm.dev/book/building_crosvm tells how to build it",
     ask: &["version"],
@@ -31,14 +28,6 @@ static RECIPE: Recipe = Recipe {
     set_ups: &[InterruptSetup::Kernel],
     arguments,
 };
-
-pub(super) fn open(
-    id: &'static str,
-    path: Option<&Path>,
-    image: &Arc<Image>,
-) -> Result<Box<dyn Subject>, SubjectError> {
-    plain::open(id, path, image, &RECIPE)
-}
 
 fn arguments(guest: &Guest<'_>) -> io::Result<Arguments> {
     let (memory, cpus) = (plain::MEMORY_MIB.to_string(), guest.nr_vcpus.to_string());

@@ -3,16 +3,13 @@
 //! Source: firecracker, `docs/getting-started.md`, "Configuring the microVM without sending API requests". Serial is the standard
 //! output, among lines of its log. It adds words of its own to the command line.
 
-use super::{
-    Image, Subject, SubjectError,
-    plain::{self, Arguments, Guest, Recipe},
-};
+use super::plain::{self, Arguments, Guest, Recipe};
 use crate::{
     catalog::InterruptSetup,
     inherited::{path_of, unnamed},
 };
 use case::Needs;
-use std::{io, path::Path, sync::Arc};
+use std::io;
 
 /// KVM's interrupt controllers and PIT; no clock of a PC. Its i8042 knows little more than the reset.
 pub(super) const BOARD: Needs = Needs::PVH_ENTRY
@@ -22,7 +19,7 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
     .union(Needs::PIC)
     .union(Needs::PIT);
 
-static RECIPE: Recipe = Recipe {
+pub(super) static RECIPE: Recipe = Recipe {
     program: "firecracker",
     remedy: "give the path of the binary, as `firecracker=PATH`; https://github.com/firecracker-microvm/firecracker/releases has it",
     ask: &["--version"],
@@ -31,14 +28,6 @@ static RECIPE: Recipe = Recipe {
     set_ups: &[InterruptSetup::Kernel],
     arguments,
 };
-
-pub(super) fn open(
-    id: &'static str,
-    path: Option<&Path>,
-    image: &Arc<Image>,
-) -> Result<Box<dyn Subject>, SubjectError> {
-    plain::open(id, path, image, &RECIPE)
-}
 
 fn arguments(guest: &Guest<'_>) -> io::Result<Arguments> {
     let configuration = serde_json::json!({

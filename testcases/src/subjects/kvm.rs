@@ -10,7 +10,7 @@ use super::{
     watchdog::{Limit, Watchdog},
 };
 use crate::{
-    axis::{self, Axis},
+    axis::{self, Axis, Others, Trouble},
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
     chain::chain,
@@ -26,6 +26,7 @@ use case::{
 };
 use reports::coverage::CoverageRow;
 use std::{
+    os::unix::net::UnixStream,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -200,9 +201,11 @@ impl OurVmm {
                 let (vm, stopped) = match self.axis.filter(|_| matches!(program, Program::Case(_))) {
                     None => alone(vm, observer, run),
                     Some(axis) => {
-                        let replace =
-                            |vm| self.replace(vm, program, &inbox).map_err(|error| format!("{axis}: {error}"));
-                        axis::drive(axis, vm, observer, run, replace)
+                        let named = |error: String| format!("{axis}: {error}");
+                        let replace = |vm| self.replace(vm, program, &inbox).map_err(named);
+                        let receive = |stream| self.receive(stream, program, &inbox).map_err(named);
+                        let others = Others { hypervisor: &self.hypervisor, replace: &replace, receive: &receive };
+                        axis::drive(axis, vm, observer, run, &others)
                     }
                 };
                 let ending = match (&vm, stopped) {
@@ -214,7 +217,11 @@ impl OurVmm {
                         self.ending(&stopped, &inbox, cancel)
                     }
                     (None, Ok(stopped)) => self.ending(&stopped, &inbox, cancel),
-                    (_, Err(text)) => Ending::Harness { text },
+                    (_, Err(Trouble::Harness(text))) => Ending::Harness { text },
+                    (_, Err(Trouble::Unlogged(text, stopped))) => {
+                        let place = self.image.catalog.symbols().place(stopped.cpu.rip, &stopped.instruction);
+                        Ending::InternalError { text, place }
+                    }
                 };
                 // Others are gone faster than another thread is woken.
                 if let Some(vm) = vm.filter(|_| program.interrupts() == Some(InterruptSetup::Kernel)) {
@@ -248,6 +255,12 @@ impl OurVmm {
         Vm::restore(&self.hypervisor, &self.loaded, config, &file, Elapsed::WentOn).map_err(|error| chain(&error))
     }
 
+    /// The machine that comes by a stream.
+    fn receive(&self, stream: UnixStream, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, String> {
+        let config = self.config(program, inbox, None).map_err(|error| chain(&error))?;
+        Vm::receive(stream, &self.hypervisor, &self.loaded, config, Elapsed::WentOn).map_err(|error| chain(&error))
+    }
+
     fn config(&self, program: Program<'_>, inbox: &SharedInbox, fault: Option<Fault>) -> Result<VmConfig, StartError> {
         let (setup, virtio) = match program {
             Program::Probe(_) | Program::Other(_) => (Setup::DEFAULT, Devices::empty()),
@@ -265,6 +278,7 @@ impl OurVmm {
         let config = VmConfig {
             nr_vcpus: setup.nr_vcpus,
             fault,
+            tracking: self.axis.map(Axis::tracking).unwrap_or_default(),
             command_line: format!("vp.report=page {}{}", self.host_facts, command_line(program)),
             ..with_interrupts(program, setup, VmConfig::new(self.entry(setup)))
         }
@@ -350,7 +364,7 @@ fn alone(
     observer: &mut dyn ExitObserver,
     run: impl FnOnce(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, vmm::RunError>,
 ) -> axis::Driven {
-    let stopped = run(&mut vm, observer).map_err(|error| chain(&error));
+    let stopped = run(&mut vm, observer).map_err(|error| Trouble::Harness(chain(&error)));
     (Some(vm), stopped)
 }
 
@@ -449,8 +463,12 @@ impl Subject for OurVmm {
     fn reason_to_skip(&self, case: &Case) -> Option<&'static str> {
         let has_bus = !case.devices.is_empty() || case.needs.intersects(devices::OFFERED);
         match self.axis {
-            Some(Axis::Restore(_)) if has_bus => Some("has PCI or virtio devices, which cannot be saved yet"),
-            _ => None,
+            // The guest is told so (virtio § 5.10.6.7), and a case that does not listen notices.
+            Some(Axis::Restore(_) | Axis::Migrate(_)) if case.devices.contains(Devices::SOCKET) => {
+                Some("has sockets, whose connections end when their machine is restored")
+            }
+            Some(Axis::Dirty(_)) if has_bus => Some("has PCI or virtio devices, which do not tell what they write"),
+            axis => axis.and_then(|axis| axis.lacks(&self.hypervisor)),
         }
     }
 

@@ -318,7 +318,7 @@ pub const KINDS: &[Kind] = &[
         like: Some("vmm"),
         board: firecracker::BOARD,
         virtio_devices: VirtioDevices::NONE,
-        open: firecracker::open,
+        open: |id, path, image| plain::open(id, path, image, &firecracker::RECIPE),
     },
     Kind {
         id: "cloud-hypervisor",
@@ -326,7 +326,7 @@ pub const KINDS: &[Kind] = &[
         like: Some("vmm"),
         board: cloud_hypervisor::BOARD,
         virtio_devices: VirtioDevices::NONE,
-        open: cloud_hypervisor::open,
+        open: |id, path, image| plain::open(id, path, image, &cloud_hypervisor::RECIPE),
     },
     Kind {
         id: "crosvm",
@@ -334,7 +334,7 @@ pub const KINDS: &[Kind] = &[
         like: Some("vmm"),
         board: crosvm::BOARD,
         virtio_devices: VirtioDevices::NONE,
-        open: crosvm::open,
+        open: |id, path, image| plain::open(id, path, image, &crosvm::RECIPE),
     },
     Kind {
         id: "linux",

@@ -1,5 +1,12 @@
 //! Configuration space of a function (§ 6.1 "Configuration Space Organization" and § 6.2 "Configuration Space Functions").
 
+mod saved;
+mod wrong;
+
+pub use saved::ConfigState;
+
+use crate::Fault;
+
 /// Offsets of the predefined header.
 mod header {
     pub(super) const VENDOR: usize = 0x00;
@@ -99,6 +106,8 @@ pub struct Config {
     /// First free byte for a capability, and where the last one's link stands.
     next_capability: usize,
     last_link: usize,
+    /// A rule to break.
+    fault: Option<Fault>,
 }
 
 impl Config {
@@ -113,6 +122,7 @@ impl Config {
             bars: [None; 6],
             next_capability: header::END,
             last_link: header::CAPABILITIES,
+            fault: None,
         };
         config.put_u16(header::VENDOR, identity.vendor);
         config.put_u16(header::DEVICE, identity.device);
@@ -201,12 +211,13 @@ impl Config {
             BarKind::Io => (command::IO_SPACE, 0x3),
             BarKind::Memory32 | BarKind::Memory64 => (command::MEMORY_SPACE, 0xf),
         };
-        if self.command() & space == 0 {
+        if self.command() & space == 0 && !Fault::MemorySpaceIgnored.is_set(self.fault) {
             return None;
         }
         let at = header::BARS + 4 * index;
         let low = u64::from(self.u32_at(at) & !marks);
-        let high = if bar.kind == BarKind::Memory64 { u64::from(self.u32_at(at + 4)) } else { 0 };
+        let has_high = bar.kind == BarKind::Memory64 && !Fault::BarHighHalfIgnored.is_set(self.fault);
+        let high = if has_high { u64::from(self.u32_at(at + 4)) } else { 0 };
         Some((high << 32 | low, bar))
     }
 
@@ -215,7 +226,8 @@ impl Config {
         (0..self.bars.len()).find_map(|index| {
             let (base, bar) = self.mapped(index)?;
             let offset = address.checked_sub(base)?;
-            let is_within = offset.checked_add(size as u64).is_some_and(|end| end <= bar.size_bytes);
+            let end = bar.size_bytes << u32::from(Fault::BarEndIgnored.is_set(self.fault));
+            let is_within = offset.checked_add(size as u64).is_some_and(|behind| behind <= end);
             ((bar.kind == BarKind::Io) == is_io && is_within).then_some((index, offset))
         })
     }
@@ -226,16 +238,17 @@ impl Config {
 
     /// Whether it may read and write memory, and so send messages.
     pub fn is_bus_master(&self) -> bool {
-        self.command() & command::BUS_MASTER != 0
+        self.command() & command::BUS_MASTER != 0 || Fault::BusMasterIgnored.is_set(self.fault)
     }
 
     /// Whether it may drive its interrupt pin.
     pub fn may_interrupt(&self) -> bool {
-        self.command() & command::INTERRUPT_DISABLE == 0
+        self.command() & command::INTERRUPT_DISABLE == 0 || Fault::InterruptDisableIgnored.is_set(self.fault)
     }
 
     /// Shows in the status whether an interrupt is pending, whether it may be sent or not.
     pub fn set_interrupt_status(&mut self, pending: bool) {
+        let pending = pending && !Fault::InterruptStatusNeverSet.is_set(self.fault);
         let rest = self.u16_at(header::STATUS) & !status::INTERRUPT;
         self.put_u16(header::STATUS, rest | if pending { status::INTERRUPT } else { 0 });
     }

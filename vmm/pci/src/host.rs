@@ -3,7 +3,12 @@
 //! Source: PCI Local Bus Specification § 3.2.2.3.2 "Software Generation of Configuration Transactions"; PCI Express Base Specification § 7.2.2
 //! "PCI Express Enhanced Configuration Access Mechanism".
 
-use crate::{Config, Function, Identity};
+mod saved;
+
+pub use saved::HostState;
+
+use crate::{Bar, Config, Function, Identity};
+use vm_state::{DeviceStateError, value};
 
 /// Configuration space of one function by the memory-mapped way, in bytes.
 const FUNCTION_BYTES: u64 = 4096;
@@ -60,7 +65,18 @@ impl Function for Bridge {
     fn read_bar(&mut self, _: usize, _: u64, _: &mut [u8]) {}
 
     fn write_bar(&mut self, _: usize, _: u64, _: &[u8]) {}
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        value::to_bytes(&self.0.save())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        self.0.restore(&value::from_bytes(state)?)
+    }
 }
+
+/// Bits of CONFIG_ADDRESS that can be written.
+const ADDRESS_MASK: u32 = 0x80ff_fffc;
 
 /// A host bridge, and the functions on its bus, bus 0.
 pub struct Host {
@@ -107,6 +123,11 @@ impl Host {
         }
     }
 
+    /// What stands behind a base address register of the function in a slot, and its address while it is mapped.
+    pub fn region(&self, slot: Slot, bar: usize) -> Option<(Bar, Option<u64>)> {
+        self.functions[usize::from(slot.0)].as_ref()?.region(bar)
+    }
+
     fn at(&mut self, slot: Slot) -> Option<&mut Box<dyn Function>> {
         self.functions[usize::from(slot.0)].as_mut()
     }
@@ -127,7 +148,7 @@ impl Host {
     /// Writes port CF8H + `offset`; of the address register, only as a doubleword.
     pub fn write_port(&mut self, offset: u64, data: &[u8]) {
         match (offset, data) {
-            (0, &[a, b, c, d]) => self.address = u32::from_le_bytes([a, b, c, d]) & 0x80ff_fffc,
+            (0, &[a, b, c, d]) => self.address = u32::from_le_bytes([a, b, c, d]) & ADDRESS_MASK,
             (4..=7, _) => {
                 if let Some((bus, device, function, register)) = self.selected(offset - 4) {
                     self.write_config(bus, device, function, register, data);

@@ -13,7 +13,10 @@
 //!
 //! Source: QEMU, "docs/specs/acpi_pci_hotplug.rst".
 
+mod saved;
+
 use crate::Slot;
+use serde::{Deserialize, Serialize};
 
 /// How many bytes of ports the registers take.
 pub const HOT_PLUG_BYTES: u16 = 20;
@@ -39,7 +42,7 @@ pub enum RemovalError {
 }
 
 /// The registers. Slots are a bit each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HotPlug {
     up: u32,
     down: u32,

@@ -8,14 +8,18 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod fault;
 mod host;
 mod hot_plug;
 mod msix;
 
-pub use config::{Bar, BarKind, Config, Identity};
-pub use host::{Host, PlaceError, Slot};
+pub use config::{Bar, BarKind, Config, ConfigState, Identity};
+pub use fault::Fault;
+pub use host::{Host, HostState, PlaceError, Slot};
 pub use hot_plug::{HOT_PLUG_BYTES, HotPlug, RemovalError};
-pub use msix::{Message, MsiX, TABLE_ENTRY_BYTES};
+pub use msix::{Message, MsiX, MsiXState, TABLE_ENTRY_BYTES};
+
+use vm_state::DeviceStateError;
 
 /// A function of a device on the bus.
 pub trait Function: Send {
@@ -33,4 +37,28 @@ pub trait Function: Send {
 
     /// Takes what is written there.
     fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]);
+
+    /// What stands behind a base address register, and its address while it is mapped.
+    fn region(&self, _bar: usize) -> Option<(Bar, Option<u64>)> {
+        None
+    }
+
+    /// Finishes what is under way, as far as that can be done while no driver runs: it is about to be saved.
+    fn quiesce(&mut self) {}
+
+    /// What is kept of it when its VM is saved.
+    ///
+    /// # Errors
+    /// If it cannot be saved.
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        Err(DeviceStateError::Unsupported)
+    }
+
+    /// Takes it, as it was made, to a state that [`Self::save`] gave. After an error it is of no use.
+    ///
+    /// # Errors
+    /// If that is not the state of such a function.
+    fn restore(&mut self, _state: &[u8]) -> Result<(), DeviceStateError> {
+        Err(DeviceStateError::Unsupported)
+    }
 }

@@ -1,6 +1,11 @@
 //! MSI-X (§ 6.8.2 "MSI-X Capability and Table Structure").
 
-use crate::Config;
+mod saved;
+mod wrong;
+
+pub use saved::MsiXState;
+
+use crate::{Config, Fault};
 
 /// Size of an entry of the table in bytes.
 pub const TABLE_ENTRY_BYTES: u64 = 16;
@@ -43,6 +48,8 @@ pub struct MsiX {
     capability: usize,
     entries: Vec<Entry>,
     pending: Vec<u64>,
+    /// A rule to break.
+    wrong: Option<wrong::Wrong>,
 }
 
 impl MsiX {
@@ -57,7 +64,7 @@ impl MsiX {
         writable[..2].copy_from_slice(&(ENABLE | FUNCTION_MASK).to_le_bytes());
         let capability = config.add_capability(CAPABILITY, &body, &writable);
         let nr = usize::from(nr_vectors);
-        Self { capability, entries: vec![Entry([0, 0, 0, MASK]); nr], pending: vec![0; nr.div_ceil(64)] }
+        Self { capability, entries: vec![Entry([0, 0, 0, MASK]); nr], pending: vec![0; nr.div_ceil(64)], wrong: None }
     }
 
     /// As after reset: each vector masked, none pending.
@@ -82,9 +89,10 @@ impl MsiX {
 
     /// Whether a vector's message may be sent.
     fn may_send(&self, config: &Config, vector: usize) -> bool {
-        self.control(config) & (ENABLE | FUNCTION_MASK) == ENABLE
-            && config.is_bus_master()
-            && !self.entries[vector].is_masked()
+        let fault = config.fault();
+        let is_masked = self.control(config) & FUNCTION_MASK != 0 && !Fault::FunctionMaskIgnored.is_set(fault)
+            || self.entries[vector].is_masked() && !Fault::MaskIgnored.is_set(fault);
+        self.is_enabled(config) && config.is_bus_master() && !is_masked
     }
 
     /// An interrupt of `vector` is due: gives the message to send, or remembers it as long as the vector is masked.
@@ -94,10 +102,22 @@ impl MsiX {
             return None;
         }
         if self.may_send(config, vector) {
-            return Some(self.entries[vector].message());
+            return Some(self.message(vector));
+        }
+        if let Some(wrong) = &mut self.wrong
+            && wrong.holds_back(vector, self.entries[vector])
+        {
+            return None;
         }
         self.pending[vector / 64] |= 1 << (vector % 64);
         None
+    }
+
+    fn message(&mut self, vector: usize) -> Message {
+        match &mut self.wrong {
+            None => self.entries[vector].message(),
+            Some(wrong) => wrong.message(vector, &self.entries),
+        }
     }
 
     /// The messages that were held back and may be sent now; to be asked for after each write of the table and of configuration
@@ -108,7 +128,7 @@ impl MsiX {
             let bit = 1 << (vector % 64);
             if self.pending[vector / 64] & bit != 0 && self.may_send(config, vector) {
                 self.pending[vector / 64] &= !bit;
-                messages.push(self.entries[vector].message());
+                messages.push(self.message(vector));
             }
         }
         messages
@@ -126,7 +146,8 @@ impl MsiX {
     pub fn write_table(&mut self, offset: u64, data: &[u8]) {
         each_doubleword(offset, data.len(), |index, at| {
             let value = u32::from_le_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
-            if let Some(entry) = self.entries.get_mut(index / 4) {
+            let is_taken = self.wrong.is_none_or(|wrong| wrong.takes(index % 4, data.len()));
+            if let Some(entry) = self.entries.get_mut(index / 4).filter(|_| is_taken) {
                 // Of vector control only the mask is defined; of the address, bits 1:0 are zero.
                 entry.0[index % 4] = match index % 4 {
                     0 => value & !3,
@@ -141,6 +162,7 @@ impl MsiX {
     pub fn read_pending(&self, offset: u64, data: &mut [u8]) {
         each_doubleword(offset, data.len(), |index, at| {
             let value = self.pending.get(index / 2).map_or(0, |bits| (bits >> (32 * (index % 2))) as u32);
+            let value = self.wrong.map_or(value, |wrong| wrong.pending(index, value));
             data[at..at + 4].copy_from_slice(&value.to_le_bytes());
         });
     }

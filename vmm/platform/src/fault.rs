@@ -29,9 +29,6 @@ macro_rules! faults {
         pub enum $name { $($(#[$what])* $variant),* }
 
         impl $name {
-            /// Each of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
             /// Whether this is what a model was told to do.
             pub(crate) const fn is_set(self, fault: Option<Self>) -> bool {
                 matches!(fault, Some(set) if set as u8 == self as u8)
@@ -55,8 +52,6 @@ faults! {
     SpecificEoiEndsHighest;
     /// An end that names nothing ends the lowest in service.
     EoiEndsLowest;
-    /// What is told when no request is left is input 6.
-    SpuriousIsSix;
     /// What is told when no request is left is in service.
     SpuriousIsInService;
     /// Masked inputs interrupt.
@@ -75,8 +70,6 @@ faults! {
     InServiceNotReadable;
     /// ICW1 does not clear the mask.
     InitKeepsMask;
-    /// ICW1 does not clear what is in service.
-    InitKeepsService;
     /// ICW1 does not take back special mask mode.
     InitKeepsSpecialMask;
     /// Inputs that should be level-triggered are edge-triggered.
@@ -191,8 +184,6 @@ faults! {
     RouteFixed;
     /// Timers that cannot be periodic take the bit.
     PeriodicBitWritable;
-    /// Turning a timer to edges leaves its status.
-    EdgeKeepsStatus;
     /// The comparators after reset are zero.
     ComparatorsBeginAtZero;
 }
@@ -255,8 +246,6 @@ faults! {
     PowerFault:
     /// The timer has a bit less.
     NarrowTimer;
-    /// The timer has eight bits more.
-    WideTimer;
     /// The timer can be written.
     TimerResetByWrites;
     /// TMR_STS is never set.
@@ -265,16 +254,10 @@ faults! {
     StatusNotCleared;
     /// Status is cleared by zeros.
     StatusClearedByZero;
-    /// SCI_EN can be cleared.
-    AcpiModeClearable;
     /// There is no interrupt.
     NoInterrupt;
     /// The interrupt does not wait for its enable.
     EnableIgnored;
-    /// Reserved enables stay as written.
-    ReservedEnablesWritable;
-    /// SLP_EN reads as written.
-    SleepEnableReadable;
     /// SLP_TYP is not kept.
     SleepTypeLost;
 }
@@ -290,14 +273,10 @@ faults! {
     MaskIgnored;
     /// Edges are held while masked.
     EdgesHeldWhileMasked;
-    /// An edge that was not sent survives the mask.
-    MaskKeepsEdge;
     /// Polarity does not matter.
     PolarityIgnored;
     /// Remote IRR can be written.
     RemoteIrrWritable;
-    /// Turning an entry to edges leaves remote IRR.
-    EdgeKeepsRemoteIrr;
     /// All bits of the ID can be written.
     IdBitsWritable;
     /// The arbitration ID does not follow the ID.
@@ -308,16 +287,10 @@ faults! {
     AlwaysPhysical;
     /// Every message is an edge.
     AlwaysEdge;
-    /// Levels of NMIs count.
-    NmiByLevel;
     /// The version is another.
     VersionWrong;
     /// There is one entry less than told.
     LastEntryMissing;
-    /// Index 0FH shows the first entry.
-    ReservedIndexAliased;
-    /// The window takes bytes.
-    WindowTakesBytes;
     /// The destination's highest bit is lost.
     DestinationNarrow;
     /// Vectors are one too high.
@@ -397,8 +370,6 @@ faults! {
     ReservedBitsTaken;
     /// Transitions that are not allowed are made.
     AnyTransition;
-    /// Reserved bits of IA32_APIC_BASE raise no exception.
-    BaseBitsTaken;
     /// INIT leaves the registers.
     InitKeepsRegisters;
     /// Start-up IPIs are lost.
@@ -409,22 +380,14 @@ faults! {
     NmiLost;
     /// CR8 is the whole task priority.
     Cr8NotShifted;
-    /// The spurious vector is FFH whatever the register says.
-    SpuriousVectorFixed;
     /// Level-triggered LINT0 sets no remote IRR.
     PinWithoutRemoteIrr;
-    /// The polarity of pins is ignored.
-    PinPolarityIgnored;
     /// The version register tells of one entry less.
     EntryLess;
     /// LVT entries are not masked after reset.
     ResetUnmasked;
     /// DFR is zero after reset.
     DfrBeginsAtZero;
-    /// Reserved bits of LVT entries stay as written.
-    LvtBitsWritable;
-    /// The timer runs a tenth too fast.
-    TimerTooFast;
     /// ESR shows errors without having been written.
     EsrShowsAtOnce;
     /// Requests are in order of arrival: the lowest vector first.

@@ -9,6 +9,7 @@
 mod events;
 mod frames;
 mod message;
+pub mod schema;
 mod server;
 mod session;
 

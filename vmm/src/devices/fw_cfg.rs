@@ -12,6 +12,7 @@
 use crate::{
     bus::{Device, Flow, Location, Region},
     memory::{GuestMemory, OutsideMemory},
+    save::{self, DeviceStateError},
 };
 use std::collections::BTreeMap;
 
@@ -186,6 +187,18 @@ impl Device for FwCfg {
         }
         Flow::Continue
     }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        // With the items, because a guest may be reading one: on another host they could be others.
+        save::to_bytes(&(&self.items, self.selected, self.offset as u64, self.dma_address))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        let (items, selected, offset, dma_address): (_, _, u64, _) = save::from_bytes(state)?;
+        let offset = usize::try_from(offset).map_err(|_| DeviceStateError::Contents)?;
+        (self.items, self.selected, self.offset, self.dma_address) = (items, selected, offset, dma_address);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +233,24 @@ mod tests {
         assert_eq!(item(device, 3, 8), 0x1234_5000_u64.to_le_bytes());
         assert_eq!((item(device, 5, 2), item(device, 0xf, 2)), (vec![3, 0], vec![3, 0]));
         assert_eq!(item(device, 0x7777, 2), [0, 0]);
+    }
+
+    #[test]
+    fn a_restored_one_goes_on_within_the_item() {
+        let before = &mut FwCfg::new(3, 1 << 20).with_file("a", b"letters".to_vec());
+        assert_eq!(item(before, 0x20, 3), b"let");
+        write(before, 4, &[0, 0, 0, 1], &memory());
+        let state = before.save().unwrap();
+        let after = &mut FwCfg::new(1, 1 << 21);
+        after.restore(&state).unwrap();
+        assert_eq!(
+            ((0..4).flat_map(|_| read(after, 1, 1)).collect::<Vec<_>>(), after.dma_address),
+            (b"ters".to_vec(), 1 << 32)
+        );
+        assert_eq!(item(after, 5, 2), [3, 0]);
+        for size in 0..state.len() {
+            assert_eq!(after.restore(&state[..size]), Err(DeviceStateError::Contents), "{size}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     connection::Connection,
     interrupts::{ControllerLine, InterruptLine},
     memory::GuestMemory,
+    save::{self, DeviceStateError},
     stop::StopReason,
 };
 
@@ -104,6 +105,20 @@ impl Device for PcTestDevice {
         }
         Flow::Continue
     }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        // What the lines were set to last, interrupt controllers know.
+        save::to_bytes(&(self.bytes, &self.memory))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        let (bytes, memory): ([u8; NR_BYTES as usize], Vec<u8>) = save::from_bytes(state)?;
+        if memory.len() != MEMORY_SIZE {
+            return Err(DeviceStateError::Contents);
+        }
+        (self.bytes, self.memory) = (bytes, memory);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +141,11 @@ mod tests {
             assert_eq!(device.read(place, &mut data), Flow::Continue);
             assert_eq!(data, expected, "{place:?}");
         }
+        let state = device.save().unwrap();
+        let restored = &mut PcTestDevice::new();
+        restored.restore(&state).unwrap();
+        assert_eq!((restored.bytes, &restored.memory), (device.bytes, &device.memory));
+        assert_eq!(restored.restore(&state[..9]), Err(DeviceStateError::Contents));
         // Without a machine there are no lines.
         assert_eq!(device.write(at(3, 23), &[1], &memory), Flow::Continue);
     }

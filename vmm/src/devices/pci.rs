@@ -4,12 +4,14 @@ mod function;
 mod hot_plug;
 mod messages;
 mod q35;
+mod saved;
 
 use crate::{
     bus::{Device, FirmwareDevice, Flow, Location, Region},
     connection::Connection,
     layout::pci as layout,
     memory::GuestMemory,
+    save::DeviceStateError,
     stop::StopReason,
 };
 use ::pci::{Function, HOT_PLUG_BYTES, Host, Identity, PlaceError, Slot};
@@ -95,7 +97,10 @@ impl PciBus {
     ) -> Result<Slot, PlaceError> {
         let wake_ups = device.wake_ups();
         let events = connection.queue_events(device.queue_sizes().len());
-        let function = VirtioFunction::new(device, connection.memory().shared());
+        let mut function = VirtioFunction::new(device, connection.memory().shared());
+        if let Some(fault) = connection.virtio_fault() {
+            function.set_fault(fault);
+        }
         let interrupts = connection.interrupts().clone();
         let Shared { pins, failures, .. } = &*self.shared;
         let slot_of = VirtioSlot::new(function, interrupts, pins.clone(), failures.clone(), events);
@@ -242,6 +247,18 @@ impl Device for PciHost {
                 host.write(address, is_io, data);
             }
         })
+    }
+
+    fn quiesce(&mut self) -> Result<(), DeviceStateError> {
+        self.quiesce_all()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        self.to_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        self.take_bytes(state)
     }
 }
 

@@ -30,6 +30,11 @@ impl QueueEvents {
         self.events.iter().map(|event| event.as_raw_fd()).collect()
     }
 
+    /// All queues, a bit each.
+    pub(crate) fn all(&self) -> u64 {
+        (0..self.events.len()).fold(0, |all, queue| all | 1 << queue)
+    }
+
     /// Signals the events of these queues, a bit each: there is more to do in them.
     pub(crate) fn signal(&self, queues: u64) {
         for (queue, event) in self.events.iter().enumerate() {

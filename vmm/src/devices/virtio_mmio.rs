@@ -1,11 +1,14 @@
 //! A virtio device behind memory-mapped registers.
 
+mod saved;
+
 use crate::{
     bus::{Device, FirmwareDevice, Flow, Location, Region},
     connection::Connection,
     devices::{QueueEvents, SYNCHRONOUS_TURNS},
     interrupts::{ControllerLine, InterruptLine},
     memory::GuestMemory,
+    save::DeviceStateError,
     stop::StopReason,
     watch::Watch,
 };
@@ -51,6 +54,10 @@ impl Connected {
         let mut state = self.state();
         access(&mut state.mmio);
         state.go_on();
+        self.drive(&mut state)
+    }
+
+    fn drive(&self, state: &mut State) -> Result<(), StopReason> {
         let asserted = state.mmio.is_asserted();
         if asserted != state.is_asserted {
             state.is_asserted = asserted;
@@ -111,7 +118,11 @@ impl Device for VirtioMmio {
             events.set_values(self.address + mmio::QUEUE_NOTIFY);
         }
         let notified = events.as_ref().map(QueueEvents::descriptors).unwrap_or_default();
-        let state = State { mmio: mmio::Mmio::new(device, connection.memory().shared()), is_asserted: false, events };
+        let mut mmio = mmio::Mmio::new(device, connection.memory().shared());
+        if let Some(fault) = connection.virtio_fault() {
+            mmio.set_fault(fault);
+        }
+        let state = State { mmio, is_asserted: false, events };
         let line = connection.interrupts().line(self.line);
         let connected = Arc::new(Connected { state: Mutex::new(state), line });
         for descriptor in wake_ups {
@@ -129,6 +140,18 @@ impl Device for VirtioMmio {
 
     fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
         self.access(|mmio| mmio.write(at.offset, data))
+    }
+
+    fn quiesce(&mut self) -> Result<(), DeviceStateError> {
+        self.connected.as_ref().map_or(Ok(()), |connected| connected.quiesce())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        self.connected.as_ref().map_or(Err(DeviceStateError::Unsupported), |connected| connected.state().mmio.save())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        self.connected.as_ref().map_or(Err(DeviceStateError::Unsupported), |connected| connected.restore(state))
     }
 }
 

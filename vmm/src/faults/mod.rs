@@ -28,6 +28,7 @@ pub use self::{
     register::{Change, RegisterName},
 };
 pub use ::platform::fault as model;
+pub use ::virtio::fault as virtio;
 
 pub(crate) use self::{
     access::BusFault,
@@ -65,6 +66,8 @@ pub enum Fault {
     Firmware(FirmwareFault),
     /// A rule of an interrupt controller or timer.
     Model(model::Fault),
+    /// A rule of PCI functions and virtio devices.
+    Virtio(virtio::Fault),
     /// Nothing, with all that stands ready for one of these: what such a VM gets wrong is no fault's doing.
     Idle(Idle),
 }

@@ -28,7 +28,7 @@ const HEADER_SIZE: u32 = 36;
 /// Places all tables; gives the RSDP, which the caller has kept room for.
 pub(super) fn place(page: &mut Page, machine: &Machine<'_>) -> Vec<u8> {
     let facs = page.place(&bytes_of(&FACS::new()), 64);
-    let dsdt = page.place(table(b"DSDT", 2, &dsdt::body(machine.devices)).as_slice(), 16);
+    let dsdt = page.place(table(b"DSDT", 2, &dsdt::body(machine)).as_slice(), 16);
     let fadt = page.place(&bytes_of(&fadt(machine, facs, dsdt)), 16);
     let mut xsdt = XSDT::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION);
     xsdt.add_entry(fadt);
@@ -103,7 +103,7 @@ fn fadt(machine: &Machine<'_>, facs: u64, dsdt: u64) -> acpi_tables::fadt::FADT 
         fadt = fadt.flag(Flags::PwrButton);
     }
     match (machine.has_power, machine.has_pics) {
-        (true, _) => with_power(fadt, machine.devices.contains(&FirmwareDevice::PciHostWithHotPlug)),
+        (true, _) => with_power(fadt, machine.has_general_events()),
         // Only this says that there are no such registers, and it says that there are no 8259s.
         (false, false) => fadt.flag(Flags::HwReducedAcpi),
         (false, true) => fadt,
@@ -147,7 +147,9 @@ fn madt(machine: &Machine<'_>) -> Sdt {
     let mut body = Vec::new();
     body.extend_from_slice(&pc::LOCAL_APIC.to_le_bytes());
     body.extend_from_slice(&(if machine.has_pics { PCAT_COMPAT } else { 0 }).to_le_bytes());
-    (0..machine.nr_vcpus).for_each(|id| processor(id, &mut body));
+    (0..machine.nr_vcpus).for_each(|id| processor(id, EnabledStatus::Enabled, &mut body));
+    let spare = machine.nr_vcpus..machine.nr_vcpus + machine.nr_spare;
+    spare.for_each(|id| processor(id, EnabledStatus::DisabledOnlineCapable, &mut body));
     if machine.io_apic.is_some() {
         body.extend_from_slice(&bytes_of(&IoApic::new(pc::IO_APIC_ID, pc::IO_APIC, 0)));
         interrupt_override(PIT_IRQ, PIT_PIN, 0, &mut body);
@@ -159,14 +161,14 @@ fn madt(machine: &Machine<'_>) -> Sdt {
 }
 
 /// A processor: by a local x2APIC structure where its id does not fit into the other ("Processor Local x2APIC Structure").
-pub(super) fn processor(id: u32, body: &mut Vec<u8>) {
+pub(super) fn processor(id: u32, status: EnabledStatus, body: &mut Vec<u8>) {
     match u8::try_from(id) {
         Ok(id) if id != ALL_PROCESSORS => {
-            body.extend_from_slice(&bytes_of(&ProcessorLocalApic::new(id, id, EnabledStatus::Enabled)));
+            body.extend_from_slice(&bytes_of(&ProcessorLocalApic::new(id, id, status)));
         }
         _ => {
             body.extend_from_slice(&[structure::LOCAL_X2APIC, 16, 0, 0]);
-            for word in [id, EnabledStatus::Enabled as u32, id] {
+            for word in [id, status as u32, id] {
                 body.extend_from_slice(&word.to_le_bytes());
             }
         }

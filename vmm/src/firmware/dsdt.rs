@@ -1,11 +1,11 @@
-//! The DSDT: the sleeping state S5, the PCI host bridge, and virtio devices with memory-mapped registers.
+//! The DSDT: the sleeping state S5, the PCI host bridge, processors that come and go, and virtio devices with memory-mapped registers.
 //!
 //! Sources: ACPI specification 6.5, § "\\_Sx (System States)", § "_PRT (PCI Routing Table)", § "_CRS (Current Resource Settings)";
 //! PCI Firmware Specification 3.3, § "MCFG Table Description", which wants the mapped configuration space reserved by a motherboard
 //! resource; Linux, "drivers/virtio/virtio_mmio.c", which knows such devices by LNRO0005.
 
-use super::{acpi::bytes_of, hot_plug};
-use crate::{bus::FirmwareDevice, layout::pci};
+use super::{Machine, acpi::bytes_of, event, hot_plug, processors};
+use crate::{bus::FirmwareDevice, devices::HOT_PLUG_EVENT, layout::pci, spares};
 use ::pci::Slot;
 use ::platform::pm_timer::SOFT_OFF;
 use acpi_tables::{Aml, aml};
@@ -16,7 +16,8 @@ const NR_PINS: u32 = 4;
 const NR_CONFIG_PORTS: u8 = 8;
 
 /// What follows the table's header.
-pub(super) fn body(devices: &[FirmwareDevice]) -> Vec<u8> {
+pub(super) fn body(machine: &Machine<'_>) -> Vec<u8> {
+    let devices = machine.devices;
     let (zero, off) = (aml::ZERO, SOFT_OFF);
     let s5 = aml::Name::new("_S5_".into(), &aml::Package::new(vec![&off, &off, &zero, &zero]));
     let mut body = bytes_of(&s5);
@@ -28,11 +29,17 @@ pub(super) fn body(devices: &[FirmwareDevice]) -> Vec<u8> {
             FirmwareDevice::VirtioMmio { address, line } => virtio_mmio(index, address, line),
         });
     }
+    if machine.nr_spare > 0 {
+        in_bus.extend(processors::devices(machine.nr_vcpus, machine.nr_spare));
+    }
     if !in_bus.is_empty() {
         body.extend(aml::Scope::raw("\\_SB_".into(), in_bus));
     }
     if devices.contains(&FirmwareDevice::PciHostWithHotPlug) {
-        body.extend(hot_plug::event());
+        body.extend(event::handler(HOT_PLUG_EVENT, &hot_plug::told()));
+    }
+    if machine.nr_spare > 0 {
+        body.extend(event::handler(spares::EVENT, &processors::told()));
     }
     body
 }

@@ -3,20 +3,16 @@
 //! Sources: ACPI specification 6.5, § "_EJx (Eject)", § "Device Object Notifications" and § "General-Purpose Event Handling"; QEMU,
 //! "docs/specs/acpi_pci_hotplug.rst", for the registers.
 
-use super::acpi::bytes_of;
-use crate::{devices::HOT_PLUG_EVENT, layout::pci};
-use ::pci::{HOT_PLUG_BYTES, Slot};
-use acpi_tables::{
-    Aml,
-    aml::{
-        And, Arg, Device, Field, FieldAccessType, FieldEntry, FieldLockRule, FieldUpdateRule, If, Local, Method,
-        MethodCall, Name, Notify, OpRegion, OpRegionSpace, Path, Scope, Store,
-    },
+use super::{
+    acpi::bytes_of,
+    event::{DEVICE_CHECK, EJECT_REQUEST, Raw, four},
 };
-
-/// Values of notifications (§ "Device Object Notifications"): look at the device; it is to be ejected.
-const DEVICE_CHECK: u8 = 1;
-const EJECT_REQUEST: u8 = 3;
+use crate::layout::pci;
+use ::pci::{HOT_PLUG_BYTES, Slot};
+use acpi_tables::aml::{
+    And, Arg, Device, Field, FieldAccessType, FieldEntry, FieldLockRule, FieldUpdateRule, If, Local, Method,
+    MethodCall, Name, Notify, OpRegion, OpRegionSpace, Path, Store,
+};
 
 /// The slots, within the host bridge PCI0.
 pub(super) fn slots() -> Vec<u8> {
@@ -50,8 +46,8 @@ pub(super) fn slots() -> Vec<u8> {
     body
 }
 
-/// The handler of the event, outside of all other scopes.
-pub(super) fn event() -> Vec<u8> {
+/// What the handler of the event does.
+pub(super) fn told() -> Vec<u8> {
     let (up, down) = (Path::new("\\_SB_.PCI0.PCIU"), Path::new("\\_SB_.PCI0.PCID"));
     let of = |slots: &Path, value: u8| {
         let (load, tell) = (
@@ -60,28 +56,9 @@ pub(super) fn event() -> Vec<u8> {
         );
         [load, tell].concat()
     };
-    let body = Raw([of(&up, DEVICE_CHECK), of(&down, EJECT_REQUEST)].concat());
-    // An edge: the status is cleared before the handler runs, so that what comes meanwhile is handled again.
-    let handler = Method::new(format!("_E{HOT_PLUG_EVENT:02X}").as_str().into(), 0, false, vec![&body]);
-    bytes_of(&Scope::new("\\_GPE".into(), vec![&handler]))
-}
-
-/// What is AML already.
-struct Raw(Vec<u8>);
-
-impl Aml for Raw {
-    fn to_aml_bytes(&self, sink: &mut dyn acpi_tables::AmlSink) {
-        sink.vec(&self.0);
-    }
+    [of(&up, DEVICE_CHECK), of(&down, EJECT_REQUEST)].concat()
 }
 
 fn slot_name(slot: u32) -> String {
     format!("S{slot:02X}_")
-}
-
-fn four(name: &str) -> [u8; 4] {
-    // All of them have four.
-    let mut bytes = [b'_'; 4];
-    bytes.iter_mut().zip(name.bytes()).for_each(|(byte, value)| *byte = value);
-    bytes
 }

@@ -125,6 +125,7 @@ mod tests {
 
     const MACHINE: Machine<'_> = Machine {
         nr_vcpus: 2,
+        nr_spare: 0,
         io_apic: Some(0x20),
         has_pics: true,
         hpet: Some(1),

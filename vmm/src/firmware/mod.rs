@@ -10,9 +10,11 @@
 mod acpi;
 pub(crate) mod cmos;
 mod dsdt;
+mod event;
 mod hot_plug;
 mod loader;
 mod mp;
+mod processors;
 
 pub(crate) use loader::files;
 
@@ -27,6 +29,8 @@ use crate::{
 pub(crate) struct Machine<'a> {
     /// APIC ids are 0 to this, exclusively.
     pub(crate) nr_vcpus: u32,
+    /// How many processors with the next ids may come later.
+    pub(crate) nr_spare: u32,
     /// The version of the I/O APIC, if there is one.
     pub(crate) io_apic: Option<u8>,
     /// Whether there are the two 8259s.
@@ -41,6 +45,13 @@ pub(crate) struct Machine<'a> {
     pub(crate) has_i8042: bool,
     /// Which devices there are that have to be told of.
     pub(crate) devices: &'a [FirmwareDevice],
+}
+
+impl Machine<'_> {
+    /// Whether ACPI is told of what comes and goes.
+    fn has_general_events(&self) -> bool {
+        self.nr_spare > 0 || self.devices.contains(&FirmwareDevice::PciHostWithHotPlug)
+    }
 }
 
 /// ISA interrupt whose I/O APIC pin is another: the PIT's goes to pin 2.

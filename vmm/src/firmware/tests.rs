@@ -5,10 +5,12 @@ use crate::{
     layout::pc,
     memory::{MemoryError, Template},
 };
+use acpi_tables::madt::EnabledStatus;
 use std::collections::BTreeMap;
 
 const PC: Machine<'static> = Machine {
     nr_vcpus: 3,
+    nr_spare: 0,
     io_apic: Some(0x11),
     has_pics: true,
     hpet: Some(0x8086_a201),
@@ -124,8 +126,8 @@ fn madt_tells_processors_io_apic_overrides_and_nmi() {
 #[test]
 fn ids_from_255_on_are_those_of_x2apics() {
     let mut body = Vec::new();
-    acpi::processor(254, &mut body);
-    acpi::processor(255, &mut body);
+    acpi::processor(254, EnabledStatus::Enabled, &mut body);
+    acpi::processor(255, EnabledStatus::Enabled, &mut body);
     assert_eq!(body[..8], [0, 8, 254, 254, 1, 0, 0, 0]);
     assert_eq!(body[8..], [9, 16, 0, 0, 255, 0, 0, 0, 1, 0, 0, 0, 255, 0, 0, 0]);
 }
@@ -309,4 +311,69 @@ fn a_power_button_is_fixed_hardware_where_there_is_any() {
         u32_at(&tables(&memory, rsdp)["FACP"], 112) >> 4 & 1
     };
     assert_eq!([flag(PC), flag(Machine { has_power: false, ..PC })], [0, 1]);
+}
+
+/// Four processors, of which two come later.
+const SPARE: Machine<'static> = Machine { nr_vcpus: 2, nr_spare: 2, ..PC };
+
+#[test]
+fn processors_that_come_later_are_online_capable() {
+    let (memory, rsdp) = written(SPARE);
+    let tables = tables(&memory, rsdp);
+    let processors: Vec<_> = structures(&tables["APIC"]).into_iter().filter(|structure| structure[0] == 0).collect();
+    // Processor UID, APIC id, flags: enabled, or online capable.
+    let flags: Vec<_> = processors.iter().map(|entry| (entry[2], entry[3], u32_at(entry, 4))).collect();
+    assert_eq!(flags, [(0, 0, 1), (1, 1, 1), (2, 2, 2), (3, 3, 2)]);
+    assert_eq!((u32_at(&tables["FACP"], 80), tables["FACP"][92]), (0xafe0, 4), "they have an event");
+    let of_mp = mp_entries(&memory);
+    assert_eq!(of_mp.iter().filter(|entry| entry[0] == 0).count(), 2);
+}
+
+#[test]
+fn dsdt_names_processors_where_some_come_later() {
+    let (memory, rsdp) = written(SPARE);
+    let dsdt = &tables(&memory, rsdp)["DSDT"];
+    let count = |dsdt: &[u8], text: &[u8]| dsdt.windows(text.len()).filter(|window| *window == text).count();
+    // Each name, and how often; the processors' names stand in their devices and where they are notified.
+    for (name, nr) in [(&b"_E02"[..], 1), (b"_EJ0", 2), (b"_OST", 2), (b"_STA", 4), (b"_MAT", 4), (b"ACPI0007", 4)] {
+        assert_eq!(count(dsdt, name), nr, "{name:?}");
+    }
+    for (name, nr) in [(&b"C000"[..], 2), (b"C003", 2), (b"C004", 0)] {
+        assert_eq!(count(dsdt, name), nr, "{name:?}");
+    }
+    // _MAT: Buffer (8) with the structure of the MADT, enabled.
+    assert_eq!(count(dsdt, b"_MAT\x11\x0b\x0a\x08\x00\x08\x03\x03\x01\0\0\0"), 1);
+    let (memory, rsdp) = written(PC);
+    assert_eq!(count(&tables(&memory, rsdp)["DSDT"], b"ACPI0007"), 0);
+}
+
+#[test]
+fn dsdt_with_processors_can_be_disassembled() {
+    let devices = &[FirmwareDevice::PciHostWithHotPlug];
+    let (memory, rsdp) = written(Machine { devices, ..SPARE });
+    let Some(text) = disassembled(&tables(&memory, rsdp)["DSDT"]) else { return };
+    let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = [
+        "OperationRegion (CPUR, SystemIO, 0xAF00, 0x0C)",
+        "Field (CPUR, ByteAcc, NoLock, WriteAsZeros) { Offset (0x04), ISIN, 1, CAME, 1, GOES, 1, EJCT, 1, Offset (0x05), COMD, 8 }",
+        "Field (CPUR, DWordAcc, NoLock, WriteAsZeros) { SELC, 32, Offset (0x08), DATA, 32 }",
+        "Method (STAT, 1, Serialized) { Acquire (\\_SB.CPUB.LOCK, 0xFFFF)",
+        "If ((\\_SB.CPUB.CAME == One)) { TELL (Local1, One) \\_SB.CPUB.CAME = One Local0 = One }",
+        "ElseIf ((\\_SB.CPUB.GOES == One)) { TELL (Local1, 0x03)",
+        "If ((Arg0 == 0x03)) { Notify (C003, Arg1) }",
+        "Method (_EJ0, 1, Serialized) // _EJx: Eject Device, x=0-9 { EJEC (0x03) }",
+        "Method (_E02, 0, NotSerialized) // _Exx: Edge-Triggered GPE, xx=0x00-0xFF { \\_SB.CPUS.SCAN () }",
+    ];
+    for part in expected {
+        assert!(flat.contains(part), "{part} is missing in:\n{text}");
+    }
+    assert!(!text.contains("Invalid") && !text.contains("Unknown"), "{text}");
+}
+
+#[test]
+fn tables_of_the_most_processors_that_come_later_fit_into_the_place_of_the_bios() {
+    let nr_spare = u32::from(layout::NR_VCPUS_MAX) - 1;
+    let devices = &[FirmwareDevice::PciHostWithHotPlug];
+    let (page, _) = build(&Machine { nr_vcpus: 1, nr_spare, devices, ..PC });
+    assert!(page.bytes.len() as u64 <= layout::LEGACY_HOLE_END - layout::FIRMWARE_TABLES, "{}", page.bytes.len());
 }

@@ -5,6 +5,9 @@
 
 #[cfg(test)]
 mod tests;
+mod unpack;
+
+pub use unpack::{UnpackError, unpack_linux};
 
 use super::{ImageError, elf64, load_segment};
 use crate::{
@@ -91,6 +94,14 @@ pub enum LinuxError {
         /// Its flags.
         flags: u16,
     },
+    /// The vmlinux in a bzImage cannot be had.
+    #[error("{} cannot be unpacked", path.display())]
+    Unpack {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: UnpackError,
+    },
     /// The vmlinux cannot be used.
     #[error("{} cannot be used as a kernel", path.display())]
     Elf {
@@ -168,13 +179,17 @@ fn read(path: &Path) -> Result<Vec<u8>, LinuxError> {
     fs::read(path).map_err(|source| LinuxError::Read { path: path.into(), source })
 }
 
-/// Loads a kernel, and behind it an initial RAM disk.
+/// Loads a kernel, and behind it an initial RAM disk; `is_unpacked` says whether a bzImage is unpacked first.
 pub(super) fn load(
     path: &Path,
     initrd: Option<&Path>,
     memory_size_bytes: u64,
+    is_unpacked: bool,
 ) -> Result<(Template, Linux), ImageError> {
-    let file = read(path)?;
+    let mut file = read(path)?;
+    if is_unpacked && is_bzimage(&file) {
+        file = unpack_linux(&file).map_err(|source| LinuxError::Unpack { path: path.into(), source })?;
+    }
     let initrd = initrd.map(|path| Ok::<_, LinuxError>((path, read(path)?))).transpose()?;
     let mut linux = None;
     let template = Template::new::<ImageError>(memory_size_bytes, |memory| {
@@ -190,12 +205,16 @@ pub(super) fn load(
     Ok((template, linux))
 }
 
+fn is_bzimage(file: &[u8]) -> bool {
+    let has = |offset: usize, magic: &[u8]| file.get(offset..offset + magic.len()) == Some(magic);
+    has(HEADER_MAGIC.0, &HEADER_MAGIC.1) && has(BOOT_FLAG.0, &BOOT_FLAG.1)
+}
+
 /// Gives the kernel and where what it needs ends.
 fn load_kernel(path: &Path, file: &[u8], memory: &GuestMemory) -> Result<(Linux, u64), LinuxError> {
-    let has = |offset: usize, magic: &[u8]| file.get(offset..offset + magic.len()) == Some(magic);
-    let (mut linux, end) = if has(HEADER_MAGIC.0, &HEADER_MAGIC.1) && has(BOOT_FLAG.0, &BOOT_FLAG.1) {
+    let (mut linux, end) = if is_bzimage(file) {
         load_bzimage(path, file, memory)?
-    } else if has(0, goblin::elf::header::ELFMAG) {
+    } else if file.starts_with(goblin::elf::header::ELFMAG) {
         load_vmlinux(path, file, memory)?
     } else {
         return Err(LinuxError::NotKernel { path: path.into() });
@@ -238,7 +257,7 @@ fn load_bzimage(path: &Path, file: &[u8], memory: &GuestMemory) -> Result<(Linux
         return Err(damaged(0x258, "the kernel wants to be loaded below 1 MiB"));
     }
     let loaded = BzImage::load(
-        &memory.shared(),
+        memory.before_start(),
         Some(GuestAddress(address)),
         &mut Cursor::new(file),
         Some(GuestAddress(layout::LEGACY_HOLE_END)),

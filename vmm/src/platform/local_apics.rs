@@ -22,6 +22,8 @@ const LINT0: u8 = 0;
 #[derive(Debug)]
 pub(crate) struct Processors {
     pub(crate) nr: u8,
+    /// How many there can be, with those that come later.
+    pub(crate) nr_max: u8,
     /// Their time-stamp counters, if the timers have deadlines.
     pub(crate) counters: Option<Counters>,
     /// Width of physical addresses, which IA32_APIC_BASE takes.
@@ -51,6 +53,9 @@ impl Counters {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct LocalApics {
     apics: Vec<LocalApic>,
+    /// A bit for each whose processor is there: the others are sent nothing.
+    present: u64,
+    physical_address_bits: u8,
     counters: Option<Counters>,
     /// Whether a deadline was ever set: until then nobody has to look at counters.
     has_deadlines: bool,
@@ -64,28 +69,40 @@ pub(super) struct LocalApics {
 
 impl LocalApics {
     pub(super) fn new(processors: Processors) -> Self {
-        let Processors { nr, counters, physical_address_bits } = processors;
-        let frequency = counters.as_ref().map(|counters| counters.frequency);
-        let apic = |id: u8| {
-            LocalApic::new(local_apic::Config {
-                id: id.into(),
-                bootstrap: id == 0,
-                x2apic: true,
-                tsc_deadline: frequency.is_some(),
-                eoi_suppression: true,
-                cmci: false,
-                timer_frequency: TIMER_FREQUENCY,
-                tsc: TimeStampCounter { frequency: frequency.unwrap_or(0), offset: 0 },
-                physical_address_bits,
-            })
-        };
+        let Processors { nr, nr_max, mut counters, physical_address_bits } = processors;
+        if let Some(counters) = &mut counters {
+            // What comes later tells of its own then.
+            counters.differences.resize(nr_max.into(), 0);
+        }
         Self {
-            apics: (0..nr).map(apic).collect(),
+            apics: (0..nr_max).map(|id| new_apic(id, counters.as_ref(), physical_address_bits)).collect(),
+            present: u64::MAX.checked_shr(u64::BITS - u32::from(nr)).unwrap_or(0),
+            physical_address_bits,
             counters,
             has_deadlines: false,
             touched: 0,
             last: 0,
             ended: Vec::new(),
+        }
+    }
+
+    /// A processor came, with a new local APIC; its counter is so far ahead of the host's.
+    pub(super) fn add(&mut self, now: Nanoseconds, vcpu: u8, difference: u64) {
+        let new = new_apic(vcpu, self.counters.as_ref(), self.physical_address_bits);
+        if let Some(apic) = self.apics.get_mut(usize::from(vcpu)) {
+            *apic = new;
+            apic.advance(now);
+            self.present |= 1 << vcpu;
+            self.move_counter(now, vcpu, difference);
+        }
+    }
+
+    /// A processor is gone, and its local APIC with it.
+    pub(super) fn remove(&mut self, vcpu: u8) {
+        let new = new_apic(vcpu, self.counters.as_ref(), self.physical_address_bits);
+        if let Some(apic) = self.apics.get_mut(usize::from(vcpu)) {
+            *apic = new;
+            self.present &= !(1 << vcpu);
         }
     }
 
@@ -205,7 +222,10 @@ impl LocalApics {
         trigger: Trigger,
         reaches: impl Fn(usize, Identity) -> bool,
     ) -> bool {
-        let is_reached = |index: usize, apic: &LocalApic| apic.identity().is_some_and(|own| reaches(index, own));
+        let present = self.present;
+        let is_reached = |index: usize, apic: &LocalApic| {
+            present >> index & 1 != 0 && apic.identity().is_some_and(|own| reaches(index, own))
+        };
         if delivery == DeliveryMode::LowestPriority {
             let priority = |(index, apic): (usize, &LocalApic)| {
                 (apic.is_enabled() && is_reached(index, apic)).then(|| apic.task_priority())
@@ -233,6 +253,22 @@ impl LocalApics {
     pub(super) fn take_touched(&mut self) -> u64 {
         std::mem::take(&mut self.touched)
     }
+}
+
+/// That of a processor after its reset.
+fn new_apic(id: u8, counters: Option<&Counters>, physical_address_bits: u8) -> LocalApic {
+    let frequency = counters.map(|counters| counters.frequency);
+    LocalApic::new(local_apic::Config {
+        id: id.into(),
+        bootstrap: id == 0,
+        x2apic: true,
+        tsc_deadline: frequency.is_some(),
+        eoi_suppression: true,
+        cmci: false,
+        timer_frequency: TIMER_FREQUENCY,
+        tsc: TimeStampCounter { frequency: frequency.unwrap_or(0), offset: 0 },
+        physical_address_bits,
+    })
 }
 
 const _: () = assert!(crate::layout::NR_VCPUS_MAX as u32 <= u64::BITS, "a bit for each vCPU");

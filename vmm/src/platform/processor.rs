@@ -14,6 +14,23 @@ impl Platform {
         self.has_local_apics
     }
 
+    /// The vCPU came, and waits for its start-up interrupt; its counter is so far ahead of the host's.
+    pub(crate) fn add_processor(&self, vcpu: u8, difference: u64) -> Result<(), Failure> {
+        self.access(|state, now| {
+            if let Some(apics) = state.local_apics() {
+                apics.add(now, vcpu, difference);
+            }
+            state.carry(now)
+        })
+    }
+
+    /// The vCPU is gone.
+    pub(crate) fn remove_processor(&self, vcpu: u8) {
+        if let Some(apics) = self.state().local_apics() {
+            apics.remove(vcpu);
+        }
+    }
+
     /// INIT, start-up or NMI that the vCPU has to obey. Its local APIC has been reset with an INIT.
     pub(crate) fn take_request(&self, vcpu: u8) -> Option<Request> {
         self.state().local_apic(vcpu)?.take_request()

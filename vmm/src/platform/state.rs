@@ -80,9 +80,10 @@ fn wall_clock() -> Nanoseconds {
 /// need not wait for long to see that.
 const POWER_TIMER_START: u32 = (1 << 23) - (pm_timer::FREQUENCY / 4) as u32;
 
-/// Whether a device tells ACPI of what comes and goes.
-fn wants_events(device: &dyn Device) -> bool {
-    device.firmware_device() == Some(FirmwareDevice::PciHostWithHotPlug)
+/// Whether ACPI is told of what comes and goes.
+fn has_events(config: &VmConfig) -> bool {
+    let of_device = |device: &dyn Device| device.firmware_device() == Some(FirmwareDevice::PciHostWithHotPlug);
+    config.spare_vcpus.is_some() || config.devices.iter().any(|device| of_device(&**device))
 }
 
 /// A model without its outputs, whose types differ.
@@ -158,8 +159,7 @@ impl State {
             hpet: chipset.hpet.then(Hpet::default),
             rtc: chipset.rtc.then(|| Rtc::new(wall_clock())),
             power: chipset.power.then(|| PowerManagement::new(Width::Bits24, POWER_TIMER_START)),
-            general_events: (chipset.power && config.devices.iter().any(|device| wants_events(&**device)))
-                .then(GeneralEvents::new),
+            general_events: (chipset.power && has_events(config)).then(GeneralEvents::new),
             sci: SharedLine::default(),
             kernel_pit_replaced: config.pit.then_some(false),
             controllers,

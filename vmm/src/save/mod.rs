@@ -6,6 +6,7 @@
 //! | name | what |
 //! |---|---|
 //! | `machine` | the VM's shape: what it is restored into must have the same |
+//! | `firmware` | memory that is only read, if there is some: it stays as it was made |
 //! | `moment` | when it was saved, by the clocks of the host |
 //! | `vcpu/0`, … | a vCPU |
 //! | `kernel` | interrupt controllers, PIT and clock of KVM |
@@ -19,11 +20,13 @@
 mod device;
 mod kernel;
 mod time;
+mod timer;
 mod vcpu;
 
 pub use device::DeviceStateError;
 pub(crate) use device::{from_bytes, nothing, to_bytes};
 pub use time::Elapsed;
+pub(crate) use vcpu::VcpuState;
 
 use crate::{
     bus::Region,
@@ -31,7 +34,7 @@ use crate::{
     create::VmError,
     host::Hypervisor,
     image::Image,
-    memory::OutsideMemory,
+    memory::{OutsideMemory, Rom},
     platform::PlatformState,
     vm::Vm,
 };
@@ -39,7 +42,6 @@ use kernel::KernelState;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{io, time::Instant};
 use time::Moment;
-use vcpu::VcpuState;
 use vm_state::{FormatError, Reader, Writer, WriterError, memory};
 
 /// Why a VM could not be saved.
@@ -55,9 +57,9 @@ pub enum SaveError {
         /// Why.
         source: DeviceStateError,
     },
-    /// A VM whose firmware is in memory of its own cannot be saved yet.
-    #[error("a VM that starts firmware cannot be saved yet")]
-    Firmware,
+    /// A VM whose vCPUs come and go cannot be saved yet.
+    #[error("a VM whose processors come and go cannot be saved yet")]
+    SpareVcpus,
     /// KVM refused a request.
     #[error("KVM refused {request}")]
     Kvm {
@@ -92,6 +94,9 @@ pub enum RestoreError {
         /// Its name.
         name: String,
     },
+    /// The saved VM started other firmware, or none.
+    #[error("the state file is of a VM with other firmware")]
+    Firmware,
     /// The saved VM has another shape.
     #[error("the state file is of another VM: it has {saved}, and this one {here}")]
     Shape {
@@ -182,8 +187,20 @@ impl Vm {
     /// # Errors
     /// See [`SaveError`].
     pub fn save(&mut self, hypervisor: &Hypervisor) -> Result<Vec<u8>, SaveError> {
-        if self.memory.rom().is_some() {
-            return Err(SaveError::Firmware);
+        let mut writer = self.save_state(hypervisor)?;
+        let memory = &self.memory;
+        writer.add("memory", memory::write(memory.size_bytes(), |at, bytes| memory.read(at, bytes))?)?;
+        Ok(writer.finish())
+    }
+
+    /// All but the memory, which this may change: what is left of an exit is done.
+    pub(crate) fn save_state(&mut self, hypervisor: &Hypervisor) -> Result<Writer, SaveError> {
+        if self.spares.is_some() {
+            return Err(SaveError::SpareVcpus);
+        }
+        for (index, device) in self.bus.devices_mut().iter_mut().enumerate() {
+            let result = device.quiesce();
+            result.map_err(|source| SaveError::Device { index, regions: device.regions(), source })?;
         }
         let list = hypervisor
             .kvm
@@ -191,6 +208,10 @@ impl Vm {
             .map_err(|error| SaveError::Kvm { request: "KVM_GET_MSR_INDEX_LIST", source: error.into() })?;
         let mut writer = Writer::new();
         add(&mut writer, "machine", &self.shape)?;
+        let firmware = self.firmware()?;
+        if !firmware.is_empty() {
+            writer.add("firmware", firmware)?;
+        }
         add(&mut writer, "moment", &Moment::now())?;
         if let Some(platform) = &self.platform {
             add(&mut writer, "platform", &platform.save())?;
@@ -205,9 +226,7 @@ impl Vm {
                 device.save().map_err(|source| SaveError::Device { index, regions: device.regions(), source })?;
             writer.add(format!("device/{index}"), state)?;
         }
-        let memory = &self.memory;
-        writer.add("memory", memory::write(memory.size_bytes(), |at, bytes| memory.read(at, bytes))?)?;
-        Ok(writer.finish())
+        Ok(writer)
     }
 
     /// A VM of the shape of `config` in the state that `file` has. `image` is what the memory is made from where most of it is as
@@ -223,16 +242,41 @@ impl Vm {
         elapsed: Elapsed,
     ) -> Result<Self, RestoreError> {
         let reader = Reader::new(file)?;
-        let saved: Shape = section(&reader, "machine")?;
         let mut vm = Self::assemble(hypervisor, image, config, false)?;
-        if saved != vm.shape {
-            return Err(RestoreError::Shape { saved: format!("{saved:x?}"), here: format!("{:x?}", vm.shape) });
-        }
+        vm.check_shape(&reader)?;
         vm.write_memory(&reader)?;
-        let moment: Moment = section(&reader, "moment")?;
-        let kernel: KernelState = section(&reader, "kernel")?;
+        vm.restore_state(&reader, elapsed)?;
+        Ok(vm)
+    }
+
+    /// Whether it is the state of such a VM.
+    fn check_shape(&self, reader: &Reader<'_>) -> Result<(), RestoreError> {
+        let saved: Shape = section(reader, "machine")?;
+        if saved != self.shape {
+            return Err(RestoreError::Shape { saved: format!("{saved:x?}"), here: format!("{:x?}", self.shape) });
+        }
+        match reader.section("firmware").unwrap_or_default() == self.firmware()? {
+            true => Ok(()),
+            false => Err(RestoreError::Firmware),
+        }
+    }
+
+    /// What is only read, if there is such memory.
+    fn firmware(&self) -> Result<Vec<u8>, OutsideMemory> {
+        let Some((address, _, size_bytes)) = self.memory.rom().map(Rom::place) else { return Ok(Vec::new()) };
+        let mut bytes = vec![0; size_bytes as usize];
+        self.memory.read(address, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Takes a VM that was assembled, and has its memory already, to a state.
+    pub(crate) fn restore_state(&mut self, reader: &Reader<'_>, elapsed: Elapsed) -> Result<(), RestoreError> {
+        self.check_shape(reader)?;
+        let moment: Moment = section(reader, "moment")?;
+        let kernel: KernelState = section(reader, "kernel")?;
+        let vm = self;
         let states = (0..vm.vcpus.len())
-            .map(|index| section(&reader, &format!("vcpu/{index}")))
+            .map(|index| section(reader, &format!("vcpu/{index}")))
             .collect::<Result<Vec<VcpuState>, _>>()?;
         // All that follows takes time, by which clocks that go on must not fall behind.
         let (here, now) = (Instant::now(), Moment::now());
@@ -248,11 +292,11 @@ impl Vm {
             device.restore(state).map_err(|source| RestoreError::Device { index, source })?;
         }
         if let Some(platform) = &vm.platform {
-            let state: PlatformState = section(&reader, "platform")?;
+            let state: PlatformState = section(reader, "platform")?;
             let senseless = || RestoreError::Section { name: "platform".to_owned() };
             platform.restore(state, &vm.vcpus, (elapsed, here)).map_err(|_| senseless())?;
         }
-        Ok(vm)
+        Ok(())
     }
 
     /// Takes guest memory to what was saved; most of it is so already.

@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "kvm-ioctls cannot know how much the kernel reads of an XSAVE area")]
 // UNSAFETY: KVM_SET_XSAVE with a structure of the size that the kernel reads.
 
-use super::{RestoreError, SaveError};
+use super::{RestoreError, SaveError, timer};
 use crate::{
     tsc::{self, MSR_TSC},
     vcpu::Pending,
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 /// Everything of one vCPU.
 #[derive(Serialize, Deserialize)]
-pub(super) struct VcpuState {
+pub(crate) struct VcpuState {
     mp_state: kvm_mp_state,
     regs: kvm_regs,
     sregs: kvm_sregs,
@@ -90,7 +90,7 @@ fn write_msr(vcpu: &VcpuFd, index: u32, data: u64) -> Result<(), RestoreError> {
 }
 
 impl VcpuState {
-    pub(super) fn read(
+    pub(crate) fn read(
         vcpu: &mut VcpuFd,
         msrs: &[u32],
         pending: Pending,
@@ -99,6 +99,11 @@ impl VcpuState {
         settle(vcpu).map_err(refused("KVM_RUN, to complete the last exit"))?;
         // First, because KVM takes INIT and start-up interrupts that are pending when it is asked.
         let mp_state = vcpu.get_mp_state().map_err(refused("KVM_GET_MP_STATE"))?;
+        // Before all that it changes: interrupts and events.
+        let lapic = match has_kernel_apic {
+            true => Some(timer::read(vcpu).map_err(refused("KVM_GET_LAPIC after KVM_RUN with a signal"))?),
+            false => None,
+        };
         let mut nested = Box::new(KvmNestedStateBuffer::empty());
         let nested = match vcpu.nested_state(&mut nested) {
             Ok(Some(_)) => Some(nested),
@@ -112,10 +117,7 @@ impl VcpuState {
             xsave: vcpu.get_xsave().map_err(refused("KVM_GET_XSAVE"))?,
             xcrs: vcpu.get_xcrs().map_err(refused("KVM_GET_XCRS"))?,
             debug: vcpu.get_debug_regs().map_err(refused("KVM_GET_DEBUGREGS"))?,
-            lapic: match has_kernel_apic {
-                true => Some(vcpu.get_lapic().map_err(refused("KVM_GET_LAPIC"))?),
-                false => None,
-            },
+            lapic,
             msrs: read_msrs(vcpu, msrs).map_err(refused("KVM_GET_MSRS"))?,
             events: vcpu.get_vcpu_events().map_err(refused("KVM_GET_VCPU_EVENTS"))?,
             nested,
@@ -150,10 +152,23 @@ impl VcpuState {
         vcpu.set_vcpu_events(&self.events).map_err(denied("KVM_SET_VCPU_EVENTS"))?;
         // KVM takes it from there with the next entry, where it has no local APIC.
         vcpu.get_kvm_run().cr8 = self.sregs.cr8;
-        settle(vcpu).map_err(denied("KVM_RUN, which must not enter the guest"))
+        settle(vcpu).map_err(denied("KVM_RUN, which must not enter the guest"))?;
+        match self.lapic {
+            // A timer that KVM_SET_LAPIC let expire does so for the local APIC as it is now.
+            Some(_) => timer::deliver(vcpu).map_err(denied("KVM_RUN with a signal, which must not enter the guest")),
+            None => Ok(()),
+        }
     }
 
-    pub(super) fn pending(&self) -> Pending {
+    /// Takes a vCPU that has run to this state, which it had before; its counter is as if it had never been written.
+    pub(crate) fn write_again(&self, vcpu: &mut VcpuFd) -> Result<(), RestoreError> {
+        settle(vcpu).map_err(denied("KVM_RUN, to complete the last exit"))?;
+        // KVM takes INIT and start-up interrupts that are pending when it is asked, so that none is left for later.
+        vcpu.get_mp_state().map_err(denied("KVM_GET_MP_STATE"))?;
+        self.write(vcpu, 0)
+    }
+
+    pub(crate) fn pending(&self) -> Pending {
         self.pending
     }
 

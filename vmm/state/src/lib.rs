@@ -23,7 +23,7 @@
 //! | 56 | 4 | their CRC-32 |
 //! | 60 | 4 | zero |
 //!
-//! What a section holds is its writer's affair; [`memory`] is how memory is written. A file is either taken as a whole or refused
+//! What a section holds is its writer's affair; [`memory`] is how memory is written, and [`value`] all else. A file is either taken as a whole or refused
 //! with a reason: one that is foreign, of another version, too short, too long, or of which a bit has changed. The checksums are
 //! against accidents; they are no proof of who wrote it.
 //!
@@ -33,15 +33,18 @@
 
 pub mod memory;
 mod reader;
+pub mod value;
 mod writer;
 
 pub use reader::{FormatError, Reader};
+pub use value::DeviceStateError;
 pub use writer::{Writer, WriterError};
 
 /// What a state file begins with. The first byte is no text, and the last two find conversions of line ends.
 pub const MAGIC: [u8; 8] = *b"\x89VMST\x1a\r\n";
-/// The version that this crate writes, and the only one that it reads.
-pub const VERSION: u32 = 1;
+/// The version that this crate writes, and the only one that it reads: another one for whatever changes in the file, or in what a
+/// section holds.
+pub const VERSION: u32 = 2;
 /// How many sections a file has at most.
 pub const NR_SECTIONS_MAX: usize = 1024;
 /// How long a name is at most, in bytes.

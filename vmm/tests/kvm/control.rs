@@ -207,7 +207,7 @@ fn malformed_messages_and_unknown_devices_are_errors_and_the_connection_lives() 
     let add = json!({ "driver": "virtio-rng-pci", "id": "r1" });
     assert_eq!(machine.execute("device_add", add.clone()), Ok(json!({})));
     assert!(machine.execute("device_add", add).unwrap_err().contains("'r1' already"));
-    assert!(machine.execute("device_add", json!({ "driver": "e1000" })).unwrap_err().contains("no driver"));
+    assert!(machine.execute("device_add", json!({ "driver": "e1000" })).unwrap_err().contains("cannot be 'e1000'"));
     assert!(machine.execute("device_del", json!({ "id": "r2" })).unwrap_err().contains("DeviceNotFound"));
     assert_eq!(machine.execute("device_del", json!({ "id": "r1" })), Ok(json!({})));
     assert!(machine.execute("device_del", json!({ "id": "r1" })).unwrap_err().contains("asked to go already"));
@@ -251,6 +251,143 @@ fn a_device_goes_when_the_guest_ejects_it() {
     }
     assert_eq!(machine.execute("device_del", json!({ "id": "rng0" })), Ok(json!({})));
     assert_eq!(machine.event("DEVICE_DELETED")["device"], "rng0");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+/// Whether a value is of a type of the schema that a client got; the path leads to what is not.
+fn conforms(schema: &Value, kind: &Value, value: &Value) -> Result<(), String> {
+    let is_it = |entity: &&Value| {
+        entity["name"] == *kind && !["command", "event"].map(Value::from).contains(&entity["meta-type"])
+    };
+    let told = schema.as_array().unwrap().iter().find(is_it).ok_or_else(|| format!("there is no type {kind}"))?;
+    let wrong = || Err(format!("{value} is no {told}"));
+    match told["meta-type"].as_str().unwrap() {
+        "array" => match value.as_array() {
+            Some(items) => items.iter().try_for_each(|item| conforms(schema, &told["element-type"], item)),
+            None => wrong(),
+        },
+        "object" => {
+            let Some(members) = value.as_object() else { return wrong() };
+            let known = told["members"].as_array().unwrap();
+            let is_known = |name: &String| known.iter().any(|member| member["name"] == **name);
+            if !members.keys().all(is_known) {
+                return wrong();
+            }
+            known.iter().try_for_each(|member| match members.get(member["name"].as_str().unwrap()) {
+                Some(value) => conforms(schema, &member["type"], value),
+                None if member.get("default").is_some() => Ok(()),
+                None => wrong(),
+            })
+        }
+        "enum" if told["values"].as_array().unwrap().contains(value) => Ok(()),
+        "builtin" => match (told["json-type"].as_str().unwrap(), value) {
+            ("value", _) | ("string", Value::String(_)) | ("boolean", Value::Bool(_)) => Ok(()),
+            ("int", value) if value.is_i64() || value.is_u64() => Ok(()),
+            _ => wrong(),
+        },
+        _ => wrong(),
+    }
+}
+
+#[test]
+fn what_a_client_is_told_of_answers_holds_for_all_that_can_be_asked() {
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(1 << 20).unwrap();
+    let path = disk.path().display().to_string();
+    let devices = ["--machine", "pc", "--cpus", "1,max=2", "--rng", "--balloon", "--disk", &path];
+    let mut machine = Machine::start(count, &devices);
+    let schema = machine.execute("query-qmp-schema", json!({})).unwrap();
+    let entities = schema.as_array().unwrap().clone();
+    let find = |name: &Value| entities.iter().find(|entity| entity["name"] == *name).unwrap().clone();
+    let names = machine.execute("query-commands", json!({})).unwrap();
+    for name in names.as_array().unwrap().iter().map(|entry| &entry["name"]) {
+        let command = find(name);
+        assert_eq!(command["meta-type"], "command", "{name}");
+        let name = name.as_str().unwrap();
+        if name.starts_with("query-") {
+            let answer = machine.execute(name, json!({})).unwrap();
+            assert_eq!(conforms(&schema, &command["ret-type"], &answer), Ok(()), "{name}");
+        }
+    }
+    let pci = machine.execute("query-pci", json!({})).unwrap();
+    let regions = &pci[0]["devices"][1]["regions"];
+    assert!(regions.as_array().is_some_and(|regions| !regions.is_empty()), "{pci}");
+    // The guest has not mapped it.
+    assert_eq!((&regions[0]["type"], &regions[0]["address"]), (&json!("memory"), &json!(-1)));
+    assert!(regions[0]["size"].as_u64().is_some_and(u64::is_power_of_two));
+    let event = find(&json!("STOP"));
+    assert_eq!(machine.execute("stop", json!({})), Ok(json!({})));
+    assert!(machine.event("STOP").is_null() && event["meta-type"] == "event");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+#[test]
+fn processors_come_and_go_by_the_control_socket() {
+    // Ejects what is to go, and looks at what came.
+    let serve = |a: &mut CodeAssembler| {
+        let (mut again, mut eject) = (a.create_label(), a.create_label());
+        a.set_label(&mut again).unwrap();
+        a.xor(eax, eax).unwrap();
+        a.mov(edx, 0xaf05).unwrap();
+        a.out(dx, al).unwrap();
+        a.mov(edx, 0xaf04).unwrap();
+        a.in_(al, dx).unwrap();
+        a.test(al, 0b100).unwrap();
+        a.jnz(eject).unwrap();
+        a.and(al, 0b10).unwrap();
+        a.out(dx, al).unwrap();
+        a.jmp(again).unwrap();
+        a.set_label(&mut eject).unwrap();
+        // What was not yet acknowledged goes first.
+        a.mov(al, 0b10).unwrap();
+        a.out(dx, al).unwrap();
+        a.mov(al, 0b1000).unwrap();
+        a.out(dx, al).unwrap();
+        a.jmp(again).unwrap();
+    };
+    let mut machine = Machine::start(serve, &["--machine", "pc", "--cpus", "1,max=3"]);
+    let numbers = |machine: &mut Machine| {
+        let cpus = machine.execute("query-cpus-fast", json!({})).unwrap();
+        cpus.as_array().unwrap().iter().map(|cpu| cpu["cpu-index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let pluggable = machine.execute("query-hotpluggable-cpus", json!({})).unwrap();
+    let free: Vec<_> =
+        pluggable.as_array().unwrap().iter().filter(|cpu| cpu.get("qom-path").is_none()).cloned().collect();
+    assert_eq!((pluggable.as_array().unwrap().len(), free.len()), (3, 2));
+    let add = |id: &str, socket: u64| {
+        let mut arguments = json!({ "driver": free[0]["type"], "id": id, "core-id": 0, "thread-id": 0 });
+        arguments["socket-id"] = socket.into();
+        arguments
+    };
+    for _ in 0..2 {
+        assert_eq!(machine.execute("device_add", add("two", 2)), Ok(json!({})));
+        assert_eq!(numbers(&mut machine), [0, 2]);
+        assert!(machine.execute("device_add", add("again", 2)).unwrap_err().contains("processor 2 is there already"));
+        assert!(machine.execute("device_add", add("two", 1)).unwrap_err().contains("'two' already"));
+        assert_eq!(machine.execute("device_del", json!({ "id": "two" })), Ok(json!({})));
+        assert_eq!(machine.event("DEVICE_DELETED")["path"], "/machine/peripheral/two");
+        assert_eq!(numbers(&mut machine), [0]);
+    }
+    assert!(machine.execute("device_add", add("a", 3)).unwrap_err().contains("no place for processor 3"));
+    assert!(machine.execute("device_add", add("a", 0)).unwrap_err().contains("processor 0 is there already"));
+    let boot = json!({ "id": "/machine/unattached/device[0]" });
+    assert!(machine.execute("device_del", boot).unwrap_err().contains("cannot go"));
+    // What came stays when the machine starts again.
+    assert_eq!(machine.execute("device_add", add("one", 1)), Ok(json!({})));
+    assert_eq!(machine.execute("system_reset", json!({})), Ok(json!({})));
+    assert_eq!(numbers(&mut machine), [0, 1]);
+    assert_eq!(machine.execute("device_del", json!({ "id": "one" })), Ok(json!({})));
+    machine.event("DEVICE_DELETED");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+#[test]
+fn a_machine_without_places_for_processors_says_so() {
+    let mut machine = Machine::start(count, &["--machine", "pc"]);
+    let add = json!({ "driver": "host-x86_64-cpu", "socket-id": 1 });
+    assert!(machine.execute("device_add", add).unwrap_err().contains("no place for processor 1"));
+    let boot = json!({ "id": "/machine/unattached/device[0]" });
+    assert!(machine.execute("device_del", boot).unwrap_err().contains("--cpus N,max=M"));
     assert_eq!(machine.quit(), Some(0));
 }
 

@@ -3,8 +3,8 @@
 use crate::guest::{config, exit_with_eax, hypervisor, image, with_deadline};
 use iced_x86::code_asm::*;
 use vmm::{
-    CpuView, Elapsed, Exit, ExitObserver, Image, InterruptSetup, RestoreError, SaveError, StopReason, Stopped, Vm,
-    VmConfig, VmHandle,
+    CpuView, Device, DeviceStateError, Elapsed, Exit, ExitObserver, Flow, GuestMemory, InterruptSetup, Location,
+    Region, RestoreError, SaveError, StopReason, Stopped, Vm, VmConfig, VmHandle,
     devices::{CollectedOutput, I8042, Serial, TestDevice, TestDeviceAddresses},
 };
 
@@ -71,7 +71,7 @@ impl ExitObserver for SuspendAt {
     }
 }
 
-fn run_until(vm: &mut Vm, nr_exits: u64) -> Stopped {
+pub(crate) fn run_until(vm: &mut Vm, nr_exits: u64) -> Stopped {
     let handle = vm.handle();
     with_deadline(|| vm.run(&mut SuspendAt(nr_exits, handle)).unwrap())
 }
@@ -144,13 +144,27 @@ fn a_state_of_another_machine_is_refused() {
     assert!(matches!(error, RestoreError::Format(_)), "{error}");
 }
 
+/// A device that says nothing about its state.
+struct Unsaved;
+
+impl Device for Unsaved {
+    fn regions(&self) -> Vec<Region> {
+        vec![Region::Ports { first: 0x700, count: 1 }]
+    }
+
+    fn read(&mut self, _: Location, _: &mut [u8]) -> Flow {
+        Flow::Continue
+    }
+
+    fn write(&mut self, _: Location, _: &[u8], _: &GuestMemory) -> Flow {
+        Flow::Continue
+    }
+}
+
 #[test]
 fn a_device_that_cannot_be_saved_is_told() {
     let hypervisor = hypervisor();
-    let with_bus = |image: &Image| {
-        let config = config().with_interrupts(InterruptSetup::Split).with(vmm::devices::PciHost::new());
-        Vm::new(&hypervisor, image, config).unwrap()
-    };
-    let error = with_bus(&image(32, sum)).save(&hypervisor).unwrap_err();
-    assert!(matches!(error, SaveError::Device { .. }), "{error}");
+    let mut vm = Vm::new(&hypervisor, &image(32, sum), config().with(Unsaved)).unwrap();
+    let error = vm.save(&hypervisor).unwrap_err();
+    assert!(matches!(error, SaveError::Device { source: DeviceStateError::Unsupported, .. }), "{error}");
 }

@@ -14,7 +14,7 @@ use vmm::{
 /// Where a device with memory-mapped registers stands.
 const MMIO: u64 = 0xf900_0000;
 
-fn entropy() -> Box<::virtio::devices::Entropy> {
+pub(crate) fn entropy() -> Box<::virtio::devices::Entropy> {
     Box::new(::virtio::devices::Entropy::new(std::io::repeat(0x5a)))
 }
 
@@ -93,28 +93,28 @@ fn an_interrupt_without_a_controller_ends_the_run_and_no_more() {
 }
 
 /// Configuration space of the first function behind the bridge, and where its registers are placed.
-const CONFIG: u64 = pci::MAPPED_CONFIG + (1 << 15);
-const BAR: u64 = pci::MEMORY_WINDOW + 0x10_0000;
+pub(crate) const CONFIG: u64 = pci::MAPPED_CONFIG + (1 << 15);
+pub(crate) const BAR: u64 = pci::MEMORY_WINDOW + 0x10_0000;
 /// Offsets behind that: notifications, and the vector of the queue in MSI-X's table.
-const NOTIFY: u64 = 0x3000;
-const VECTOR: u64 = 0x4010;
+pub(crate) const NOTIFY: u64 = 0x3000;
+pub(crate) const VECTOR: u64 = 0x4010;
 /// MSI-X's message control.
-const MESSAGE_CONTROL: u64 = 0x9a;
+pub(crate) const MESSAGE_CONTROL: u64 = 0x9a;
 /// Rings of four descriptors, and a buffer.
 const DESCRIPTORS: u64 = 0x1_0000;
-const AVAILABLE: u64 = 0x1_1000;
+pub(crate) const AVAILABLE: u64 = 0x1_1000;
 const USED: u64 = 0x1_2000;
 const BUFFER: u64 = 0x1_3000;
 
 /// Lets the function decode memory at `at`.
-fn place(a: &mut CodeAssembler, at: u64) {
+pub(crate) fn place(a: &mut CodeAssembler, at: u64) {
     for (register, value) in [(4, 0), (0x10, at as u32), (0x14, 0), (4, 6)] {
         a.mov(dword_ptr(CONFIG + register), value).unwrap();
     }
 }
 
 /// Starts the device with its queue, and with a buffer of four bytes in descriptor 0 that is not made available yet.
-fn start(a: &mut CodeAssembler, at: u64) {
+pub(crate) fn start(a: &mut CodeAssembler, at: u64) {
     let half = |a: &mut CodeAssembler, register, value: u32| a.mov(word_ptr(at + register), value).unwrap();
     for status in [0, 1, 3] {
         a.mov(byte_ptr(at + 0x14), status).unwrap();

@@ -1,7 +1,18 @@
 //! What every device has, whatever its transport: status, negotiation of features, queues, and its generation of
 //! configuration (§ 2 "Basic Facilities of a Virtio Device" and § 3.1 "Device Initialization").
 
-use crate::{Features, Io, Memory, Ring, RingError, VirtioDevice, device::Outcome, ring::Areas};
+mod saved;
+
+pub use saved::CommonState;
+
+mod wrong;
+
+use crate::{
+    Features, Io, Memory, Ring, RingError, VirtioDevice,
+    device::Outcome,
+    fault::{CommonFault, Fault, RingFaults},
+    ring::Areas,
+};
 
 /// How often a device is called at most until it is sure to be notified of the next buffer.
 const ROUNDS_MAX: u32 = 16;
@@ -75,6 +86,8 @@ pub struct Common {
     unfinished: u64,
     /// Why it asked for a reset, for people.
     broken: Option<RingError>,
+    /// A rule to break.
+    fault: Option<Fault>,
 }
 
 impl Common {
@@ -93,6 +106,7 @@ impl Common {
             interrupts: Interrupts::default(),
             unfinished: 0,
             broken: None,
+            fault: None,
         }
     }
 
@@ -103,7 +117,8 @@ impl Common {
 
     /// Feature bits that are offered.
     pub fn offered(&self) -> u64 {
-        self.device.features() | Features::OFFERED.bits()
+        let offered = self.device.features() | Features::OFFERED.bits();
+        if self.fault.is_some() { self.wrongly_offered(offered) } else { offered }
     }
 
     /// Feature bits that the driver accepted.
@@ -136,8 +151,9 @@ impl Common {
     /// Takes a write of the status; 0 is a reset. Bits are never cleared otherwise (§ 2.1.1).
     pub fn set_status(&mut self, bits: u8) {
         if bits == 0 {
-            return self.reset();
+            return if self.fault.is_some() { self.reset_wrongly() } else { self.reset() };
         }
+        let bits = if self.fault.is_some() { self.wrongly_stepped(bits) } else { bits };
         let asked = Status::from_bits_truncate(bits).difference(Status::NEEDS_RESET);
         let new = asked.difference(self.status);
         self.status |= asked.difference(Status::FEATURES_OK | Status::DRIVER_OK);
@@ -157,7 +173,7 @@ impl Common {
 
     /// Whether the accepted features are ones that the device can work with.
     fn settle(&mut self) -> bool {
-        let is_known = self.accepted & !self.offered() == 0;
+        let is_known = self.accepted & !self.offered() == 0 || self.is_set(CommonFault::UnknownFeaturesAccepted);
         // A driver of before version 1 would use another layout of everything.
         is_known && self.features().contains(Features::VERSION_1) && self.device.accept(self.accepted)
     }
@@ -187,7 +203,8 @@ impl Common {
 
     /// What was told of a queue; none if there is no such queue.
     pub fn queue(&self, queue: usize) -> Option<&QueueRegisters> {
-        self.queues.get(queue)
+        let is_first = self.is_set(CommonFault::AbsentQueueTold) && queue >= self.queues.len();
+        self.queues.get(if is_first { 0 } else { queue })
     }
 
     /// Changes what is told of a queue, unless it is in use (§ 4.1.4.3.2: drivers must not).
@@ -201,7 +218,7 @@ impl Common {
 
     /// Puts a queue into use, once features are settled; it is used from DRIVER_OK on.
     pub fn enable_queue(&mut self, queue: usize) {
-        if !self.status.contains(Status::FEATURES_OK) {
+        if !self.status.contains(Status::FEATURES_OK) || self.loses_enable(queue) {
             return;
         }
         if let Some(registers) = self.queues.get_mut(queue) {
@@ -212,6 +229,9 @@ impl Common {
 
     /// Takes a queue out of use (§ 2.6.1), with what was told of it.
     pub fn reset_queue(&mut self, queue: usize) {
+        if self.fault.is_some() && self.resets_queue_wrongly(queue) {
+            return;
+        }
         if let Some(registers) = self.queues.get_mut(queue) {
             *registers = QueueRegisters::new(registers.size_max);
             self.rings[queue] = None;
@@ -222,11 +242,18 @@ impl Common {
     /// Makes the ring of a queue that is enabled, once the driver is ready.
     fn make_ring(&mut self, queue: usize) {
         let registers = self.queues[queue];
-        if !registers.enabled || !self.status.contains(Status::DRIVER_OK) || self.rings[queue].is_some() {
+        if !registers.enabled || !self.is_ready() || self.rings[queue].is_some() {
             return;
         }
-        let made = Ring::new(&self.memory, registers.size, registers.areas, self.features())
-            .and_then(|mut ring| ring.set_notifications(&self.memory, true).map(|_| ring));
+        let (size, features) = match self.fault {
+            None => (registers.size, self.features()),
+            Some(_) => self.wrongly_made(registers),
+        };
+        let faults = RingFaults::of(self.fault, self.device.kind(), queue);
+        let made = Ring::new(&self.memory, size, registers.areas, features).and_then(|mut ring| {
+            ring.set_faults(faults);
+            ring.set_notifications(&self.memory, true).map(|_| ring)
+        });
         match made {
             Ok(ring) => self.rings[queue] = Some(ring),
             Err(error) => self.break_down(error),
@@ -235,6 +262,7 @@ impl Common {
 
     /// There may be buffers in `queue`.
     pub fn notify(&mut self, queue: usize) {
+        let queue = if self.fault.is_some() { self.wrongly_notified(queue) } else { queue };
         if queue >= self.queues.len() {
             return;
         }
@@ -279,16 +307,21 @@ impl Common {
     pub fn read_config(&self, offset: usize, data: &mut [u8]) {
         data.fill(0);
         self.device.read_config(offset, data);
+        if self.fault.is_some() {
+            self.change_config_read(offset, data);
+        }
     }
 
     /// Writes the configuration of the device's kind.
     pub fn write_config(&mut self, offset: usize, data: &[u8]) {
-        self.with_io(|device, io| device.write_config(offset, data, io));
+        if !self.is_set(CommonFault::ConfigWritesLost) {
+            self.with_io(|device, io| device.write_config(offset, data, io));
+        }
     }
 
     /// Calls the device, if it may use buffers.
     fn call(&mut self, call: impl FnOnce(&mut dyn VirtioDevice, &mut Io<'_>) -> Result<(), RingError>) -> Waiting {
-        if !self.status.contains(Status::DRIVER_OK) || self.status.contains(Status::NEEDS_RESET) {
+        if !self.is_ready() || self.status.contains(Status::NEEDS_RESET) {
             return Waiting::default();
         }
         match self.with_io(call) {
@@ -305,8 +338,9 @@ impl Common {
         let result = call(&mut *self.device, &mut Io::new(&self.memory, &mut self.rings, &mut outcome));
         let Outcome { used, waits, again, config_changed } = outcome;
         if config_changed {
-            self.generation = self.generation.wrapping_add(1);
-            self.interrupts.config = true;
+            let (changes, tells) = self.wrongly_changed();
+            self.generation = self.generation.wrapping_add(changes);
+            self.interrupts.config |= tells;
         }
         for queue in 0..self.rings.len() {
             if used >> queue & 1 == 0 {
@@ -324,7 +358,8 @@ impl Common {
     /// § 2.1.2: the device has met an error that it cannot recover from.
     fn break_down(&mut self, error: RingError) {
         // The driver is told of it, if it is ready to hear.
-        self.interrupts.config |= self.status.contains(Status::DRIVER_OK);
+        let is_told = !self.is_set(CommonFault::NeedsResetSilent);
+        self.interrupts.config |= is_told && self.status.contains(Status::DRIVER_OK);
         self.status |= Status::NEEDS_RESET;
         self.broken.get_or_insert(error);
     }

@@ -2,6 +2,7 @@
 
 use crate::{Chain, Memory, Ring, RingError};
 use std::os::fd::RawFd;
+use vm_state::DeviceStateError;
 
 /// Kinds of devices, by their id (§ 5 "Device Types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,6 +88,24 @@ pub trait VirtioDevice: Send {
     /// What the driver did wrong.
     fn woken(&mut self, _io: &mut Io<'_>) -> Result<(), RingError> {
         Ok(())
+    }
+
+    /// What is kept of it in a saved VM; it may go on afterwards. What of the other side would be lost, because that is opened anew,
+    /// is taken in. Status, features and queues are kept without it.
+    ///
+    /// # Errors
+    /// If it cannot be saved, or its data could not be written.
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        Err(DeviceStateError::Unsupported)
+    }
+
+    /// Takes it, as it was made, to a state that [`Self::save`] gave. Features were accepted before if there are any. After an
+    /// error it is of no use.
+    ///
+    /// # Errors
+    /// If that is not the state of such a device, or one that it cannot be in.
+    fn restore(&mut self, _state: &[u8], _memory: &Memory) -> Result<(), DeviceStateError> {
+        Err(DeviceStateError::Unsupported)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod common;
 pub mod device;
 pub mod devices;
 pub mod disk;
+pub mod fault;
 #[cfg(any(test, feature = "hostile"))]
 pub mod hostile;
 pub mod mmio;
@@ -21,7 +22,9 @@ mod testing;
 
 pub use common::{Common, Interrupts, QueueRegisters, Status};
 pub use device::{DeviceKind, Io, VirtioDevice};
+pub use fault::Fault;
 pub use ring::{Chain, Ring, RingError};
+pub use vm_state::DeviceStateError;
 
 /// Memory of the VM, as drivers and devices share it.
 pub type Memory = vm_memory::GuestMemoryMmap<()>;

@@ -1,6 +1,10 @@
 //! virtio over memory-mapped registers (§ 4.2 "Virtio Over MMIO").
 
-use crate::{Common, Memory, VirtioDevice};
+mod saved;
+
+mod wrong;
+
+use crate::{Common, Memory, VirtioDevice, fault::TransportFault};
 
 /// Size of the registers with the configuration behind them, in bytes.
 pub const SIZE_BYTES: u64 = 0x1000;
@@ -36,6 +40,8 @@ mod register {
     pub(super) const GENERATION: u64 = 0x0fc;
 }
 
+pub(crate) use wrong::exchanged;
+
 /// "virt".
 const MAGIC: u32 = 0x7472_6976;
 /// The version of devices that are not legacy ones.
@@ -54,6 +60,8 @@ pub struct Mmio {
     driver_features_select: u32,
     queue_select: u32,
     interrupt_status: u32,
+    /// A rule to break.
+    fault: Option<TransportFault>,
 }
 
 impl Mmio {
@@ -65,6 +73,7 @@ impl Mmio {
             driver_features_select: 0,
             queue_select: 0,
             interrupt_status: 0,
+            fault: None,
         }
     }
 
@@ -99,6 +108,9 @@ impl Mmio {
         let due = self.common.take_interrupts();
         self.interrupt_status |= if due.queues != 0 { USED_BUFFER } else { 0 };
         self.interrupt_status |= if due.config { CONFIGURATION_CHANGE } else { 0 };
+        if self.fault.is_some() {
+            self.change_interrupt_status();
+        }
     }
 
     /// Fills `data` from `offset`. Registers are read as aligned doublewords (§ 4.2.2.2); others read as zero.
@@ -112,6 +124,9 @@ impl Mmio {
             && offset.is_multiple_of(4)
         {
             *data = self.register(offset).to_le_bytes();
+            if self.fault.is_some() {
+                self.change_read(offset, data);
+            }
         }
     }
 
@@ -156,6 +171,9 @@ impl Mmio {
     }
 
     fn set_register(&mut self, offset: u64, value: u32) {
+        let Some(value) = self.fault.map_or(Some(value), |fault| self.wrongly_written(fault, offset, value)) else {
+            return;
+        };
         let queue = self.queue();
         match offset {
             register::DEVICE_FEATURES_SELECT => self.device_features_select = value,
@@ -175,7 +193,7 @@ impl Mmio {
             register::INTERRUPT_ACKNOWLEDGE => self.interrupt_status &= !value,
             register::STATUS => {
                 self.common.set_status(value as u8);
-                if value as u8 == 0 {
+                if value as u8 == 0 && !TransportFault::ResetKeepsInterruptStatus.is_set(self.fault) {
                     self.interrupt_status = 0;
                 }
             }

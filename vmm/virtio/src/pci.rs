@@ -2,12 +2,15 @@
 
 mod layout;
 mod registers;
+mod saved;
+mod wrong;
 
-use crate::{Common, DeviceKind, Interrupts, Memory, VirtioDevice, mmio::half};
+use crate::{Common, DeviceKind, Interrupts, Memory, VirtioDevice, fault::TransportFault, mmio::half};
 use layout::{BAR, BAR_BYTES, CONFIGURATION, Part, add_capabilities, part_of};
 pub use layout::{NOTIFY_MULTIPLIER, NOTIFY_OFFSET};
 use pci::{Bar, BarKind, Config, Function, Identity, Message, MsiX};
 use registers::Selectors;
+use vm_state::DeviceStateError;
 
 /// Vendor of all virtio devices.
 const VENDOR: u16 = 0x1af4;
@@ -42,6 +45,8 @@ pub struct VirtioFunction {
     messages: Vec<Message>,
     /// Offset of the window into the BAR in configuration space.
     window: usize,
+    /// A rule to break.
+    fault: Option<TransportFault>,
 }
 
 impl VirtioFunction {
@@ -66,7 +71,8 @@ impl VirtioFunction {
         let nr_vectors = nr_queues as u16 + 1;
         let msix = MsiX::new(&mut config, nr_vectors, BAR as u8, layout::TABLE as u32, layout::PENDING as u32);
         let vectors = vec![NO_VECTOR; nr_vectors.into()];
-        Self { common, config, msix, selectors: Selectors::default(), vectors, isr: 0, messages: Vec::new(), window }
+        let (selectors, messages) = (Selectors::default(), Vec::new());
+        Self { common, config, msix, selectors, vectors, isr: 0, messages, window, fault: None }
     }
 
     /// The device behind the transport.
@@ -103,8 +109,13 @@ impl VirtioFunction {
 
     /// What is to be sent now.
     pub fn take_signals(&mut self) -> Signals {
-        let pin = self.isr != 0 && !self.msix.is_enabled(&self.config) && self.config.may_interrupt();
-        Signals { messages: std::mem::take(&mut self.messages), pin }
+        Signals { messages: std::mem::take(&mut self.messages), pin: self.is_pin_asserted() }
+    }
+
+    /// Level of the interrupt pin.
+    pub fn is_pin_asserted(&self) -> bool {
+        let by_messages = self.msix.is_enabled(&self.config) && !self.is_set(TransportFault::PinBesideMessages);
+        self.isr != 0 && !by_messages && self.config.may_interrupt()
     }
 
     /// Where a driver notifies `queue`, by offset in the BAR.
@@ -118,13 +129,19 @@ impl VirtioFunction {
             for index in 0..self.vectors.len() {
                 // Several may share a vector, which then comes once for each: that is allowed, and they may tell them apart by order.
                 let is_due = if index == 0 { config } else { queues >> (index - 1) & 1 != 0 };
-                if is_due && let Some(message) = self.msix.signal(&self.config, self.vectors[index]) {
-                    self.messages.push(message);
+                let of = if self.is_set(TransportFault::VectorOfConfiguration) { 0 } else { index };
+                if is_due && let Some(message) = self.msix.signal(&self.config, self.vectors[of]) {
+                    let count = 1 + usize::from(self.is_set(TransportFault::MessageTwice));
+                    self.messages.extend(std::iter::repeat_n(message, count));
                 }
             }
-        } else {
+        }
+        if !self.msix.is_enabled(&self.config) || self.is_set(TransportFault::PinBesideMessages) {
             self.isr |= if queues != 0 { QUEUE_INTERRUPT } else { 0 };
             self.isr |= if config { CONFIGURATION_INTERRUPT } else { 0 };
+        }
+        if self.fault.is_some() {
+            self.change_isr();
         }
         self.messages.extend(self.msix.released(&self.config));
         self.config.set_interrupt_status(self.isr != 0);
@@ -133,8 +150,10 @@ impl VirtioFunction {
     /// Resets what belongs to the driver; MSI-X and configuration space stay (§ 4.1.4.3.2).
     fn set_status(&mut self, status: u8) {
         self.common.set_status(status);
-        if status == 0 {
+        if status == 0 && !self.is_set(TransportFault::ResetKeepsInterruptStatus) {
             self.isr = 0;
+        }
+        if status == 0 && !self.is_set(TransportFault::ResetKeepsVectors) {
             self.vectors.fill(NO_VECTOR);
         }
     }
@@ -148,7 +167,8 @@ impl VirtioFunction {
                 if offset == 0
                     && let Some(first) = data.first_mut()
                 {
-                    *first = std::mem::take(&mut self.isr);
+                    *first = self.isr;
+                    self.isr = if self.is_set(TransportFault::InterruptStatusStays) { self.isr } else { 0 };
                 }
             }
             Part::Device => self.common.read_config(offset as usize, data),
@@ -174,6 +194,9 @@ impl VirtioFunction {
     fn window(&self) -> Option<(u64, usize)> {
         let bar = self.config.u32_at(self.window + 4) & 0xff;
         let (offset, length) = (self.config.u32_at(self.window + 8), self.config.u32_at(self.window + 12));
+        if self.is_set(TransportFault::WindowDead) {
+            return None;
+        }
         let is_valid = bar == BAR as u32 && matches!(length, 1 | 2 | 4) && offset.is_multiple_of(length);
         is_valid.then_some((offset.into(), length as usize))
     }
@@ -182,6 +205,10 @@ impl VirtioFunction {
 impl Function for VirtioFunction {
     fn find(&self, address: u64, size: usize, is_io: bool) -> Option<(usize, u64)> {
         self.config.find(address, size, is_io)
+    }
+
+    fn region(&self, bar: usize) -> Option<(Bar, Option<u64>)> {
+        Some((self.config.bar(bar)?, self.config.mapped(bar).map(|(address, _)| address)))
     }
 
     fn read_config(&mut self, offset: u16, data: &mut [u8]) {
@@ -217,6 +244,14 @@ impl Function for VirtioFunction {
         if let Some((part, offset)) = part_of(offset) {
             self.write_part(part, offset, data);
         }
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        self.take_bytes(state)
     }
 }
 

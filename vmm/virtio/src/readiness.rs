@@ -18,23 +18,43 @@ const NR_EVENTS: usize = 16;
 /// How often they are taken at most: what comes later wakes the device again.
 const ROUNDS_MAX: usize = 16;
 
+/// What a device that is woken on its own behalf is known by; nobody else has this key.
+const WOKEN: u64 = u64::MAX - 7;
+
 /// Descriptors by key. They are told by edges: readable where they were not, or writable where they were not.
-pub(crate) struct Readiness(Epoll);
+pub(crate) struct Readiness {
+    epoll: Epoll,
+    /// By which the device is woken on its own behalf, once it was.
+    woken: Option<EventFd>,
+}
 
 impl Readiness {
     /// Without any descriptor.
     pub(crate) fn new() -> io::Result<Self> {
-        Epoll::new().map(Self)
+        Ok(Self { epoll: Epoll::new()?, woken: None })
     }
 
     /// Waits for a descriptor, too. One that is always ready, such as a file's, is not waited for.
     pub(crate) fn add(&self, descriptor: RawFd, key: u64) -> io::Result<()> {
         let events = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED;
-        match self.0.ctl(ControlOperation::Add, descriptor, EpollEvent::new(events, key)) {
+        match self.epoll.ctl(ControlOperation::Add, descriptor, EpollEvent::new(events, key)) {
             // An input can be its own output.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EEXIST)) => Ok(()),
             result => result,
         }
+    }
+
+    /// Wakes the device once, as if something had become ready, of which it is not told more.
+    pub(crate) fn wake(&mut self) -> io::Result<()> {
+        let woken = match self.woken.take() {
+            Some(woken) => woken,
+            None => {
+                let woken = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
+                self.add(woken.as_raw_fd(), WOKEN)?;
+                woken
+            }
+        };
+        self.woken.insert(woken).write(1)
     }
 
     /// Takes what became ready since this was last asked. It must be asked whenever the device is woken, for the descriptor to
@@ -43,8 +63,8 @@ impl Readiness {
         let mut events = [EpollEvent::default(); NR_EVENTS];
         for _ in 0..ROUNDS_MAX {
             // It fails by a signal alone, which does not come between when it does not wait.
-            let nr = self.0.wait(0, &mut events).unwrap_or(0);
-            for event in &events[..nr] {
+            let nr = self.epoll.wait(0, &mut events).unwrap_or(0);
+            for event in events[..nr].iter().filter(|event| event.data() != WOKEN) {
                 let is_gone = event.event_set().intersects(EventSet::HANG_UP | EventSet::ERROR);
                 tell(event.data(), is_gone);
             }
@@ -57,7 +77,7 @@ impl Readiness {
 
 impl AsRawFd for Readiness {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.epoll.as_raw_fd()
     }
 }
 
@@ -79,6 +99,15 @@ impl Setting {
 
     pub(crate) fn get(&self) -> u32 {
         self.0.0.load(Ordering::Acquire)
+    }
+
+    /// Takes it to the number of a saved VM, of which the driver knows; unless it was set meanwhile, which the driver is yet to hear.
+    pub(crate) fn restore(&self, value: u32) {
+        match self.was_set() {
+            // It stays so.
+            true => _ = self.0.1.write(1),
+            false => self.0.0.store(value, Ordering::Release),
+        }
     }
 
     /// Whether it was set since this was last asked.
@@ -116,5 +145,29 @@ mod tests {
         readiness.add(tempfile::tempfile().unwrap().as_raw_fd(), 9).unwrap();
         drop(there);
         assert_eq!(taken(), [(7, true)]);
+    }
+
+    #[test]
+    fn a_device_is_woken_without_being_told_of_anything() {
+        let (mut readiness, all) = (Readiness::new().unwrap(), Epoll::new().unwrap());
+        let edge = EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, 1);
+        all.ctl(ControlOperation::Add, readiness.as_raw_fd(), edge).unwrap();
+        let is_woken = || all.wait(0, &mut [EpollEvent::default()]).unwrap() == 1;
+        assert!(!is_woken());
+        for _ in 0..2 {
+            readiness.wake().unwrap();
+            assert!(is_woken());
+            readiness.take(|key, _| panic!("{key} is told"));
+        }
+    }
+
+    #[test]
+    fn a_number_is_restored_unless_it_was_set_meanwhile() {
+        let setting = Setting::new(1).unwrap();
+        setting.restore(5);
+        assert_eq!((setting.get(), setting.was_set()), (5, false));
+        setting.set(7);
+        setting.restore(6);
+        assert_eq!((setting.get(), setting.was_set()), (7, true));
     }
 }

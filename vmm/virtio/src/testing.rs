@@ -253,6 +253,16 @@ impl Driver {
     }
 }
 
+/// Another device, which is made once this one is gone, in its state; memory and driver stay.
+pub(crate) fn restored(mut common: Common, driver: &Driver, make: impl FnOnce() -> Box<dyn VirtioDevice>) -> Common {
+    common.quiesce(u64::MAX);
+    let state = common.save().expect("it can be saved");
+    drop(common);
+    let mut other = Common::new(make(), driver.memory.clone());
+    other.restore(&state).expect("it is a state of the same device");
+    other
+}
+
 /// Submits one buffer, notifies, and gives what was written with its length; the device must have used it at once.
 pub(crate) fn exchange(
     common: &mut Common,

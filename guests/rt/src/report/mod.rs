@@ -89,6 +89,9 @@ pub(crate) fn offers(bits: u128, vendor: [u32; 3]) {
 
 /// Sends the last message and ends the virtual machine.
 pub(crate) fn done() -> ! {
+    if let Some(vector) = crate::trap::redelivered() {
+        redelivered(vector.into());
+    }
     last(Kind::Done, &[u64::from(NR_CHECKS.load(Ordering::Relaxed))])
 }
 
@@ -99,6 +102,10 @@ pub(crate) fn no_such_case() -> ! {
 pub(crate) fn unexpected_exception(frame: &TrapFrame) -> ! {
     let cr2 = crate::cpu::control::read_cr2();
     last(Kind::Exception, &[frame.vector, frame.error_code, frame.rip, cr2, frame.rsp])
+}
+
+pub(crate) fn redelivered(vector: u64) -> ! {
+    last(Kind::Redelivered, &[vector])
 }
 
 #[cfg(guest)]

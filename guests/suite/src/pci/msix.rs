@@ -236,3 +236,19 @@ fn pin_is_not_used_while_msix_is_on() {
     let bits = source.device.function.read_u16(header::STATUS);
     check_eq!("status of the pin", bits & status::INTERRUPT, 0);
 }
+
+/// While a function may not be a bus master it sends no message, even one that waited for its mask.
+#[case(feature = PciMsiX, spec = [pci("Device Control"), pci("MSI-X Capability and Table Structure")],
+       needs = Needs::VIRTIO_PCI | Needs::LOCAL_APIC, devices = Devices::ENTROPY, irqchip = LocalApic)]
+fn messages_need_a_bus_master() {
+    let apic = LocalApic::enabled();
+    let Some(mut source) = Source::started(0) else { return check!("a device", false) };
+    let _listening = Listening::to(VECTOR..=VECTOR, End::LocalApic);
+    source.msix.set_message(0, Message::fixed(apic.id() as u8, VECTOR));
+    interrupts::clear();
+    source.interrupt();
+    check!("pending", source.wait_pending(0));
+    source.device.function.change_command(0, rt::pci::command::BUS_MASTER);
+    source.msix.mask(0, false);
+    check!("nothing comes", !interrupts::wait_for_more());
+}

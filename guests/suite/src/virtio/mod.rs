@@ -5,6 +5,7 @@
 mod balloon;
 mod block;
 mod console;
+mod descriptors;
 mod features;
 mod gpu;
 mod hostile;
@@ -21,6 +22,7 @@ mod scsi;
 mod several;
 mod socket;
 mod status;
+mod suppression;
 
 use rt::{
     check, names,

@@ -168,3 +168,20 @@ fn isr_is_clear_without_events() {
         mmio::write_u8(device.isr, 0xff);
     }
 }
+
+/// The areas of a queue have 64 bits, and are written by halves.
+#[case(feature = VirtioPci, spec = virtio("Common configuration structure layout"), needs = Needs::VIRTIO_PCI)]
+fn areas_have_high_halves() {
+    let Some(device) = device() else { return };
+    let transport = Transport::Pci(device);
+    check!("features are accepted", transport.negotiate_offered(0).is_some());
+    transport.select_queue(0);
+    for (number, high) in (0..3_u64).zip([0x1234_5678_u32, 1, 0x8000_0000]) {
+        let at = device.common + common::QUEUE_AREAS + 8 * number;
+        mmio::write_u32(at, 0x1000);
+        mmio::write_u32(at + 4, high);
+        check_eq!("low half", [&[]; number], mmio::read_u32(at), 0x1000_u32);
+        check_eq!("high half", [&[]; number], mmio::read_u32(at + 4), high);
+    }
+    check!("reset", transport.reset());
+}

@@ -2,7 +2,7 @@
 
 use super::{caps, case};
 use crate::{
-    Case,
+    Case, Trouble,
     api::Answer,
     machine::{CODE, Irqchip, Machine, Vcpu, end},
     requests::*,
@@ -30,6 +30,17 @@ fn nops(a: &mut iced_x86::code_asm::CodeAssembler) -> Result<(), iced_x86::IcedE
         a.nop()?;
     }
     end(a)
+}
+
+/// INT3 behind a NOP; its vector leads to a halt at 4000H.
+fn breakpoint(machine: &Machine) -> Result<Vcpu<'_>, Trouble> {
+    machine.memory.write(12, &[0, 0x40, 0, 0]);
+    machine.memory.write(0x4000, &[0xf4]);
+    machine.with_code(|a| {
+        a.nop()?;
+        a.int3()?;
+        end(a)
+    })
 }
 
 pub(crate) const CASES: &[Case] = &[
@@ -155,14 +166,7 @@ pub(crate) const CASES: &[Case] = &[
         caps!(KVM_CAP_SET_GUEST_DEBUG),
         |checks| {
             let machine = Machine::new(Irqchip::None)?;
-            // Vector 3 leads to a halt, for a KVM that delivers it to the guest.
-            machine.memory.write(12, &[0, 0x40, 0, 0]);
-            machine.memory.write(0x4000, &[0xf4]);
-            let vcpu = machine.with_code(|a| {
-                a.nop()?;
-                a.int3()?;
-                end(a)
-            })?;
+            let vcpu = breakpoint(&machine)?;
             checks.done("set", set(&vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, [0; 8]));
             checks.answers("exit", KVM_EXIT_DEBUG.into(), vcpu.run());
             checks.is("exception", BP, vcpu.debug().0);
@@ -178,13 +182,7 @@ pub(crate) const CASES: &[Case] = &[
         caps!(KVM_CAP_SET_GUEST_DEBUG),
         |checks| {
             let machine = Machine::new(Irqchip::None)?;
-            machine.memory.write(12, &[0, 0x40, 0, 0]);
-            machine.memory.write(0x4000, &[0xf4]);
-            let vcpu = machine.with_code(|a| {
-                a.nop()?;
-                a.int3()?;
-                end(a)
-            })?;
+            let vcpu = breakpoint(&machine)?;
             checks.answers("exit", kvm_bindings::KVM_EXIT_HLT.into(), vcpu.run());
             checks.is("RIP", 0x4001_u64, vcpu.regs()?.rip);
             Ok(())

@@ -5,29 +5,57 @@ use case::{Feature, spec};
 use std::panic::Location;
 
 mod capabilities;
+mod coalesced;
 mod debug;
 mod devices;
 mod dirty;
+mod dirty_ring;
+mod eois;
 mod events;
 mod exits;
+mod hyperv;
+mod injection;
 mod interrupts;
+mod irqfd;
 mod memory;
+mod memory_limits;
+mod msr_filter;
 mod msrs;
+mod private_memory;
 mod rates;
+mod registers;
+mod returns;
+mod routing;
 mod state;
+mod vcpu_events;
+mod vcpu_state;
 
 pub(crate) const TOPICS: &[&[Case]] = &[
     memory::CASES,
+    memory_limits::CASES,
+    private_memory::CASES,
     dirty::CASES,
+    dirty_ring::CASES,
     events::CASES,
+    coalesced::CASES,
     interrupts::CASES,
+    irqfd::CASES,
+    routing::CASES,
+    eois::CASES,
     debug::CASES,
+    injection::CASES,
     exits::CASES,
+    returns::CASES,
     msrs::CASES,
+    msr_filter::CASES,
     state::CASES,
+    vcpu_events::CASES,
+    vcpu_state::CASES,
+    registers::CASES,
     devices::CASES,
     rates::CASES,
     capabilities::CASES,
+    hyperv::CASES,
 ];
 
 /// What a case does.

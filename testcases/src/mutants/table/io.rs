@@ -1,25 +1,12 @@
 //! Accesses to ports and devices in memory going wrong.
 
-use super::super::Mutant;
+use super::{super::Mutant, access};
 use case::Feature;
-use vmm::{
-    Fault,
-    faults::{
-        AccessEffect, AccessFault,
-        Direction::{self, Read, Write},
-        Space::{self, Memory, Ports},
-    },
+use vmm::faults::{
+    AccessEffect,
+    Direction::{Read, Write},
+    Space::{Memory, Ports},
 };
-
-const fn access(
-    id: &'static str,
-    what: &'static str,
-    feature: Feature,
-    (space, first, last, direction, size): (Space, u64, u64, Direction, Option<usize>),
-    effect: AccessEffect,
-) -> Mutant {
-    Mutant { id, what, feature, fault: Fault::Access(AccessFault { space, first, last, direction, size, effect }) }
-}
 
 pub(super) const TABLE: &[Mutant] = &[
     access(

@@ -13,8 +13,17 @@ mod pic;
 mod pit;
 mod pmtimer;
 mod rtc;
+mod virtio_devices;
+mod virtio_functions;
+mod virtio_registers;
+mod virtio_rings;
 
 use super::Mutant;
+use case::Feature;
+use vmm::{
+    Fault,
+    faults::{AccessEffect, AccessFault, Direction, Space},
+};
 
 const TABLES: &[&[Mutant]] = &[
     cpuid::TABLE,
@@ -30,7 +39,22 @@ const TABLES: &[&[Mutant]] = &[
     hpet::TABLE,
     rtc::TABLE,
     pmtimer::TABLE,
+    virtio_rings::TABLE,
+    virtio_registers::TABLE,
+    virtio_functions::TABLE,
+    virtio_devices::TABLE,
 ];
+
+/// A fault of accesses to a range: space, first and last address, direction, and size if only one is concerned.
+const fn access(
+    id: &'static str,
+    what: &'static str,
+    feature: Feature,
+    (space, first, last, direction, size): (Space, u64, u64, Direction, Option<usize>),
+    effect: AccessEffect,
+) -> Mutant {
+    Mutant { id, what, feature, fault: Fault::Access(AccessFault { space, first, last, direction, size, effect }) }
+}
 
 /// Every fault.
 pub fn all() -> impl Iterator<Item = Mutant> + Clone {

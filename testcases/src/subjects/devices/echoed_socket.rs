@@ -10,7 +10,7 @@ use std::{
     },
 };
 use tempfile::TempDir;
-use virtio::{DeviceKind, Io, RingError, VirtioDevice, devices::Socket};
+use virtio::{DeviceKind, DeviceStateError, Io, Memory, RingError, VirtioDevice, devices::Socket};
 
 /// A socket device with a peer that gives back what it gets, in the thread of the device: whatever the driver does has been
 /// answered when the device is done with it.
@@ -145,6 +145,15 @@ impl VirtioDevice for EchoedSocket {
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         self.socket.woken(io)?;
         self.answer(io)
+    }
+
+    // Peers go with the connections, none of which outlives a saved VM.
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.socket.save()
+    }
+
+    fn restore(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
+        self.socket.restore(state, memory)
     }
 }
 

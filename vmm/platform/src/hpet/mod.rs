@@ -183,7 +183,7 @@ impl Hpet {
             (COUNTER, _) => self.counter = self.counter & !mask | value & mask,
             (_, Some((index, 0))) => {
                 self.timers[index].configure(value, mask);
-                if !self.timers[index].is_level() && !self.breaks(HpetFault::EdgeKeepsStatus) {
+                if !self.timers[index].is_level() {
                     self.status &= !(1 << index);
                 }
             }

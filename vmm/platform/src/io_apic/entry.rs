@@ -65,8 +65,7 @@ impl Entry {
     /// require edges ("Delivery Mode").
     fn is_level(&self) -> bool {
         let delivery = DeliveryMode::from_bits(self.low >> DELIVERY_SHIFT);
-        let by_level = matches!(delivery, Some(DeliveryMode::Fixed | DeliveryMode::LowestPriority));
-        self.low & LEVEL != 0 && (by_level || self.breaks(IoApicFault::NmiByLevel))
+        self.low & LEVEL != 0 && matches!(delivery, Some(DeliveryMode::Fixed | DeliveryMode::LowestPriority))
     }
 
     fn is_pending(&self) -> bool {
@@ -126,10 +125,10 @@ impl Entry {
         self.low = value & (WRITABLE_LOW | more) | self.low & REMOTE_IRR & !more;
         // Without a level there is no end to wait for: system software resets remote IRR in this way where there is no EOI
         // register.
-        if !self.is_level() && !self.breaks(IoApicFault::EdgeKeepsRemoteIrr) {
+        if !self.is_level() {
             self.low &= !REMOTE_IRR | more;
         }
-        if self.is_level() || self.is_masked() && !self.breaks(IoApicFault::MaskKeepsEdge) {
+        if self.is_level() || self.is_masked() {
             self.edge = false;
         }
     }

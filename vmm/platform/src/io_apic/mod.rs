@@ -139,7 +139,6 @@ impl IoApic {
                 u32::from(NR_PINS - 1) << 16 | version ^ u32::from(self.breaks(IoApicFault::VersionWrong))
             }
             INDEX_ARBITRATION => self.arbitration,
-            0xf if self.breaks(IoApicFault::ReservedIndexAliased) => self.entries[0].read(false),
             0x3e | 0x3f if self.breaks(IoApicFault::LastEntryMissing) => 0,
             index => Self::redirection(index).map_or(0, |(number, high)| self.entries[number].read(high)),
         }
@@ -178,7 +177,6 @@ impl Model for IoApic {
         match (offset, size) {
             (IOREGSEL, 1..) => self.select = value as u8,
             (IOWIN, 4) => self.set_window(value as u32),
-            (IOWIN, 1 | 2) if self.breaks(IoApicFault::WindowTakesBytes) => self.set_window(value as u32),
             (EOI, _) if self.breaks(IoApicFault::NoEoiRegister) => {}
             (EOI, 4) if self.version == Version::WithEoiRegister => self.end_of_interrupt(value as u8),
             _ => {}

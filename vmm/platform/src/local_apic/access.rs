@@ -93,10 +93,7 @@ impl LocalApic {
 
     /// The mode after a write, by the rules or by the lack of one.
     fn transition(&self, value: u64) -> Result<Mode, GeneralProtection> {
-        let is_taken = match base::mode(value) {
-            _ if self.breaks(LocalApicFault::AnyTransition) => base::is_transition_wrong(self.base, value),
-            _ => self.breaks(LocalApicFault::BaseBitsTaken) && !base::is_transition_wrong(self.base, value),
-        };
+        let is_taken = self.breaks(LocalApicFault::AnyTransition) && base::is_transition_wrong(self.base, value);
         if is_taken { Ok(base::mode(value)) } else { base::transition(&self.config, self.base, value) }
     }
 
@@ -124,8 +121,6 @@ impl LocalApic {
             None => self.detect(ILLEGAL_REGISTER),
             Some(rule) => {
                 if let (Some(writable), 4, 0) = (rule.writable, size, offset % 16) {
-                    let is_taken = Entry::of(register).is_some() && self.breaks(LocalApicFault::LvtBitsWritable);
-                    let writable = if is_taken { u32::MAX } else { writable };
                     self.write_register(register, value as u32 & writable);
                 }
             }

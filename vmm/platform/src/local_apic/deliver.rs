@@ -97,7 +97,7 @@ impl LocalApic {
     /// service ("Spurious Interrupt").
     pub fn acknowledge(&mut self) -> u8 {
         let Some(vector) = self.highest_pending() else {
-            return if self.breaks(LocalApicFault::SpuriousVectorFixed) { u8::MAX } else { self.svr as u8 };
+            return self.svr as u8;
         };
         self.accept(vector);
         vector

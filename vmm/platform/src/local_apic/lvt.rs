@@ -139,8 +139,7 @@ impl LocalApic {
     }
 
     fn is_asserted(&self, pin: Entry) -> bool {
-        self.pins[usize::from(pin == Entry::Lint1)]
-            != (self.lvt.get(pin) & LVT_ACTIVE_LOW != 0 && !self.breaks(LocalApicFault::PinPolarityIgnored))
+        self.pins[usize::from(pin == Entry::Lint1)] != (self.lvt.get(pin) & LVT_ACTIVE_LOW != 0)
     }
 
     /// Whether an 8259A asks for an acknowledge: by a message, or by a pin that is programmed for that, which is LINT0 on a

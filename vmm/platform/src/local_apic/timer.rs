@@ -69,11 +69,6 @@ impl Timer {
         fault.is_set(self.fault)
     }
 
-    /// Hertz of the undivided clock.
-    const fn rate(&self) -> u64 {
-        if self.breaks(LocalApicFault::TimerTooFast) { self.frequency / 10 * 11 } else { self.frequency }
-    }
-
     /// As after reset, while the clocks go on.
     pub(super) const fn reset(&mut self) {
         *self = Self { pace: self.pace, fault: self.fault, ..Self::new(self.frequency, self.tsc) };
@@ -93,7 +88,7 @@ impl Timer {
     }
 
     fn elapsed(&self, now: Nanoseconds) -> u64 {
-        ticks(now, self.rate()).saturating_sub(self.origin) / self.divisor()
+        ticks(now, self.frequency).saturating_sub(self.origin) / self.divisor()
     }
 
     /// Lets time pass, and says whether the timer expired, however often.
@@ -146,7 +141,7 @@ impl Timer {
             }
             TimerMode::OneShot | TimerMode::Periodic => {
                 let left = (self.count != 0).then(|| u64::from(self.count) * self.divisor())?;
-                time_of(self.origin.saturating_add(left), self.rate())
+                time_of(self.origin.saturating_add(left), self.frequency)
             }
         };
         (due != Nanoseconds::MAX).then(|| self.pace.wake(due))
@@ -160,7 +155,7 @@ impl Timer {
     pub(super) fn set_initial(&mut self, now: Nanoseconds, mode: TimerMode, initial: u32) {
         let is_taken = mode != TimerMode::Deadline || self.breaks(LocalApicFault::CountTakenInDeadlineMode);
         if is_taken && (initial != 0 || !self.breaks(LocalApicFault::ZeroDoesNotStop)) {
-            (self.initial, self.count, self.origin) = (initial, initial, ticks(now, self.rate()));
+            (self.initial, self.count, self.origin) = (initial, initial, ticks(now, self.frequency));
         }
     }
 
@@ -180,7 +175,7 @@ impl Timer {
     /// The count goes on from where it is, at the new rate.
     pub(super) fn set_divide(&mut self, now: Nanoseconds, divide: u32) {
         self.count = self.current(now);
-        self.origin = ticks(now, self.rate());
+        self.origin = ticks(now, self.frequency);
         self.divide = divide;
     }
 

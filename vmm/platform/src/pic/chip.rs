@@ -169,7 +169,7 @@ impl Chip {
         if self.breaks(PicFault::SpuriousIsInService) {
             self.in_service |= 1 << SPURIOUS;
         }
-        if self.breaks(PicFault::SpuriousIsSix) { SPURIOUS - 1 } else { SPURIOUS }
+        SPURIOUS
     }
 
     /// Whether another controller stands behind an input, by what the guest said.
@@ -239,9 +239,6 @@ impl Chip {
     /// ICW1. Without an ICW4 all that it selects is zero. The data sheet does not say that nothing stays in service, but a
     /// controller that kept it could not be brought back by initialising it.
     fn begin(&mut self, icw1: u8) {
-        let kept = |fault, value| if self.breaks(fault) { value } else { 0 };
-        let (mask, in_service) =
-            (kept(PicFault::InitKeepsMask, self.mask), kept(PicFault::InitKeepsService, self.in_service));
         *self = Self {
             step: Step::Icw2,
             single: icw1 & ICW1_SINGLE != 0,
@@ -251,8 +248,7 @@ impl Chip {
             icw3: 7,
             lines: self.lines,
             level: self.level,
-            mask,
-            in_service,
+            mask: if self.breaks(PicFault::InitKeepsMask) { self.mask } else { 0 },
             special_mask: self.special_mask && self.breaks(PicFault::InitKeepsSpecialMask),
             fault: self.fault,
             ..Self::new()

@@ -136,12 +136,8 @@ impl PowerManagement {
 
     /// The block as bytes.
     fn bytes(&self) -> [u8; SIZE_BYTES as usize] {
-        let range = match self.fault {
-            Some(PowerFault::NarrowTimer) => self.width.half_range(),
-            Some(PowerFault::WideTimer) => 2 * Width::Bits32.half_range(),
-            _ => 2 * self.width.half_range(),
-        };
-        let timer = (self.count() % range) as u32;
+        let nr_halves = if self.breaks(PowerFault::NarrowTimer) { 1 } else { 2 };
+        let timer = (self.count() % (nr_halves * self.width.half_range())) as u32;
         let mut bytes = [0; SIZE_BYTES as usize];
         bytes[0..2].copy_from_slice(&self.status.to_le_bytes());
         bytes[2..4].copy_from_slice(&self.enable.to_le_bytes());
@@ -158,17 +154,11 @@ impl PowerManagement {
             0 | 1 if self.breaks(PowerFault::StatusNotCleared) => {}
             0 | 1 if self.breaks(PowerFault::StatusClearedByZero) => self.status &= value | !mask,
             0 | 1 => self.status &= !value,
-            2 | 3 if self.breaks(PowerFault::ReservedEnablesWritable) => self.enable = written(self.enable, u16::MAX),
             4 | 5 if self.breaks(PowerFault::SleepTypeLost) => {}
             8..12 if self.breaks(PowerFault::TimerResetByWrites) => self.start = 0_u32.wrapping_sub(self.ticks as u32),
             2 | 3 => self.enable = written(self.enable, ENABLES),
             4 | 5 => {
-                let more = match self.fault {
-                    Some(PowerFault::AcpiModeClearable) => SCI_ENABLE,
-                    Some(PowerFault::SleepEnableReadable) => SLEEP_ENABLE,
-                    _ => 0,
-                };
-                self.control = written(self.control, BUS_MASTER_RELOAD | SLEEP_TYPE | more);
+                self.control = written(self.control, BUS_MASTER_RELOAD | SLEEP_TYPE);
                 let sleep_type = (self.control & SLEEP_TYPE) >> SLEEP_TYPE_SHIFT;
                 self.off |= value & SLEEP_ENABLE != 0 && sleep_type == SOFT_OFF.into();
             }

@@ -1,13 +1,14 @@
 //! What stands on the command line.
 
 use crate::{
-    choices::{DiskChoice, NetworkChoice, SocketChoice},
+    choices::{DiskChoice, MigrationUri, NetworkChoice, SocketChoice},
+    cpus::CpuCount,
     size::MemorySize,
     terminal::SerialChoice,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
-use vmm::{Backing, Irqchip, confinement::Confinement, layout};
+use vmm::{Backing, Irqchip, confinement::Confinement};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,9 +21,11 @@ Examples:
   vmm run guest.elf --machine pc --cpus 2           all of a PC, with the interrupt controllers of KVM
   vmm run guest.elf --machine pc --irqchip user     the same with those of this VMM
   vmm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 earlyprintk=ttyS0' --mem 1G
+  vmm run --kernel vmlinuz --unpack --append 'console=ttyS0 earlyprintk=ttyS0'      on a KVM that interprets kernels
   vmm run --kernel vmlinuz --append 'console=ttyS0 root=/dev/vda ro' --disk root.qcow2,format=qcow2,readonly --rng
   vmm run --multiboot apic.flat --append 'a b' --cpus 2      a kernel of kvm-unit-tests
   vmm run --kernel vmlinuz --disk root.img --qmp /tmp/vm.qmp --balloon     then: socat - UNIX-CONNECT:/tmp/vm.qmp
+  vmm run --kernel vmlinuz --cpus 1,max=4 --qmp /tmp/vm.qmp      then, by device_add of QMP: processors 1, 2 and 3
   vmm run --firmware /usr/share/seabios/bios-256k.bin --disk disk.img --debug-port
   vmm run --firmware /usr/share/ovmf/OVMF.fd --serial stdio        a UEFI shell; on a terminal Ctrl-A x ends it
 
@@ -34,6 +37,21 @@ Exit status:
   1  the guest failed: another value at the debug exit, triple fault, halt for ever, time-out, KVM internal error ...
   2  the request or the host failed: no such image, no KVM, output closed ...
 With --multiboot a value v at the debug exit makes the status (v << 1 | 1) modulo 256, as with QEMU: 1 is success there.";
+
+const MIGRATION_EXAMPLES: &str = "\
+Examples:
+  vmm run guest.elf --qmp /tmp/a.qmp                      a VM that can be saved and moved
+  vmm save /tmp/a.qmp guest.state                         it ends there, and stands in the file
+  vmm restore guest.state guest.elf                       it goes on, with the same image and machine as before
+
+  vmm run guest.elf --qmp /tmp/b.qmp --incoming unix:/tmp/move      waits for a VM of the same image and machine
+  vmm migrate /tmp/a.qmp unix:/tmp/move                             moves it there while it runs
+
+What the VM was started with has to be the same where it goes on: image, memory, vCPUs, interrupt controllers and devices. A state
+file of another version, of another machine, or one that is cut off or changed is refused, and says so. If a move fails the VM goes
+on where it was.
+
+Exit status: 0 done; 1 the VM goes on where it was; 2 the request or the host failed.";
 
 /// Runs x86-64 guests on KVM.
 #[derive(Debug, Parser)]
@@ -48,6 +66,30 @@ pub(crate) enum Command {
     /// Runs one image to its end.
     #[command(after_help = EXAMPLES)]
     Run(Box<Run>),
+    /// Goes on with a VM that was saved, in the same machine; its standing options are those of run.
+    #[command(after_help = MIGRATION_EXAMPLES)]
+    Restore {
+        /// The state file.
+        state: PathBuf,
+        #[command(flatten)]
+        run: Box<Run>,
+    },
+    /// Saves the VM behind a control socket to a file, and ends it.
+    #[command(after_help = MIGRATION_EXAMPLES)]
+    Save {
+        /// The control socket, as --qmp of run has it.
+        socket: PathBuf,
+        /// The state file; written beside first, so that there is all of it or nothing.
+        state: PathBuf,
+    },
+    /// Moves the VM behind a control socket to another vmm while it runs.
+    #[command(after_help = MIGRATION_EXAMPLES)]
+    Migrate {
+        /// The control socket, as --qmp of run has it.
+        socket: PathBuf,
+        /// Where to: unix:PATH or tcp:HOST:PORT, where another vmm waits with --incoming, or file:PATH.
+        uri: MigrationUri,
+    },
     /// Prints a script that completes this command in a shell.
     Completions {
         /// For which.
@@ -63,6 +105,10 @@ pub(crate) struct Run {
     /// Linux kernel instead: a bzImage (vmlinuz) or a vmlinux.
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
+    /// Unpack a bzImage before the guest starts, instead of letting it do so: where KVM interprets that code it takes the guest
+    /// far longer than all else. The kernel then stands where it was linked to.
+    #[arg(long, requires = "kernel")]
+    pub(crate) unpack: bool,
     /// Multiboot image instead, such as those of kvm-unit-tests.
     #[arg(long, value_name = "FILE")]
     pub(crate) multiboot: Option<PathBuf>,
@@ -79,10 +125,10 @@ pub(crate) struct Run {
     /// [default: 64M, 512M for --kernel and --firmware].
     #[arg(long, value_name = "SIZE[,KIND]")]
     pub(crate) mem: Option<MemorySize>,
-    /// Number of vCPUs; more than one needs an --irqchip other than none.
-    #[arg(long, value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u8).range(1..=i64::from(layout::NR_VCPUS_MAX)))]
-    pub(crate) cpus: u8,
+    /// Number of vCPUs; more than one needs an --irqchip other than none. With max= others can be plugged by --qmp while the
+    /// guest runs, and unplugged again, on --machine pc.
+    #[arg(long, value_name = "N[,max=M]", default_value = "1")]
+    pub(crate) cpus: CpuCount,
     /// Interrupt controllers, and who emulates them [default: none, for a PC kernel].
     #[arg(long, value_enum)]
     pub(crate) irqchip: Option<IrqchipChoice>,
@@ -135,6 +181,10 @@ pub(crate) struct Run {
     /// A control socket for QMP, for this user alone. With --machine pc devices can be plugged and unplugged by it.
     #[arg(long, value_name = "SOCKET", conflicts_with = "gdb")]
     pub(crate) qmp: Option<PathBuf>,
+    /// Go on with a VM that comes from there, in place of starting the image: unix:PATH or tcp:HOST:PORT waits for one that
+    /// `vmm migrate` sends, file:PATH is a state file.
+    #[arg(long, value_name = "URI", conflicts_with = "gdb")]
+    pub(crate) incoming: Option<MigrationUri>,
     /// What becomes of system calls that this program does not need, from the moment on that it reads the image: on ends it, log
     /// has the kernel log them.
     #[arg(long, value_enum, default_value_t)]

@@ -1,6 +1,6 @@
 //! Devices as a person names them on the command line.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 use virtio::disk::{DiskOptions, Format};
 
 /// Where a disk is attached.
@@ -88,6 +88,40 @@ impl FromStr for SocketChoice {
     }
 }
 
+/// `unix:PATH`, `tcp:HOST:PORT` or `file:PATH`: where a VM goes to or comes from, as QEMU names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MigrationUri {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// A host and a port.
+    Tcp(String),
+    /// A state file.
+    File(PathBuf),
+}
+
+impl FromStr for MigrationUri {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':').filter(|(_, place)| !place.is_empty()) {
+            Some(("unix", path)) => Ok(Self::Unix(path.into())),
+            Some(("tcp", address)) if address.contains(':') => Ok(Self::Tcp(address.to_owned())),
+            Some(("file", path)) => Ok(Self::File(path.into())),
+            _ => Err(format!("{text} is no place for a VM: type unix:PATH, tcp:HOST:PORT or file:PATH")),
+        }
+    }
+}
+
+impl fmt::Display for MigrationUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +147,16 @@ mod tests {
         ] {
             let error = disk(text).unwrap_err();
             assert!(error.contains(problem), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn places_for_vms_are_read_as_they_are_written() {
+        for text in ["unix:/a", "tcp:127.0.0.1:4444", "tcp:[::1]:4", "file:/a:b"] {
+            assert_eq!(text.parse::<MigrationUri>().unwrap().to_string(), text);
+        }
+        for text in ["", "unix:", "/a", "tcp:4444", "exec:cat", "fd:3"] {
+            assert!(text.parse::<MigrationUri>().unwrap_err().contains("unix:PATH"), "{text}");
         }
     }
 

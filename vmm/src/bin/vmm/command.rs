@@ -2,9 +2,12 @@
 
 use crate::{
     arguments::{Arguments, Command, EntryChoice, MachineChoice, Payload, Run},
+    choices::MigrationUri,
+    client,
     devices::{self, LateMemory},
     inventory::{Ending, Inventory, Running},
     machine,
+    migration::{self, Journey},
     monitor::{Facts, Monitor},
     tell,
     terminal::{self, SerialInput},
@@ -23,7 +26,8 @@ use std::{
     time::{Duration, Instant},
 };
 use vmm::{
-    Entry, ExitObserver, Hypervisor, Image, NoObserver, Notifications, StopReason, Stopped, Vm, VmConfig, VmHandle,
+    DirtyMethod, DirtyTracking, Entry, ExitObserver, Hypervisor, Image, NoObserver, Notifications, SpareVcpus,
+    StopReason, Stopped, Vm, VmConfig, VmHandle,
     confinement::{ThreadKind, confine},
     devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, PciSlots, Serial},
     layout,
@@ -33,6 +37,10 @@ use vmm::{
 const DEBUG_EXIT_PORT: u16 = 0xf4;
 /// Events that a guest can raise through KVM (Linux, "include/uapi/linux/kvm.h", KVM_SYSTEM_EVENT_*).
 const SYSTEM_EVENTS_OF_SUCCESS: [u32; 2] = [1, 2];
+
+/// Where Linux's own code begins, at the lowest, once it has unpacked itself and turned on its paging (Linux,
+/// "Documentation/arch/x86/x86_64/mm.rst").
+const KERNEL_START: u64 = 0xffff_ffff_8000_0000;
 
 /// Where firmware writes its log.
 const DEBUG_PORT: u16 = 0x402;
@@ -48,6 +56,17 @@ const BOOT_MENU: &str = "etc/show-boot-menu";
 pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         Command::Run(run) => execute_run(&run),
+        Command::Restore { state, mut run } => {
+            anyhow::ensure!(run.incoming.is_none(), "--incoming is for run: a VM comes from one place");
+            run.incoming = Some(MigrationUri::File(state));
+            execute_run(&run)
+        }
+        Command::Save { socket, state } => {
+            // The other process may have another working directory.
+            let state = std::path::absolute(&state).context("cannot name the state file")?;
+            client::migrate(&socket, &MigrationUri::File(state))
+        }
+        Command::Migrate { socket, uri } => client::migrate(&socket, &uri),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "vmm", &mut script);
@@ -64,7 +83,12 @@ fn execute_run(run: &Run) -> anyhow::Result<u8> {
     let server = run.qmp.as_deref().map(Monitor::bind).transpose()?;
     let events = server.as_ref().map(Server::events);
     let inventory = Inventory::new(devices::asked_for(run)?, events.clone());
-    let facts = Facts { nr_vcpus: run.cpus, memory_bytes: run.memory().size_bytes, confinement: run.seccomp.into() };
+    let facts = Facts {
+        nr_vcpus: run.cpus.nr,
+        nr_vcpus_max: run.cpus.max,
+        memory_bytes: run.memory().size_bytes,
+        confinement: run.seccomp.into(),
+    };
     let start = |server| Monitor::start(server, inventory.clone(), facts.clone());
     let input = terminal::open(run.serial)?;
     inventory.begin();
@@ -102,17 +126,32 @@ fn run_until_end(
     deadline: Option<Instant>,
     input: Option<&SerialInput>,
 ) -> anyhow::Result<End> {
+    // After a reset the image starts.
+    let mut incoming = run.incoming.as_ref();
     loop {
         let memory = LateMemory::default();
-        let (config, slots) = with_devices(run, config(run, entry, input)?, inventory, &memory)?;
-        let mut vm = Vm::new(hypervisor, image, config).context("failed to make the VM")?;
+        let (mut config, slots) = with_devices(run, config(run, entry, input)?, inventory, &memory)?;
+        if run.cpus.has_spare() {
+            let told = inventory.clone();
+            config.spare_vcpus = Some(SpareVcpus::new(run.cpus.max, move |event| told.cpu_event(event)));
+        }
+        let mut vm = match incoming.take() {
+            Some(uri) => migration::receive(uri, hypervisor, image, config)?,
+            None => Vm::new(hypervisor, image, config).context("failed to make the VM")?,
+        };
         // It is new, and gets its memory once.
         let _ = memory.set(vm.memory().clone());
+        for (index, _) in inventory.cpus() {
+            vm.handle().plug_vcpu(index).context("failed to make a processor that was plugged before the reset")?;
+        }
         let running = Running { vm: vm.handle(), slots, memory };
         if !inventory.attach(running) {
             vm.handle().stop();
         }
-        let result = with_timeout(vm.handle(), deadline, || go(&mut vm, run));
+        let result = with_timeout(vm.handle(), deadline, || {
+            let journey = Journey { hypervisor, inventory, deadline };
+            go(&mut vm, run, &journey)
+        });
         drop(vm);
         let ending = inventory.detach();
         let (stopped, timed_out) = result?;
@@ -162,6 +201,7 @@ fn load(run: &Run) -> anyhow::Result<(Image, Entry)> {
             let image = Image::load(path, size_bytes);
             (image.with_context(|| format!("failed to load the image {}", path.display()))?, Entry::Pvh)
         }
+        Payload::Kernel(path) if run.unpack => (Image::load_linux_unpacked(path, initrd, size_bytes)?, Entry::Linux),
         Payload::Kernel(path) => (Image::load_linux(path, initrd, size_bytes)?, Entry::Linux),
         Payload::Multiboot(path) => (Image::load_multiboot(path, initrd, size_bytes)?, Entry::Multiboot),
         Payload::Firmware(path) => (Image::load_firmware(path, size_bytes)?, Entry::Reset),
@@ -172,12 +212,16 @@ fn config(run: &Run, entry: Entry, input: Option<&SerialInput>) -> anyhow::Resul
     let is_pc = run.machine() == MachineChoice::Pc;
     let memory = run.memory();
     let config = VmConfig {
-        nr_vcpus: run.cpus,
+        nr_vcpus: run.cpus.nr,
         acpi: run.acpi || is_pc,
         command_line: run.append.clone(),
         backing: memory.backing,
         notifications: Notifications::Events,
         confinement: run.seccomp.into(),
+        tracking: match run.qmp {
+            Some(_) => DirtyTracking::OnDemand(DirtyMethod::Log),
+            None => DirtyTracking::Off,
+        },
         ..machine::with_interrupts(run, VmConfig::new(entry))?
     };
     // Nothing is kept of what goes to standard output, so that there is no need for a limit.
@@ -190,7 +234,7 @@ fn config(run: &Run, entry: Entry, input: Option<&SerialInput>) -> anyhow::Resul
         .with(if is_pc { serial.with_line(COM1_IRQ) } else { serial })
         .with(DebugExit::new(DEBUG_EXIT_PORT))
         .with(I8042::new(layout::pc::I8042));
-    let fw_cfg = FwCfg::new(run.cpus, memory.size_bytes);
+    let fw_cfg = FwCfg::new(run.cpus.nr, memory.size_bytes);
     match entry {
         Entry::Multiboot => config = config.with(PcTestDevice::new()).with(fw_cfg),
         Entry::Reset => {
@@ -203,17 +247,11 @@ fn config(run: &Run, entry: Entry, input: Option<&SerialInput>) -> anyhow::Resul
     Ok(if run.debug_port { config.with(DebugPort::new(DEBUG_PORT, io::stderr())) } else { config })
 }
 
-fn go(vm: &mut Vm, run: &Run) -> anyhow::Result<Stopped> {
+fn go(vm: &mut Vm, run: &Run, journey: &Journey<'_>) -> anyhow::Result<Stopped> {
     if let Some(address) = &run.gdb {
         return observed(run.trace, |observer| debug(vm, address, observer));
     }
-    // On a thread of its own, because it is confined to what vCPUs need.
-    thread::scope(|scope| {
-        let work = || observed(run.trace, |observer| Ok(vm.run(observer)?));
-        let vcpu = thread::Builder::new().name("vcpu0".into()).spawn_scoped(scope, work);
-        let vcpu = vcpu.context("failed to start the thread of vCPU 0")?;
-        vcpu.join().unwrap_or_else(|_| anyhow::bail!("the thread of vCPU 0 panicked"))
-    })
+    journey.run(vm, |vm| observed(run.trace, |observer| Ok(vm.run(observer)?)))
 }
 
 fn observed<T>(is_traced: bool, work: impl FnOnce(&mut dyn ExitObserver) -> T) -> T {
@@ -299,6 +337,14 @@ fn report(stopped: Stopped, timed_out: bool, run: &Run) -> anyhow::Result<u8> {
             "vmm: cr0 {:#x}, cr2 {:#x}, cr3 {:#x}, cr4 {:#x}, efer {:#x}",
             cpu.cr0, cpu.cr2, cpu.cr3, cpu.cr4, cpu.efer
         ));
+        if matches!(run.payload(), Payload::Kernel(_))
+            && timed_out
+            && !run.unpack
+            && cpu.cpl == 0
+            && cpu.rip < KERNEL_START
+        {
+            tell("vmm: the kernel did not come to where it is linked to; --unpack spares it to unpack itself");
+        }
     }
     Ok(match (run.payload(), &stopped.reason) {
         (Payload::Multiboot(_), StopReason::DebugExit(value)) => status_of_test(*value),

@@ -2,14 +2,18 @@
 //!
 //! **Architecture Invariant**: nothing is called under its lock that could wait for a vCPU, because vCPUs take it.
 
-use crate::devices::{Handles, Kind, LateMemory, Spec};
+use crate::{
+    devices::{Handles, Kind, LateMemory, Spec},
+    migration::Migrations,
+};
 use pci::Slot;
 use qmp::{Events, json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
-use vmm::{VmHandle, devices::PciSlots};
+use vmm::{SpareEvent, VmHandle, devices::PciSlots};
 
 /// Why a control socket ended a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,7 @@ struct Shared {
     state: Mutex<State>,
     /// Notified when a VM was made, or will not be.
     made: Condvar,
+    migrations: Migrations,
 }
 
 struct State {
@@ -36,10 +41,25 @@ struct State {
     specs: Vec<Spec>,
     /// Slots whose device was asked to go.
     leaving: Vec<Slot>,
+    /// Processors that came later, by number.
+    cpus: BTreeMap<u8, Cpu>,
     handles: BTreeMap<Slot, Handles>,
     running: Option<Running>,
     ending: Option<Ending>,
     events: Option<Events>,
+}
+
+/// A processor that came later.
+struct Cpu {
+    id: String,
+    /// Whether it was asked to go.
+    is_leaving: bool,
+}
+
+impl State {
+    fn has(&self, id: &str) -> bool {
+        self.specs.iter().any(|spec| spec.id == id) || self.cpus.values().any(|cpu| cpu.id == id)
+    }
 }
 
 /// The ways into a VM.
@@ -56,17 +76,23 @@ impl Inventory {
             is_making: false,
             specs,
             leaving: Vec::new(),
+            cpus: BTreeMap::new(),
             handles: BTreeMap::new(),
             running: None,
             ending: None,
             events,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), made: Condvar::new() }))
+        Self(Arc::new(Shared { state: Mutex::new(state), made: Condvar::new(), migrations: Migrations::default() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Whole at every point where a thread could have panicked.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the VM is to go.
+    pub(crate) fn migrations(&self) -> &Migrations {
+        &self.0.migrations
     }
 
     /// All devices, those that are to go among them.
@@ -81,11 +107,16 @@ impl Inventory {
 
     /// The VM that there is now; waits for one that is being made, which takes no longer than the host does.
     pub(crate) fn running(&self) -> Option<Running> {
+        self.made().running.clone()
+    }
+
+    /// The state when no VM is being made.
+    fn made(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
         while state.is_making || state.ending == Some(Ending::Reset) {
             state = self.0.made.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.running.clone()
+        state
     }
 
     /// A VM will be made, and either [`Self::attach`] is called or [`Self::give_up`].
@@ -120,9 +151,9 @@ impl Inventory {
         self.state().events.clone()
     }
 
-    /// Does something with what belongs to the devices.
+    /// Does something with what belongs to the devices of the VM that there is now; waits as [`Self::running`] does.
     pub(crate) fn with_handles<T>(&self, look: impl FnMut(&Handles) -> Option<T>) -> Option<T> {
-        self.state().handles.values().find_map(look)
+        self.made().handles.values().find_map(look)
     }
 
     /// The VM is there; whether it may run, because nobody ended it before.
@@ -148,6 +179,9 @@ impl Inventory {
         for slot in leaving {
             self.remove(slot);
         }
+        for (index, _) in self.cpus().into_iter().filter(|(index, _)| self.is_cpu_leaving(*index)) {
+            self.remove_cpu(index);
+        }
         // Under one lock, so that nobody finds neither this VM nor that another one is made.
         let mut state = self.state();
         let ending = state.ending.take();
@@ -162,6 +196,13 @@ impl Inventory {
         }
     }
 
+    /// The VM stands still, because it goes on elsewhere.
+    pub(crate) fn tell_migrated(&self) {
+        if let Some(events) = self.events() {
+            events.send("STOP", json!({}));
+        }
+    }
+
     /// Ends the run for a reason.
     pub(crate) fn end(&self, ending: Ending) {
         let running = {
@@ -169,8 +210,25 @@ impl Inventory {
             state.ending = Some(ending);
             state.running.clone()
         };
+        self.0.made.notify_all();
         if let Some(running) = running {
             running.vm.stop();
+        }
+    }
+
+    /// Waits until the end is asked for, at most until `deadline`.
+    pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) {
+        let mut state = self.state();
+        while state.ending.is_none() {
+            let Some(deadline) = deadline else {
+                state = self.0.made.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let rest = deadline.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
+            }
+            state = self.0.made.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -183,7 +241,7 @@ impl Inventory {
     pub(crate) fn add(&self, id: &str, slot: Option<Slot>, kind: Kind) -> Result<Spec, String> {
         let mut state = self.state();
         let is_taken = |slot: Slot| state.specs.iter().any(|spec| spec.slot == slot);
-        if state.specs.iter().any(|spec| spec.id == id) {
+        if state.has(id) {
             return Err(format!("there is a device '{id}' already"));
         }
         let slot = match slot {
@@ -196,6 +254,79 @@ impl Inventory {
         Ok(spec)
     }
 
+    /// The name that a device is to have: the one that was asked for, or one that is free.
+    ///
+    /// # Errors
+    /// If it is no name.
+    pub(crate) fn name_for(&self, id: Option<String>) -> Result<String, String> {
+        let state = self.state();
+        let is_free = |id: &String| !state.has(id);
+        let id = id.or_else(|| (0..).map(|number| format!("device{number}")).find(is_free)).unwrap_or_default();
+        if is_name(&id) {
+            return Ok(id);
+        }
+        Err(format!("'{id}' is no id: letters, digits, '-', '.' and '_', a letter first"))
+    }
+
+    /// Processors that came later, with their names.
+    pub(crate) fn cpus(&self) -> Vec<(u8, String)> {
+        self.state().cpus.iter().map(|(index, cpu)| (*index, cpu.id.clone())).collect()
+    }
+
+    /// A processor comes.
+    pub(crate) fn add_cpu(&self, id: &str, index: u8) -> Result<(), String> {
+        let mut state = self.state();
+        if state.has(id) {
+            return Err(format!("there is a device '{id}' already"));
+        }
+        if state.cpus.contains_key(&index) {
+            return Err(format!("processor {index} is there already"));
+        }
+        state.cpus.insert(index, Cpu { id: id.to_owned(), is_leaving: false });
+        Ok(())
+    }
+
+    /// A processor that was to come did not.
+    pub(crate) fn forget_cpu(&self, index: u8) {
+        self.state().cpus.remove(&index);
+    }
+
+    /// A processor was asked to go.
+    pub(crate) fn set_cpu_leaving(&self, index: u8) {
+        if let Some(cpu) = self.state().cpus.get_mut(&index) {
+            cpu.is_leaving = true;
+        }
+    }
+
+    fn is_cpu_leaving(&self, index: u8) -> bool {
+        self.state().cpus.get(&index).is_some_and(|cpu| cpu.is_leaving)
+    }
+
+    /// The guest did something to a processor.
+    pub(crate) fn cpu_event(&self, event: SpareEvent) {
+        match event {
+            SpareEvent::Ejected { index } => self.remove_cpu(index),
+            SpareEvent::Status { index, event, status } => {
+                let mut info =
+                    json!({ "slot": index.to_string(), "slot-type": "CPU", "source": event, "status": status });
+                let state = self.state();
+                if let Some(cpu) = state.cpus.get(&index) {
+                    info["device"] = cpu.id.as_str().into();
+                }
+                if let Some(events) = &state.events {
+                    events.send("ACPI_DEVICE_OST", json!({ "info": info }));
+                }
+            }
+        }
+    }
+
+    fn remove_cpu(&self, index: u8) {
+        let gone = self.state().cpus.remove(&index);
+        if let (Some(Cpu { id, .. }), Some(events)) = (gone, self.events()) {
+            tell_deleted(&events, &id);
+        }
+    }
+
     /// A device was asked to go.
     pub(crate) fn set_leaving(&self, slot: Slot) {
         self.state().leaving.push(slot);
@@ -206,8 +337,7 @@ impl Inventory {
         let (gone, handles) = self.take(slot);
         drop(handles);
         if let (Some(Spec { id, .. }), Some(events)) = (gone, self.events()) {
-            let path = format!("/machine/peripheral/{id}");
-            events.send("DEVICE_DELETED", json!({ "device": id, "path": path }));
+            tell_deleted(&events, &id);
         }
     }
 
@@ -223,6 +353,18 @@ impl Inventory {
         let gone = at.map(|at| state.specs.remove(at));
         (gone, state.handles.remove(&slot))
     }
+}
+
+fn tell_deleted(events: &Events, id: &str) {
+    let path = format!("/machine/peripheral/{id}");
+    events.send("DEVICE_DELETED", json!({ "device": id, "path": path }));
+}
+
+/// Whether a device may be called so (QEMU, "util/id.c", id_wellformed).
+fn is_name(id: &str) -> bool {
+    id.starts_with(|first: char| first.is_ascii_alphabetic())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        && id.len() <= 128
 }
 
 #[cfg(test)]
@@ -245,6 +387,26 @@ mod tests {
             inventory.add(&id, None, Kind::Random).unwrap();
         }
         assert_eq!(inventory.add("last", None, Kind::Random), Err("all slots are taken".into()));
+    }
+
+    #[test]
+    fn processors_have_names_like_devices_and_go_when_they_are_ejected() {
+        let inventory = Inventory::new(Vec::new(), None);
+        inventory.add("a", None, Kind::Random).unwrap();
+        assert!(inventory.add_cpu("a", 1).unwrap_err().contains("'a' already"));
+        inventory.add_cpu("b", 1).unwrap();
+        assert!(inventory.add_cpu("c", 1).unwrap_err().contains("processor 1 is there already"));
+        assert!(inventory.add("b", None, Kind::Random).unwrap_err().contains("'b' already"));
+        inventory.add_cpu("device0", 3).unwrap();
+        assert_eq!(
+            (inventory.name_for(None), inventory.name_for(Some("1".into())).is_err()),
+            (Ok("device1".into()), true)
+        );
+        inventory.cpu_event(SpareEvent::Ejected { index: 1 });
+        assert_eq!(inventory.cpus(), [(3, "device0".into())]);
+        inventory.set_cpu_leaving(3);
+        inventory.detach();
+        assert_eq!(inventory.cpus(), []);
     }
 
     #[test]

@@ -33,8 +33,11 @@ fn bare(run: &Run, irqchip: Irqchip, config: VmConfig) -> anyhow::Result<VmConfi
         (Irqchip::Kernel, _, true) => bail!("--io-apic is for --irqchip split or user: kernel has that of KVM"),
         _ => {}
     }
-    if irqchip == Irqchip::None && run.cpus > 1 {
-        bail!("--cpus {} needs local APICs: --irqchip kernel, split or user", run.cpus);
+    if irqchip == Irqchip::None && run.cpus.nr > 1 {
+        bail!("--cpus {} needs local APICs: --irqchip kernel, split or user", run.cpus.nr);
+    }
+    if run.cpus.has_spare() {
+        bail!("--cpus with max= needs --machine pc: ACPI tells the guest of processors that come later");
     }
     let is_kernel = irqchip == Irqchip::Kernel;
     let chipset = Chipset {
@@ -102,5 +105,7 @@ mod tests {
             let error = asked(arguments).err().expect(arguments).to_string();
             assert!(error.starts_with(wrong) && error.contains("--irqchip"), "{arguments}: {error}");
         }
+        assert!(asked("--cpus 1,max=2").is_err_and(|error| error.to_string().contains("--machine pc")));
+        assert!(asked("--machine pc --cpus 1,max=2").is_ok());
     }
 }

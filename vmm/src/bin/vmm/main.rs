@@ -2,10 +2,13 @@
 
 mod arguments;
 mod choices;
+mod client;
 mod command;
+mod cpus;
 mod devices;
 mod inventory;
 mod machine;
+mod migration;
 mod monitor;
 mod size;
 mod terminal;

@@ -1,14 +1,17 @@
 //! A virtio device in a slot: after each call it sends the interrupts that are due.
 
+mod saved;
+
 use super::messages::Messages;
 use crate::{
     devices::{QueueEvents, SYNCHRONOUS_TURNS},
     interrupts::{Interrupts, MsiMessage},
     layout::pci::{self as layout, FIRST_LINE},
+    save::DeviceStateError,
     stop::StopReason,
     watch::Watch,
 };
-use ::pci::{Function, Slot};
+use ::pci::{Bar, Function, Slot};
 use std::{
     os::fd::RawFd,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -188,6 +191,10 @@ impl Function for VirtioSlot {
         self.shared.state().function.find(address, size, is_io)
     }
 
+    fn region(&self, bar: usize) -> Option<(Bar, Option<u64>)> {
+        self.shared.state().function.region(bar)
+    }
+
     fn read_config(&mut self, offset: u16, data: &mut [u8]) {
         self.shared.access(|function| function.read_config(offset, data));
     }
@@ -203,6 +210,18 @@ impl Function for VirtioSlot {
 
     fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) {
         self.shared.access(|function| function.write_bar(bar, offset, data));
+    }
+
+    fn quiesce(&mut self) {
+        self.shared.quiesce();
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.shared.state().function.save()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        self.shared.restore(state)
     }
 }
 

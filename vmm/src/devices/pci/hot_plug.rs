@@ -6,7 +6,7 @@ use crate::{
     stop::StopReason,
     watch::{Watch, Watched},
 };
-use ::pci::{HotPlug, PlaceError, RemovalError, Slot};
+use ::pci::{Bar, HotPlug, PlaceError, RemovalError, Slot};
 use std::{
     collections::BTreeMap,
     io,
@@ -18,6 +18,8 @@ use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
 /// The general-purpose event of the bus, as QEMU's machines number it.
 pub(crate) const EVENT: u8 = 1;
+/// Base address registers of a function (PCI Local Bus Specification § 6.1).
+const NR_BARS: usize = 6;
 /// Events that are taken at once.
 const NR_EVENTS: usize = 16;
 
@@ -94,6 +96,16 @@ impl PciSlots {
     }
 }
 
+impl PciSlots {
+    /// What stands behind the base address registers of what is in a slot: the register, its kind and size, and its address while it
+    /// is mapped.
+    pub fn regions(&self, slot: Slot) -> Vec<(usize, Bar, Option<u64>)> {
+        let Ok(plugger) = self.plugger() else { return Vec::new() };
+        let host = plugger.bus.host();
+        (0..NR_BARS).filter_map(|bar| host.region(slot, bar).map(|(kind, address)| (bar, kind, address))).collect()
+    }
+}
+
 impl Plugger {
     pub(super) fn new(bus: PciBus, connection: &mut Connection, on_ejected: OnEjected) -> io::Result<Self> {
         let watches = Arc::new(Watches::new()?);
@@ -102,7 +114,7 @@ impl Plugger {
         Ok(Self { bus, connection, registers: Mutex::new(HotPlug::new()), watches, on_ejected })
     }
 
-    fn registers(&self) -> MutexGuard<'_, HotPlug> {
+    pub(super) fn registers(&self) -> MutexGuard<'_, HotPlug> {
         self.registers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

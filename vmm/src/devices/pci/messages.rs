@@ -28,6 +28,11 @@ impl Messages {
         Self { interrupts, known: Vec::new(), nr_max }
     }
 
+    /// Gives up all routes, which get lost with the VM: when this returns, what was sent by them has arrived.
+    pub(super) fn settle(&mut self) {
+        self.known.clear();
+    }
+
     /// Sends a message. Whether somebody takes it is the guest's affair.
     ///
     /// # Errors

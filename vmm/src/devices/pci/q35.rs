@@ -11,6 +11,7 @@
 use crate::{
     bus::Region,
     layout::{pc, pci as layout},
+    save::{self, DeviceStateError},
 };
 use ::pci::{Config, Function, Identity, Slot};
 
@@ -79,6 +80,14 @@ impl Function for IsaBridge {
     fn read_bar(&mut self, _: usize, _: u64, _: &mut [u8]) {}
 
     fn write_bar(&mut self, _: usize, _: u64, _: &[u8]) {}
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        save::to_bytes(&self.0.save())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        self.0.restore(&save::from_bytes(state)?)
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,34 @@ fn bzimage_is_loaded_where_it_prefers_and_entered_behind_its_first_sector() {
 }
 
 #[test]
+fn the_vmlinux_in_a_bzimage_is_entered_where_it_was_linked_to_if_that_is_asked_for() {
+    // An ELF header, and one segment of all of the file at the preferred address.
+    let mut elf = vec![0; 0x100];
+    let mut put = |at: usize, bytes: &[u8]| elf[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"\x7fELF\x02\x01\x01");
+    put(0x10, &[2, 0, 62, 0, 1]);
+    put(0x18, &(PREFERRED + 0x80).to_le_bytes());
+    put(0x20, &0x40_u64.to_le_bytes());
+    put(0x34, &[0x40, 0, 0x38, 0, 1, 0, 0x40]);
+    put(0x40, &[1, 0, 0, 0, 5]);
+    put(0x58, &PREFERRED.to_le_bytes());
+    put(0x60, &0x100_u64.to_le_bytes());
+    put(0x68, &0x100_u64.to_le_bytes());
+    put(0x80, b"kernel");
+    let mut file = changed(0x248, &8_u32.to_le_bytes());
+    file[0x24c..0x250].copy_from_slice(&(elf.len() as u32).to_le_bytes());
+    file[0x408..0x508].copy_from_slice(&elf);
+    let file = saved(&file);
+    let image = Image::load_linux_unpacked(file.path(), None, MEMORY).unwrap();
+    assert_eq!(image.linux().unwrap().entry, PREFERRED + 0x80);
+    let memory = image.instantiate(Backing::Template).unwrap();
+    assert_eq!(memory.read_u32(PREFERRED + 0x80), Ok(u32::from_le_bytes(*b"kern")));
+    // What is in no format that is known.
+    let error = Image::load_linux_unpacked(saved(&bzimage()).path(), None, MEMORY).unwrap_err();
+    assert!(matches!(error, ImageError::Linux(LinuxError::Unpack { .. })), "{error}");
+}
+
+#[test]
 fn initial_ram_disk_stands_at_the_end_of_memory() {
     let (kernel, disk) = (saved(&bzimage()), saved(&[7; 0x1001]));
     let image = Image::load_linux(kernel.path(), Some(disk.path()), MEMORY).unwrap();

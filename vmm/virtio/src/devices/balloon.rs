@@ -1,5 +1,6 @@
 //! Memory that a guest gives back and takes again (§ 5.5 "Traditional Memory Balloon Device").
 
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::{
     },
 };
 use vm_memory::{GuestAddress, GuestMemoryBackend};
+use vm_state::DeviceStateError;
 
 /// VIRTIO_BALLOON_F_STATS_VQ, _DEFLATE_ON_OOM and _PAGE_REPORTING.
 const STATISTICS: u64 = 1 << 1;
@@ -287,5 +289,13 @@ impl VirtioDevice for Balloon {
         }
         self.is_asked |= self.control.0.asked.was_set();
         self.ask(io)
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state, memory)
     }
 }

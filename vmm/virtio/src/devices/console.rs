@@ -3,6 +3,7 @@
 mod channel;
 mod control;
 mod port;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ pub use channel::Channel;
 pub use port::Port;
 
 use crate::{
-    DeviceKind, Io, RingError, VirtioDevice,
+    DeviceKind, Io, Memory, RingError, VirtioDevice,
     readiness::{Readiness, Setting},
 };
 use control::{Event, MESSAGE_BYTES, Message};
@@ -19,6 +20,7 @@ use std::{
     io,
     os::fd::{AsRawFd, RawFd},
 };
+use vm_state::DeviceStateError;
 
 /// VIRTIO_CONSOLE_F_SIZE: columns and rows are valid.
 const SIZE: u64 = 1 << 0;
@@ -284,5 +286,13 @@ impl VirtioDevice for Console {
         // Each is looked at: at the start, what was told before is not told again.
         (0..self.ports.len()).try_for_each(|port| self.transfer(port, io))?;
         self.send_messages(io)
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state, memory)
     }
 }

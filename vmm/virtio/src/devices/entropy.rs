@@ -1,7 +1,8 @@
 //! A source of random bytes (§ 5.4 "Entropy Device").
 
-use crate::{DeviceKind, Io, RingError, VirtioDevice};
+use crate::{DeviceKind, Io, Memory, RingError, VirtioDevice};
 use std::io::Read;
+use vm_state::{DeviceStateError, value};
 
 /// The most bytes for one buffer: a driver may offer gigabytes, and a device must not take long.
 const BYTES_MAX: u64 = 4096;
@@ -34,6 +35,14 @@ impl VirtioDevice for Entropy {
             let size = self.source.read(&mut bytes).unwrap_or(0);
             Ok(chain.write(memory, 0, &bytes[..size]) as u32)
         })
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, state: &[u8], _: &Memory) -> Result<(), DeviceStateError> {
+        value::nothing(state)
     }
 }
 

@@ -3,6 +3,7 @@
 mod display;
 mod protocol;
 mod resource;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use std::{
     io,
     os::fd::{AsRawFd, RawFd},
 };
+use vm_state::DeviceStateError;
 
 /// Queues (§ 5.7.2).
 const CONTROL: usize = 0;
@@ -286,5 +288,13 @@ impl VirtioDevice for Gpu {
             io.change_config();
         }
         Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state, memory)
     }
 }

@@ -8,6 +8,8 @@ mod gpu;
 mod network;
 mod scsi;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use balloon::{Balloon, BalloonControl, Discard, PAGE_BYTES};
 pub use block::{Block, BlockFeatures};

@@ -6,6 +6,7 @@ mod control;
 mod filter;
 mod host;
 mod link;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -14,14 +15,16 @@ pub use host::HostStack;
 pub use link::{FrameFile, FrameSocket, Link};
 
 use crate::{
-    Chain, DeviceKind, Io, RingError, VirtioDevice,
+    Chain, DeviceKind, Io, Memory, RingError, VirtioDevice,
     readiness::{Readiness, Setting},
 };
 use filter::Filter;
 use std::{
+    collections::VecDeque,
     io::{self, ErrorKind},
     os::fd::{AsRawFd, RawFd},
 };
+use vm_state::DeviceStateError;
 
 /// VIRTIO_NET_F_MTU, _MAC, _STATUS, _CTRL_VQ, _CTRL_RX, _CTRL_VLAN, _CTRL_RX_EXTRA and _CTRL_MAC_ADDR.
 const MTU: u64 = 1 << 3;
@@ -82,6 +85,8 @@ pub struct Network {
     outgoing: Vec<u8>,
     /// Size of the frame that waits there for a buffer.
     waiting: Option<usize>,
+    /// Frames that were taken from the link when the device was saved; they come before those that it has.
+    early: VecDeque<Vec<u8>>,
 }
 
 /// Whether the cable is plugged in, which another thread can change.
@@ -149,6 +154,7 @@ impl Network {
             incoming: vec![0; HEADER_BYTES + usize::from(mtu) + ETHERNET_BYTES + 1],
             outgoing: vec![0; HEADER_BYTES + usize::from(mtu) + ETHERNET_BYTES],
             waiting: None,
+            early: VecDeque::new(),
         })
     }
 
@@ -208,12 +214,21 @@ impl Network {
         (flags == 0 && segmentation == 0).then(|| &bytes[HEADER_BYTES..])
     }
 
+    /// Reads a frame behind the room for its header.
+    fn next_frame(&mut self) -> io::Result<usize> {
+        let room = &mut self.incoming[HEADER_BYTES..];
+        let Some(frame) = self.early.pop_front() else { return self.link.read_frame(room) };
+        let size = frame.len().min(room.len());
+        room[..size].copy_from_slice(&frame[..size]);
+        Ok(size)
+    }
+
     /// Gives the driver what the link has, as long as there are buffers; the rest stays there.
     fn receive(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         for _ in 0..QUEUE_SIZE_MAX {
             let size = match self.waiting.take() {
                 Some(size) => size,
-                None => match self.link.read_frame(&mut self.incoming[HEADER_BYTES..]) {
+                None => match self.next_frame() {
                     Ok(size) => size,
                     Err(_) => return Ok(()),
                 },
@@ -286,6 +301,7 @@ impl VirtioDevice for Network {
     fn reset(&mut self) {
         (self.features, self.mac, self.output, self.waiting) = (0, self.options.mac, None, None);
         self.filter = Filter::new(false);
+        self.early.clear();
     }
 
     fn reset_queue(&mut self, queue: usize) {
@@ -322,5 +338,13 @@ impl VirtioDevice for Network {
         }
         self.transmit(io)?;
         self.receive(io)
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state, memory)
     }
 }

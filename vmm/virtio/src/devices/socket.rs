@@ -5,12 +5,13 @@
 mod connection;
 mod host;
 mod packet;
+mod saved;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    Chain, DeviceKind, Io, RingError, VirtioDevice,
+    Chain, DeviceKind, Io, Memory, RingError, VirtioDevice,
     readiness::{Readiness, Setting},
 };
 use host::Host;
@@ -22,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use table::{Table, Taken};
+use vm_state::DeviceStateError;
 
 /// VIRTIO_VSOCK_F_STREAM.
 const STREAMS: u64 = 1 << 0;
@@ -54,6 +56,8 @@ pub struct Socket {
     bytes: Vec<u8>,
     moved: SocketReset,
     owes_reset: bool,
+    /// Whether there is a driver.
+    is_started: bool,
 }
 
 /// Tells a guest that all its connections are gone, such as after it was moved to another host.
@@ -123,6 +127,7 @@ impl Socket {
             bytes: vec![0; HEADER_BYTES + DATA_BYTES_MAX],
             moved: SocketReset(moved),
             owes_reset: false,
+            is_started: false,
         })
     }
 
@@ -254,7 +259,7 @@ impl VirtioDevice for Socket {
 
     fn reset(&mut self) {
         self.forget();
-        (self.room, self.owes_reset) = (None, false);
+        (self.room, self.owes_reset, self.is_started) = (None, false, false);
     }
 
     fn reset_queue(&mut self, queue: usize) {
@@ -264,6 +269,7 @@ impl VirtioDevice for Socket {
     }
 
     fn start(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
+        self.is_started = true;
         self.woken(io)
     }
 
@@ -290,5 +296,13 @@ impl VirtioDevice for Socket {
             self.owes_reset = true;
         }
         self.transfer(io)
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state, memory)
     }
 }

@@ -56,4 +56,13 @@ impl Disk for MemoryDisk {
     fn discard(&mut self, offset: u64, size_bytes: u64) -> io::Result<()> {
         self.range(offset, size_bytes).map(|_| ())
     }
+
+    fn contents(&self) -> Option<&[u8]> {
+        Some(&self.bytes)
+    }
+
+    fn set_contents(&mut self, contents: &[u8]) -> io::Result<()> {
+        self.range(0, contents.len() as u64)?.copy_from_slice(contents);
+        Ok(())
+    }
 }

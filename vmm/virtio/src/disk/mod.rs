@@ -7,6 +7,7 @@ mod lock;
 mod memory;
 mod open;
 mod raw;
+mod saved;
 #[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use image::{ImageError, Qcow2Disk};
 pub use memory::MemoryDisk;
 pub use open::{DiskError, DiskOptions, Format, OpenDisk, open};
 pub use raw::RawDisk;
+pub(crate) use saved::DiskState;
 pub(crate) use transfer::Transfer;
 
 use std::io;
@@ -61,6 +63,19 @@ pub trait Disk: Send {
     /// # Errors
     /// Those of what the data are in.
     fn discard(&mut self, offset: u64, size_bytes: u64) -> io::Result<()>;
+
+    /// All of its data, if they are lost with it and are to be kept in a saved VM.
+    fn contents(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Takes what [`Self::contents`] of another one gave, of the same size.
+    ///
+    /// # Errors
+    /// If it keeps its data elsewhere.
+    fn set_contents(&mut self, _contents: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Writes zeros in bounded pieces, where nothing is quicker.

@@ -14,6 +14,7 @@ use crate::{Features, Memory, Status, VirtioDevice, mmio::Mmio, pci::VirtioFunct
 use driver::{Driver, MEMORY_BYTES};
 use transport::Transport;
 use vm_memory::{Bytes, GuestAddress};
+use vm_state::DeviceStateError;
 
 /// One thing that happens to a device.
 #[derive(Clone, Debug)]
@@ -75,6 +76,43 @@ pub enum Step {
     Notify(u16),
     /// The other side has something.
     Wake,
+    /// The device is saved, and another one goes on in its state; if that state was damaged before, it may be refused.
+    Restore {
+        /// What is damaged.
+        damage: Option<Damage>,
+    },
+}
+
+/// What becomes of a saved state.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "hostile", derive(arbitrary::Arbitrary))]
+pub enum Damage {
+    /// Bits of a byte change.
+    Bits {
+        /// Which byte, modulo their number.
+        at: u32,
+        /// Which bits.
+        mask: u8,
+    },
+    /// Nothing is left from a byte on.
+    Cut {
+        /// Which byte, modulo their number.
+        at: u32,
+    },
+}
+
+impl Damage {
+    fn apply(self, state: &mut Vec<u8>) {
+        let place = |at: u32| (at as usize).checked_rem(state.len());
+        match self {
+            Self::Bits { at, mask } => {
+                if let Some(at) = place(at) {
+                    state[at] ^= mask;
+                }
+            }
+            Self::Cut { at } => state.truncate(place(at).unwrap_or(0)),
+        }
+    }
 }
 
 /// A buffer.
@@ -114,13 +152,16 @@ pub fn survive(make: impl Fn() -> Box<dyn VirtioDevice>, steps: &[Step]) {
     run(|memory| VirtioFunction::new(make(), memory), steps);
 }
 
-fn run<T: Transport>(make: impl FnOnce(Memory) -> T, steps: &[Step]) {
+fn run<T: Transport>(make: impl Fn(Memory) -> T, steps: &[Step]) {
     let range = (GuestAddress(0), MEMORY_BYTES as usize);
     let memory = Memory::from_ranges(&[range]).expect("one range, which the host has");
     let mut device = make(memory.clone());
-    let mut driver = Driver::new(memory, &device);
+    let mut driver = Driver::new(memory.clone(), &device);
     for step in steps {
-        one(&mut device, &mut driver, step);
+        match step {
+            Step::Restore { damage } => device = replaced(device, || make(memory.clone()), *damage),
+            _ => one(&mut device, &mut driver, step),
+        }
         check(&mut device);
     }
     // Whatever was done to it, a reset brings it back.
@@ -128,6 +169,30 @@ fn run<T: Transport>(make: impl FnOnce(Memory) -> T, steps: &[Step]) {
     check(&mut device);
     let common = device.common();
     assert_eq!((common.status(), common.broken()), (all_set(), None), "it is as at its start");
+}
+
+/// Another device in the state of one, which is gone by then: both cannot have their other side at once. One whose state is refused is
+/// as after reset, and one that cannot be saved stays.
+fn replaced<T: Transport>(mut device: T, make: impl Fn() -> T, damage: Option<Damage>) -> T {
+    device.quiesce();
+    let mut state = match device.save() {
+        Ok(state) => state,
+        Err(DeviceStateError::Unsupported) => return device,
+        Err(error) => panic!("it could not be saved: {error}"),
+    };
+    if let Some(damage) = damage {
+        damage.apply(&mut state);
+    }
+    drop(device);
+    let mut device = make();
+    match device.restore(&state) {
+        Ok(()) => device,
+        Err(error) if damage.is_none() => panic!("its own state was refused: {error}"),
+        Err(_) => {
+            drop(device);
+            make()
+        }
+    }
 }
 
 /// The status of a device that works.
@@ -162,6 +227,8 @@ fn one<T: Transport>(device: &mut T, driver: &mut Driver, step: &Step) {
         }
         Step::Notify(queue) => device.notify((*queue).into()),
         Step::Wake => device.wake(),
+        // It makes another device.
+        Step::Restore { .. } => {}
     }
 }
 

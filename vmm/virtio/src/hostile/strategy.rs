@@ -1,7 +1,17 @@
 //! Steps by proptest.
 
-use super::{Element, Request, Step};
+use super::{Damage, Element, Request, Step};
 use proptest::{collection::vec, prelude::*};
+
+/// Anywhere in a state; those of most devices are small.
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = || prop_oneof![4 => 0_u32..400, 1 => any::<u32>()];
+    prop_oneof![
+        3 => (at(), 0_u32..8).prop_map(|(at, bit)| Damage::Bits { at, mask: 1 << bit }),
+        2 => (at(), any::<u8>()).prop_map(|(at, mask)| Damage::Bits { at, mask }),
+        1 => at().prop_map(|at| Damage::Cut { at }),
+    ]
+}
 
 /// Random steps; requests begin with what `head` draws, or with anything.
 pub(crate) fn steps(head: impl Strategy<Value = Vec<u8>> + 'static) -> impl Strategy<Value = Vec<Step>> {
@@ -35,6 +45,8 @@ pub(crate) fn steps(head: impl Strategy<Value = Vec<u8>> + 'static) -> impl Stra
         1 => (0_u16..5).prop_map(Step::Notify),
         1 => Just(Step::Wake),
         1 => Just(Step::Reset),
+        2 => Just(Step::Restore { damage: None }),
+        1 => damage().prop_map(|damage| Step::Restore { damage: Some(damage) }),
     ];
     (start(), vec(step, 0..60)).prop_map(|(first, rest)| [vec![first], rest].concat())
 }

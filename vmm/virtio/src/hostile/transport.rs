@@ -2,6 +2,7 @@
 
 use crate::{Common, mmio::Mmio, pci::VirtioFunction};
 use pci::Function;
+use vm_state::DeviceStateError;
 
 /// What a driver sets a device up by.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,9 @@ pub(super) trait Transport {
     fn write_space(&mut self, _offset: u16, _data: &[u8]) {}
     fn notify(&mut self, queue: usize);
     fn wake(&mut self);
+    fn quiesce(&mut self);
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError>;
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError>;
     /// Offset and size of a register.
     fn register(register: Register) -> (u64, usize);
     /// An offset at which there is something, for most of all offsets.
@@ -72,6 +76,18 @@ impl Transport for Mmio {
 
     fn wake(&mut self) {
         Mmio::wake(self);
+    }
+
+    fn quiesce(&mut self) {
+        Mmio::quiesce(self, u64::MAX);
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        Mmio::save(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        Mmio::restore(self, state)
     }
 
     fn register(register: Register) -> (u64, usize) {
@@ -121,6 +137,18 @@ impl Transport for VirtioFunction {
 
     fn wake(&mut self) {
         VirtioFunction::wake(self);
+    }
+
+    fn quiesce(&mut self) {
+        self.quiesce_queues(u64::MAX);
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        Function::save(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        Function::restore(self, state)
     }
 
     fn register(register: Register) -> (u64, usize) {

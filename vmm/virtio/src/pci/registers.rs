@@ -1,46 +1,56 @@
 //! The common configuration structure (§ 4.1.4.3).
 
 use super::{NO_VECTOR, VirtioFunction, half};
-use crate::mmio::with_half;
+use crate::{fault::TransportFault, mmio::with_half};
+use serde::{Deserialize, Serialize};
 
 /// Offsets.
-mod register {
-    pub(super) const DEVICE_FEATURE_SELECT: u64 = 0x00;
-    pub(super) const DEVICE_FEATURE: u64 = 0x04;
-    pub(super) const DRIVER_FEATURE_SELECT: u64 = 0x08;
-    pub(super) const DRIVER_FEATURE: u64 = 0x0c;
-    pub(super) const CONFIG_VECTOR: u64 = 0x10;
-    pub(super) const NUM_QUEUES: u64 = 0x12;
-    pub(super) const STATUS: u64 = 0x14;
-    pub(super) const GENERATION: u64 = 0x15;
-    pub(super) const QUEUE_SELECT: u64 = 0x16;
-    pub(super) const QUEUE_SIZE: u64 = 0x18;
-    pub(super) const QUEUE_VECTOR: u64 = 0x1a;
-    pub(super) const QUEUE_ENABLE: u64 = 0x1c;
-    pub(super) const QUEUE_NOTIFY_OFFSET: u64 = 0x1e;
+pub(super) mod register {
+    pub(in super::super) const DEVICE_FEATURE_SELECT: u64 = 0x00;
+    pub(in super::super) const DEVICE_FEATURE: u64 = 0x04;
+    pub(in super::super) const DRIVER_FEATURE_SELECT: u64 = 0x08;
+    pub(in super::super) const DRIVER_FEATURE: u64 = 0x0c;
+    pub(in super::super) const CONFIG_VECTOR: u64 = 0x10;
+    pub(in super::super) const NUM_QUEUES: u64 = 0x12;
+    pub(in super::super) const STATUS: u64 = 0x14;
+    pub(in super::super) const GENERATION: u64 = 0x15;
+    pub(in super::super) const QUEUE_SELECT: u64 = 0x16;
+    pub(in super::super) const QUEUE_SIZE: u64 = 0x18;
+    pub(in super::super) const QUEUE_VECTOR: u64 = 0x1a;
+    pub(in super::super) const QUEUE_ENABLE: u64 = 0x1c;
+    pub(in super::super) const QUEUE_NOTIFY_OFFSET: u64 = 0x1e;
     /// That of descriptors; the driver's and the device's areas eight and sixteen bytes on.
-    pub(super) const QUEUE_AREAS: u64 = 0x20;
-    pub(super) const QUEUE_NOTIFY_DATA: u64 = 0x38;
-    pub(super) const QUEUE_RESET: u64 = 0x3a;
+    pub(in super::super) const QUEUE_AREAS: u64 = 0x20;
+    pub(in super::super) const QUEUE_NOTIFY_DATA: u64 = 0x38;
+    pub(in super::super) const QUEUE_RESET: u64 = 0x3a;
 }
 
 /// What the driver selected.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Selectors {
     device_feature: u32,
     driver_feature: u32,
     queue: u16,
 }
 
+impl Selectors {
+    pub(super) const fn device_feature(self) -> u32 {
+        self.device_feature
+    }
+}
+
 impl VirtioFunction {
     /// Reads a register with the width of its field (§ 4.1.3.1), or a half of a 64-bit one; others read as zero.
     pub(super) fn read_common(&self, offset: u64, data: &mut [u8]) {
-        let value = self.register(offset, data.len());
+        let value = match self.fault {
+            None => self.register(offset, data.len()),
+            Some(fault) => self.wrongly_read(fault, offset, data.len()),
+        };
         let size = data.len().min(8);
         data[..size].copy_from_slice(&value.to_le_bytes()[..size]);
     }
 
-    fn register(&self, offset: u64, size: usize) -> u64 {
+    pub(super) fn register(&self, offset: u64, size: usize) -> u64 {
         let index = usize::from(self.selectors.queue);
         let queue = self.common.queue(index);
         match (offset, size) {
@@ -73,6 +83,10 @@ impl VirtioFunction {
         let size = data.len().min(8);
         bytes[..size].copy_from_slice(&data[..size]);
         let value = u64::from_le_bytes(bytes);
+        let Some(value) = self.fault.map_or(Some(value), |fault| Self::wrongly_written(fault, offset, size, value))
+        else {
+            return;
+        };
         let index = usize::from(self.selectors.queue);
         match (offset, data.len()) {
             (register::DEVICE_FEATURE_SELECT, 4) => self.selectors.device_feature = value as u32,
@@ -110,7 +124,8 @@ impl VirtioFunction {
 
     /// A vector as it reads back: none if there is no such one (§ 4.1.5.1.2.1).
     fn vector(&self, vector: u16) -> u16 {
-        if vector < self.msix.nr_vectors() { vector } else { NO_VECTOR }
+        let is_there = vector < self.msix.nr_vectors() || self.is_set(TransportFault::AnyVectorKept);
+        if is_there && !self.is_set(TransportFault::VectorsNotKept) { vector } else { NO_VECTOR }
     }
 }
 

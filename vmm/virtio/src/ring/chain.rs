@@ -1,7 +1,10 @@
 //! A buffer that the driver made available: what the device may read, then what it may write.
 
 use super::RingError;
-use crate::Memory;
+use crate::{
+    Memory,
+    fault::{BufferFault, changed_read, changed_write},
+};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend};
 
 /// One element of a buffer: contiguous guest memory.
@@ -24,12 +27,24 @@ pub struct Chain {
     writable: Vec<Element>,
     /// Sum of all sizes.
     all_bytes: u64,
+    /// What of its bytes is taken or told wrongly.
+    fault: Option<BufferFault>,
 }
 
 impl Chain {
     /// One without elements.
     pub(super) fn new(id: u16) -> Self {
         Self { id, ..Self::default() }
+    }
+
+    /// The same with bytes that are taken or told wrongly, and with its elements in the other order if they are to be.
+    pub(super) fn with_faults(mut self, fault: Option<BufferFault>, is_reversed: bool) -> Self {
+        self.fault = fault;
+        if is_reversed {
+            self.readable.reverse();
+            self.writable.reverse();
+        }
+        self
     }
 
     /// Adds what a descriptor leads to.
@@ -83,6 +98,9 @@ impl Chain {
             }
             done += size;
         }
+        if let Some(fault) = self.fault {
+            changed_read(fault, &mut bytes[..done], offset, self.readable_bytes());
+        }
         done
     }
 
@@ -94,6 +112,9 @@ impl Chain {
                 break;
             }
             done += size;
+        }
+        if let Some(fault) = self.fault {
+            changed_write(fault, memory, &self.writable, &bytes[..done], offset);
         }
         done
     }

@@ -2,15 +2,17 @@
 
 mod chain;
 mod packed;
+mod saved;
 mod split;
 #[cfg(test)]
 mod tests;
 
 pub use chain::{Chain, Element, pieces};
 pub use packed::Packed;
+pub use saved::{ChainState, RingState};
 pub use split::Split;
 
-use crate::{Features, Memory};
+use crate::{Features, Memory, fault::RingFaults};
 
 /// The largest queue: what a walk of it costs bounds what a notification costs.
 pub const QUEUE_SIZE_MAX: u16 = 1024;
@@ -68,6 +70,9 @@ pub enum RingError {
     /// A chain is longer than 4 GiB.
     #[error("a chain of more than 4 GiB")]
     TooLong,
+    /// What it was, was not kept when the device was saved.
+    #[error("something that a driver did before the device was saved")]
+    Earlier,
     /// A table of descriptors within a table, together with a next one, without negotiation, or of an odd size.
     #[error("an indirect table {why}")]
     Indirect {
@@ -120,6 +125,14 @@ impl Ring {
         match features.contains(Features::RING_PACKED) {
             true => Packed::new(memory, size, areas, features).map(Self::Packed),
             false => Split::new(memory, size, areas, features).map(Self::Split),
+        }
+    }
+
+    /// Lets it break rules.
+    pub(crate) fn set_faults(&mut self, faults: RingFaults) {
+        match self {
+            Self::Split(ring) => ring.set_faults(faults),
+            Self::Packed(ring) => ring.set_faults(faults),
         }
     }
 

@@ -2,8 +2,13 @@
 //!
 //! Own code, because virtio-queue has only their descriptor.
 
+mod wrong;
+
 use super::{Areas, Chain, Element, RingError, passes, split::indirect_size};
-use crate::{Features, Memory};
+use crate::{
+    Features, Memory,
+    fault::{RingFault, RingFaults},
+};
 use std::sync::atomic::{Ordering, fence};
 use virtio_queue::desc::packed::Descriptor;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend};
@@ -25,17 +30,17 @@ const EVENTS_AT_DESCRIPTOR: u16 = 2;
 
 /// A place in the ring: the index of a descriptor, and how often the ring was gone round, modulo two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position {
-    index: u16,
-    wrap: bool,
+pub(super) struct Position {
+    pub(super) index: u16,
+    pub(super) wrap: bool,
 }
 
 impl Position {
     const START: Self = Self { index: 0, wrap: true };
 
-    /// `n` descriptors on, at most the size of the ring.
+    /// `n` descriptors on, at most the size of the ring: a buffer out of a saved VM may be said to have taken more.
     fn after(self, n: u16, size: u16) -> Self {
-        let index = u32::from(self.index) + u32::from(n);
+        let index = u32::from(self.index) + u32::from(n.min(size));
         match index >= size.into() {
             true => Self { index: (index - u32::from(size)) as u16, wrap: !self.wrap },
             false => Self { index: index as u16, wrap: self.wrap },
@@ -54,10 +59,11 @@ pub struct Packed {
     size: u16,
     areas: Areas,
     features: Features,
-    next_available: Position,
-    next_used: Position,
+    pub(super) next_available: Position,
+    pub(super) next_used: Position,
     /// Descriptors that were given back since the driver was last asked whether it wants to hear of them.
     nr_new: u16,
+    faults: RingFaults,
 }
 
 impl Packed {
@@ -74,7 +80,8 @@ impl Packed {
             }
         }
         let start = Position::START;
-        Ok(Self { size, areas, features, next_available: start, next_used: start, nr_new: 0 })
+        let faults = RingFaults::default();
+        Ok(Self { size, areas, features, next_available: start, next_used: start, nr_new: 0, faults })
     }
 
     fn is_available(&self, memory: &Memory, position: Position) -> Result<bool, RingError> {
@@ -95,17 +102,19 @@ impl Packed {
             let element = Element { address: descriptor.addr().0, size_bytes: descriptor.len() };
             chain.nr_descriptors += 1;
             position = position.after(1, self.size);
-            if descriptor.refers_to_indirect_table() {
+            if descriptor.refers_to_indirect_table() && !self.is_set(RingFault::IndirectIgnored) {
                 if descriptor.has_next() || chain.nr_descriptors > 1 {
                     return Err(RingError::Indirect { why: "with other descriptors" });
                 }
                 self.walk_table(memory, element, &mut chain)?;
             } else {
-                chain.push(memory, element, descriptor.is_write_only())?;
+                chain.push(memory, element, self.faults.is_writable(descriptor.is_write_only()))?;
             }
             // Only the last descriptor's is valid (§ 2.8.6).
-            chain.id = descriptor.id();
-            if !descriptor.has_next() {
+            if chain.nr_descriptors == 1 || !self.is_set(RingFault::IdOfFirst) {
+                chain.id = descriptor.id();
+            }
+            if !descriptor.has_next() || self.is_set(RingFault::NextIgnored) {
                 break;
             }
             if chain.nr_descriptors >= self.size {
@@ -113,7 +122,8 @@ impl Packed {
             }
         }
         self.next_available = position;
-        Ok(Some(chain))
+        self.keep_wrap(RingFault::AvailableWrapStays);
+        Ok(Some(chain.with_faults(self.faults.buffer, self.is_set(RingFault::OrderReversed))))
     }
 
     fn walk_table(&self, memory: &Memory, table: Element, chain: &mut Chain) -> Result<(), RingError> {
@@ -126,7 +136,10 @@ impl Packed {
                 return Err(RingError::Indirect { why: "within an indirect table" });
             }
             let element = Element { address: descriptor.addr().0, size_bytes: descriptor.len() };
-            chain.push(memory, element, descriptor.is_write_only())?;
+            chain.push(memory, element, self.faults.is_writable(descriptor.is_write_only()))?;
+            if self.is_set(RingFault::IndirectFirstOnly) {
+                break;
+            }
         }
         Ok(())
     }
@@ -141,11 +154,20 @@ impl Packed {
         let marks = if self.next_used.wrap { AVAILABLE | USED } else { 0 };
         // § 2.8.7.1: the flag tells whether anything was written.
         let flags = marks | if written > 0 { WRITE } else { 0 };
+        let (id, written, flags) = match self.faults.ring {
+            None => (chain.id, written, flags),
+            Some(fault) => match self.wrongly_told(fault, chain.id, written, flags) {
+                Some(told) => told,
+                None => return Ok(()),
+            },
+        };
         let lost = |_| self.lost();
         memory.write_obj(written.to_le(), GuestAddress(at + 8)).map_err(lost)?;
-        memory.write_obj(chain.id.to_le(), GuestAddress(at + 12)).map_err(lost)?;
+        memory.write_obj(id.to_le(), GuestAddress(at + 12)).map_err(lost)?;
         memory.store(flags.to_le(), GuestAddress(at + FLAGS), Ordering::Release).map_err(lost)?;
-        self.next_used = self.next_used.after(chain.nr_descriptors, self.size);
+        let nr_taken = if self.is_set(RingFault::UsedTakesOne) { 1 } else { chain.nr_descriptors };
+        self.next_used = self.next_used.after(nr_taken, self.size);
+        self.keep_wrap(RingFault::UsedWrapStays);
         self.nr_new = self.nr_new.saturating_add(chain.nr_descriptors);
         Ok(())
     }
@@ -159,6 +181,10 @@ impl Packed {
         };
         let (event, flags) = (read(0)?, read(2)? & 3);
         let nr_new = std::mem::take(&mut self.nr_new);
+        let (event, flags) = match self.faults.ring {
+            None => (event, flags),
+            Some(fault) => self.wrongly_wanted(fault, event, flags),
+        };
         Ok(match flags {
             EVENTS_DISABLED => false,
             EVENTS_AT_DESCRIPTOR if self.features.contains(Features::EVENT_IDX) => {
@@ -175,9 +201,11 @@ impl Packed {
     pub(super) fn set_notifications(&mut self, memory: &Memory, wanted: bool) -> Result<bool, RingError> {
         let lost = |_| self.lost();
         let at = self.areas.device;
+        let wanted = wanted && !self.is_set(RingFault::NeverWantsNotifications);
         let flags: u16 = match wanted {
             true if self.features.contains(Features::EVENT_IDX) => {
-                let event = self.next_available.to_event();
+                let later = u16::from(self.is_set(RingFault::WantsLater));
+                let event = self.next_available.after(later, self.size).to_event();
                 memory.store(event.to_le(), GuestAddress(at), Ordering::Release).map_err(lost)?;
                 EVENTS_AT_DESCRIPTOR
             }

@@ -3,8 +3,13 @@
 //! Positions and rings are those of virtio-queue. Chains are walked here, because its walk ends where a chain is broken, and a
 //! device must tell that from its end; and so is the flag by which a driver wants no interrupt, which it does not know.
 
+mod wrong;
+
 use super::{Areas, Chain, Element, RingError};
-use crate::{Features, Memory};
+use crate::{
+    Features, Memory,
+    fault::{RingFault, RingFaults},
+};
 use std::{num::Wrapping, sync::atomic::Ordering};
 use virtio_bindings::virtio_ring::VRING_AVAIL_F_NO_INTERRUPT;
 use virtio_queue::{Queue, QueueT, desc::split::Descriptor};
@@ -16,8 +21,9 @@ const DESCRIPTOR_BYTES: u64 = 16;
 /// A split virtqueue.
 #[derive(Debug)]
 pub struct Split {
-    queue: Queue,
+    pub(super) queue: Queue,
     features: Features,
+    faults: RingFaults,
 }
 
 impl Split {
@@ -42,22 +48,25 @@ impl Split {
                 return Err(RingError::Area { area, address });
             }
         }
-        Ok(Self { queue, features })
+        Ok(Self { queue, features, faults: RingFaults::default() })
     }
 
     pub(super) fn pop(&mut self, memory: &Memory) -> Result<Option<Chain>, RingError> {
         let next = self.queue.next_avail();
         let index = self.queue.avail_idx(memory, Ordering::Acquire).map_err(|_| self.lost("available ring"))?;
         let available = index - Wrapping(next);
+        let (next, available) = self.wrongly_next(next, available);
         if available.0 == 0 {
             return Ok(None);
         }
         if available.0 > self.queue.size() {
             return Err(RingError::AvailableIndex { index: index.0, next });
         }
-        let at = self.queue.avail_ring() + 4 + 2 * u64::from(next % self.queue.size());
+        let place = next.wrapping_add(self.is_set(RingFault::HeadsOnePlaceOn).into()) % self.queue.size();
+        let at = self.queue.avail_ring() + 4 + 2 * u64::from(place);
         let head: u16 = memory.read_obj(GuestAddress(at)).map_err(|_| self.lost("available ring"))?;
         let chain = self.walk(memory, u16::from_le(head))?;
+        let chain = chain.with_faults(self.faults.buffer, self.is_set(RingFault::OrderReversed));
         self.queue.set_next_avail(next.wrapping_add(1));
         Ok(Some(chain))
     }
@@ -79,7 +88,7 @@ impl Split {
                 .map_err(|_| RingError::Outside { address: at, size_bytes: DESCRIPTOR_BYTES })?;
             nr_steps += 1;
             let element = Element { address: descriptor.addr().0, size_bytes: descriptor.len() };
-            if descriptor.refers_to_indirect_table() {
+            if descriptor.refers_to_indirect_table() && !self.is_set(RingFault::IndirectIgnored) {
                 if is_indirect {
                     return Err(RingError::Indirect { why: "within an indirect table" });
                 }
@@ -87,11 +96,11 @@ impl Split {
                 (table, index, nr_steps, is_indirect) = (element.address, 0, 0, true);
                 continue;
             }
-            chain.push(memory, element, descriptor.is_write_only())?;
-            if !descriptor.has_next() {
+            chain.push(memory, element, self.faults.is_writable(descriptor.is_write_only()))?;
+            if !descriptor.has_next() || self.faults.ends_early(is_indirect) {
                 return Ok(chain);
             }
-            index = descriptor.next().into();
+            index = if self.is_set(RingFault::NextIsBehind) { index + 1 } else { descriptor.next().into() };
         }
     }
 
@@ -107,11 +116,19 @@ impl Split {
     }
 
     pub(super) fn complete(&mut self, memory: &Memory, chain: &Chain, written: u32) -> Result<(), RingError> {
+        if let Some(fault) = self.faults.ring {
+            return self.complete_wrongly(fault, memory, chain, written).map_err(|_| self.lost("used ring"));
+        }
         self.queue.add_used(memory, chain.id, written).map_err(|_| self.lost("used ring"))
     }
 
     pub(super) fn wants_interrupt(&mut self, memory: &Memory) -> Result<bool, RingError> {
         let lost = self.lost("available ring");
+        if let Some(fault) = self.faults.ring
+            && let Some(wants) = self.wants_wrongly(fault, memory)
+        {
+            return wants.map_err(|_| lost);
+        }
         if !self.features.contains(Features::EVENT_IDX) {
             // What was given back must be seen before the flag is read.
             std::sync::atomic::fence(Ordering::SeqCst);
@@ -123,7 +140,11 @@ impl Split {
 
     pub(super) fn set_notifications(&mut self, memory: &Memory, wanted: bool) -> Result<bool, RingError> {
         let lost = self.lost("used ring");
+        if self.is_set(RingFault::NeverWantsNotifications) {
+            return self.queue.disable_notification(memory).map(|()| false).map_err(|_| lost);
+        }
         match wanted {
+            true if self.is_set(RingFault::WantsLater) => self.want_later(memory).map_err(|_| lost),
             true => self.queue.enable_notification(memory).map_err(|_| lost),
             false => self.queue.disable_notification(memory).map(|()| false).map_err(|_| lost),
         }

@@ -106,7 +106,7 @@ fn requests_at_once_are_each_fulfilled() {
 }
 
 /// A request whose descriptors stand in an indirect table is fulfilled like any other.
-#[case(feature = VirtioBlock, spec = [virtio("Block Device"), virtio("Indirect Descriptors")], devices = Devices::BLOCK)]
+#[case(feature = VirtioIndirect, spec = [virtio("Block Device"), virtio("Indirect Descriptors")], devices = Devices::BLOCK)]
 fn indirect_requests_are_fulfilled() {
     each_disk(ALL | INDIRECT_DESC, |row, disk| {
         if disk.device.features & INDIRECT_DESC == 0 {

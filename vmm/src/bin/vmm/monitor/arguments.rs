@@ -29,9 +29,14 @@ impl Arguments {
         self.string(name)?.ok_or_else(|| missing(name))
     }
 
+    /// A number, if it is there.
+    pub(super) fn number(&mut self, name: &str) -> Result<Option<u64>, Error> {
+        self.take(name, "a number of at least 0", Value::as_u64)
+    }
+
     /// A number that has to be there.
     pub(super) fn needed_number(&mut self, name: &str) -> Result<u64, Error> {
-        self.take(name, "a number of at least 0", Value::as_u64)?.ok_or_else(|| missing(name))
+        self.number(name)?.ok_or_else(|| missing(name))
     }
 
     /// Whether something is to be; not, if it is not there.

@@ -1,6 +1,6 @@
 //! Devices that come, go and are looked at.
 
-use super::{Answer, Commands, arguments::Arguments};
+use super::{Answer, Commands, arguments::Arguments, cpus};
 use crate::{
     choices::SocketChoice,
     devices::{self, Kind},
@@ -28,6 +28,9 @@ fn slots(commands: &Commands) -> Result<PciSlots, Error> {
 pub(super) fn add(commands: &mut Commands, mut arguments: Arguments) -> Answer {
     let driver = arguments.needed_string("driver")?;
     let id = arguments.string("id")?;
+    if driver == cpus::DRIVER {
+        return cpus::add(commands, id, arguments);
+    }
     match arguments.string("bus")?.as_deref() {
         None | Some("pci.0" | "pcie.0") => {}
         Some(other) => return Err(Error::generic(format!("there is no bus '{other}': pci.0 is the only one"))),
@@ -36,12 +39,7 @@ pub(super) fn add(commands: &mut Commands, mut arguments: Arguments) -> Answer {
     let kind = kind(commands, &driver, &mut arguments)?;
     arguments.end()?;
     let slots = slots(commands)?;
-    let specs = commands.inventory.specs();
-    let is_free = |id: &String| specs.iter().all(|spec| spec.id != *id);
-    let id = id.or_else(|| (0..).map(|number| format!("device{number}")).find(is_free)).unwrap_or_default();
-    if !is_name(&id) {
-        return Err(Error::generic(format!("'{id}' is no id: letters, digits, '-', '.' and '_', a letter first")));
-    }
+    let id = commands.inventory.name_for(id).map_err(Error::generic)?;
     let spec = commands.inventory.add(&id, slot, kind).map_err(Error::generic)?;
     let memory = commands.running()?.memory;
     let plugged = devices::make(&spec, &memory).map_err(|error| Error::generic(format!("{error:#}")));
@@ -79,17 +77,10 @@ fn kind(commands: &Commands, driver: &str, arguments: &mut Arguments) -> Result<
         }
         other => {
             return Err(Error::generic(format!(
-                "there is no driver '{other}': virtio-blk-pci, -net-pci, -rng-pci, -balloon-pci, -gpu-pci or vhost-vsock-pci"
+                "there is no driver '{other}': virtio-blk-pci, -net-pci, -rng-pci, -balloon-pci, -gpu-pci, vhost-vsock-pci or host-x86_64-cpu"
             )));
         }
     })
-}
-
-/// Whether a device may be called so (QEMU, "util/id.c", id_wellformed).
-fn is_name(id: &str) -> bool {
-    id.starts_with(|first: char| first.is_ascii_alphabetic())
-        && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
-        && id.len() <= 128
 }
 
 /// The slot of `SLOT[.FUNCTION]` in hexadecimal digits.
@@ -112,6 +103,9 @@ fn address(text: &str) -> Result<[u8; 6], Error> {
 pub(super) fn remove(commands: &mut Commands, mut arguments: Arguments) -> Answer {
     let id = arguments.needed_string("id")?;
     arguments.end()?;
+    if let Some(index) = cpus::find(commands, &id) {
+        return cpus::remove(commands, index);
+    }
     let id = id.strip_prefix("/machine/peripheral/").unwrap_or(&id);
     let missing = || Error::new(ErrorClass::DeviceNotFound, format!("there is no device '{id}'"));
     let spec = commands.inventory.find(id).ok_or_else(missing)?;

@@ -4,9 +4,14 @@
 
 mod arguments;
 mod backends;
+mod commands;
+mod cpus;
 mod devices;
+mod migration;
+mod nothing;
 mod query;
 mod run_state;
+mod types;
 
 use crate::inventory::{Inventory, Running};
 use anyhow::Context;
@@ -23,6 +28,8 @@ use vmm::confinement::{Confinement, ThreadKind, confine};
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) nr_vcpus: u8,
+    /// With those that can come later.
+    pub(crate) nr_vcpus_max: u8,
     pub(crate) memory_bytes: u64,
     /// Of the thread that serves the socket.
     pub(crate) confinement: Confinement,
@@ -78,39 +85,6 @@ pub(crate) struct Commands {
 }
 
 type Answer = Result<Value, Error>;
-type Command = fn(&mut Commands, Arguments) -> Answer;
-
-/// All commands but `qmp_capabilities`.
-const COMMANDS: &[(&str, Command)] = &[
-    ("balloon", devices::balloon),
-    ("blockdev-add", backends::add_disk),
-    ("blockdev-del", backends::remove_disk),
-    ("cont", run_state::resume),
-    ("device_add", devices::add),
-    ("device_del", devices::remove),
-    ("netdev_add", backends::add_network),
-    ("netdev_del", backends::remove_network),
-    ("query-balloon", devices::query_balloon),
-    ("query-block", query::block),
-    ("query-commands", query::commands),
-    ("query-cpus-fast", query::cpus),
-    ("query-hotpluggable-cpus", query::hotpluggable_cpus),
-    ("query-kvm", query::kvm),
-    ("query-memory-size-summary", query::memory),
-    ("query-name", query::name),
-    ("query-pci", query::pci),
-    ("query-status", run_state::query),
-    ("query-version", query::version),
-    ("quit", run_state::quit),
-    ("screendump", devices::screendump),
-    ("stop", run_state::stop),
-    ("system_powerdown", run_state::power_down),
-    ("system_reset", run_state::reset),
-];
-
-fn command(name: &str) -> Option<Command> {
-    COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
-}
 
 impl Commands {
     fn running(&self) -> Result<Running, Error> {
@@ -120,14 +94,14 @@ impl Commands {
 
 impl Handler for Commands {
     fn knows(&self, name: &str) -> bool {
-        command(name).is_some()
+        commands::find(name).is_some()
     }
 
     fn execute(&mut self, name: &str, arguments: Map<String, Value>) -> Answer {
-        match command(name) {
-            Some(command) => command(self, Arguments::new(arguments)),
-            None => Err(Error::generic(format!("there is no command {name}"))),
-        }
+        let missing = || Error::generic(format!("there is no command {name}"));
+        let command = commands::find(name).ok_or_else(missing)?;
+        command.signature.check(&arguments)?;
+        (command.run)(self, Arguments::new(arguments))
     }
 }
 

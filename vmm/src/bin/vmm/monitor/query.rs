@@ -1,14 +1,14 @@
 //! What the machine is.
 
-use super::{Answer, COMMANDS, Commands, arguments::Arguments};
+use super::{Answer, Commands, arguments::Arguments, commands};
 use crate::{
     choices::DiskChoice,
     devices::{Kind, Spec},
 };
-use pci::Slot;
+use pci::{Bar, BarKind, Slot};
 use qmp::{Value, json};
-use std::collections::BTreeMap;
 use virtio::disk::Format;
+use vmm::devices::PciSlots;
 
 /// Offsets in configuration space (PCI Local Bus Specification § 6.1).
 mod offset {
@@ -25,10 +25,9 @@ pub(super) fn version(_: &mut Commands, arguments: Arguments) -> Answer {
 }
 
 /// `query-commands`.
-pub(super) fn commands(_: &mut Commands, arguments: Arguments) -> Answer {
+pub(super) fn command_names(_: &mut Commands, arguments: Arguments) -> Answer {
     arguments.end()?;
-    let names = COMMANDS.iter().map(|(name, _)| *name).chain(["qmp_capabilities"]);
-    Ok(names.map(|name| json!({ "name": name })).collect())
+    Ok(commands::names())
 }
 
 /// `query-kvm`.
@@ -49,38 +48,8 @@ pub(super) fn memory(commands: &mut Commands, arguments: Arguments) -> Answer {
     Ok(json!({ "base-memory": commands.facts.memory_bytes, "plugged-memory": 0 }))
 }
 
-/// Where a vCPU stands: a socket each.
-fn place(index: u8) -> Value {
-    json!({ "socket-id": index, "core-id": 0, "thread-id": 0 })
-}
-
-fn path(index: u8) -> String {
-    format!("/machine/unattached/device[{index}]")
-}
-
-/// `query-cpus-fast`.
-pub(super) fn cpus(commands: &mut Commands, arguments: Arguments) -> Answer {
-    arguments.end()?;
-    let threads: BTreeMap<u8, i32> = commands.running()?.vm.vcpu_threads().into_iter().collect();
-    let cpu = |index: u8| {
-        // One that is about to start has no number yet.
-        let thread = threads.get(&index).copied().unwrap_or(0);
-        json!({
-            "cpu-index": index, "qom-path": path(index), "thread-id": thread, "target": "x86_64", "props": place(index),
-        })
-    };
-    Ok((0..commands.facts.nr_vcpus).map(cpu).collect())
-}
-
-/// `query-hotpluggable-cpus`: those that there are; none can come.
-pub(super) fn hotpluggable_cpus(commands: &mut Commands, arguments: Arguments) -> Answer {
-    arguments.end()?;
-    let cpu =
-        |index| json!({ "type": "host-x86_64-cpu", "vcpus-count": 1, "props": place(index), "qom-path": path(index) });
-    Ok((0..commands.facts.nr_vcpus).map(cpu).collect())
-}
-
-fn disk(device: &str, disk: &DiskChoice) -> Value {
+/// A disk that is there: its image, under the name of its device.
+fn node(device: &str, disk: &DiskChoice) -> Value {
     let format = match disk.options.format {
         Format::Raw => "raw",
         Format::Qcow2 => "qcow2",
@@ -88,25 +57,52 @@ fn disk(device: &str, disk: &DiskChoice) -> Value {
     };
     let file = disk.path.display().to_string();
     json!({
-        "device": device, "locked": false, "removable": false, "type": "unknown",
-        "inserted": {
-            "file": file, "drv": format, "ro": disk.options.read_only, "node-name": device, "encrypted": false,
-            "image": { "filename": file, "format": format },
-        },
+        "file": file, "drv": format, "ro": disk.options.read_only, "node-name": device, "encrypted": false,
+        "image": { "filename": file, "format": format },
     })
+}
+
+/// What there is of each disk, by its device.
+fn disks(commands: &Commands, tell: fn(&str, &DiskChoice) -> Value) -> Value {
+    let of = |Spec { id, kind, .. }: Spec| match kind {
+        Kind::Disk(choice) => vec![tell(&id, &choice)],
+        Kind::Scsi(disks) => {
+            disks.iter().enumerate().map(|(target, choice)| tell(&format!("{id}-{target}"), choice)).collect()
+        }
+        _ => Vec::new(),
+    };
+    commands.inventory.specs().into_iter().flat_map(of).collect()
+}
+
+/// `query-named-block-nodes`.
+pub(super) fn block_nodes(commands: &mut Commands, arguments: Arguments) -> Answer {
+    arguments.end()?;
+    Ok(disks(commands, node))
 }
 
 /// `query-block`.
 pub(super) fn block(commands: &mut Commands, arguments: Arguments) -> Answer {
     arguments.end()?;
-    let of = |Spec { id, kind, .. }: Spec| match kind {
-        Kind::Disk(choice) => vec![disk(&id, &choice)],
-        Kind::Scsi(disks) => {
-            disks.iter().enumerate().map(|(target, choice)| disk(&format!("{id}-{target}"), choice)).collect()
+    Ok(disks(commands, |device, disk| {
+        json!({
+            "device": device, "locked": false, "removable": false, "type": "unknown", "inserted": node(device, disk),
+        })
+    }))
+}
+
+/// What stands behind a function's base address registers. QEMU tells -1 where nothing is mapped.
+fn regions(slots: &PciSlots, slot: Slot) -> Value {
+    let region = |(index, bar, address): (usize, Bar, Option<u64>)| {
+        let address = address.map_or(json!(-1), |address| json!(address));
+        match bar.kind {
+            BarKind::Io => json!({ "bar": index, "type": "io", "address": address, "size": bar.size_bytes }),
+            kind => json!({
+                "bar": index, "type": "memory", "address": address, "size": bar.size_bytes,
+                "prefetch": bar.prefetchable, "mem_type_64": kind == BarKind::Memory64,
+            }),
         }
-        _ => Vec::new(),
     };
-    Ok(commands.inventory.specs().into_iter().flat_map(of).collect())
+    slots.regions(slot).into_iter().map(region).collect()
 }
 
 /// `query-pci`: as the guest finds the functions.
@@ -129,7 +125,7 @@ pub(super) fn pci(commands: &mut Commands, arguments: Arguments) -> Answer {
                 "vendor": identity & 0xffff, "device": identity >> 16,
                 "subsystem-vendor": subsystem & 0xffff, "subsystem": subsystem >> 16,
             },
-            "irq": interrupt & 0xff, "irq_pin": interrupt >> 8 & 0xff, "regions": [],
+            "irq": interrupt & 0xff, "irq_pin": interrupt >> 8 & 0xff, "regions": regions(&slots, slot),
         }))
     };
     let devices: Vec<Value> = (0..).map_while(Slot::new).filter_map(function).collect();

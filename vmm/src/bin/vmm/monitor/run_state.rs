@@ -1,12 +1,15 @@
 //! Whether the VM runs.
 
 use super::{Answer, Commands, arguments::Arguments};
-use crate::inventory::Ending;
+use crate::{inventory::Ending, migration::Status};
 use qmp::{Error, Value, json};
 
 /// `query-status`.
 pub(super) fn query(commands: &mut Commands, arguments: Arguments) -> Answer {
     arguments.end()?;
+    if commands.inventory.migrations().status().0 == Status::Completed {
+        return Ok(json!({ "running": false, "status": "postmigrate" }));
+    }
     Ok(match commands.inventory.running() {
         Some(running) if running.vm.is_paused() => json!({ "running": false, "status": "paused" }),
         Some(_) if commands.inventory.ending().is_none() => json!({ "running": true, "status": "running" }),

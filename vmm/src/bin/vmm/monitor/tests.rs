@@ -1,6 +1,6 @@
 //! Commands on a machine that has no VM yet: what is wrong is named.
 
-use super::*;
+use super::{commands::COMMANDS, *};
 use crate::devices::Kind;
 use qmp::{ErrorClass, json};
 
@@ -9,7 +9,7 @@ fn commands() -> Commands {
     let server = Server::bind(&folder.path().join("qmp")).expect("a socket");
     Commands {
         inventory: Inventory::new(Vec::new(), None),
-        facts: Facts { nr_vcpus: 2, memory_bytes: 64 << 20, confinement: Confinement::Off },
+        facts: Facts { nr_vcpus: 2, nr_vcpus_max: 4, memory_bytes: 64 << 20, confinement: Confinement::Off },
         events: server.events(),
         backends: Backends::default(),
     }
@@ -25,7 +25,7 @@ fn wrong(commands: &mut Commands, name: &str, arguments: Value) -> String {
 
 #[test]
 fn commands_are_sorted_and_listed() {
-    assert!(COMMANDS.is_sorted_by_key(|(name, _)| *name));
+    assert!(COMMANDS.is_sorted_by_key(|command| command.signature.name));
     let list = execute(&mut commands(), "query-commands", json!({})).unwrap();
     assert_eq!(list.as_array().unwrap().len(), COMMANDS.len() + 1);
     assert!(commands().knows("device_add") && !commands().knows("human-monitor-command"));
@@ -39,19 +39,26 @@ fn arguments_that_are_wrong_are_named() {
         ("balloon", json!({}), "'value' is missing"),
         ("balloon", json!({ "value": -1 }), "'value' must be a number"),
         ("device_add", json!({ "id": "a" }), "'driver' is missing"),
-        ("device_add", json!({ "driver": "e1000" }), "no driver 'e1000'"),
+        ("device_add", json!({ "driver": "e1000" }), "'driver' cannot be 'e1000'"),
         ("device_add", json!({ "driver": "virtio-rng-pci", "addr": "20" }), "no address on the bus"),
         ("device_add", json!({ "driver": "virtio-rng-pci", "addr": "0" }), "no address on the bus"),
         ("device_add", json!({ "driver": "virtio-rng-pci", "bus": "pci.1" }), "no bus 'pci.1'"),
         ("device_add", json!({ "driver": "virtio-blk-pci", "drive": "d" }), "no disk 'd'"),
         ("device_add", json!({ "driver": "virtio-net-pci", "netdev": "n" }), "no network 'n'"),
         ("device_add", json!({ "driver": "virtio-rng-pci", "id": "a" }), "being made or has ended"),
-        ("blockdev-add", json!({ "driver": "vmdk", "node-name": "d", "file": {} }), "no format 'vmdk'"),
-        ("netdev_add", json!({ "type": "bridge", "id": "n" }), "no network of type 'bridge'"),
+        (
+            "blockdev-add",
+            json!({ "driver": "vmdk", "node-name": "d", "file": { "filename": "f" } }),
+            "'driver' cannot be 'vmdk'",
+        ),
+        ("netdev_add", json!({ "type": "bridge", "id": "n" }), "'type' cannot be 'bridge'"),
         ("netdev_add", json!({ "type": "tap", "id": "n" }), "'ifname' is missing"),
         ("screendump", json!({ "filename": "/x" }), "no screen"),
-        ("screendump", json!({ "filename": "/x", "format": "png" }), "no format 'png'"),
+        ("screendump", json!({ "filename": "/x", "format": "png" }), "'format' cannot be 'png'"),
         ("stop", json!({}), "being made or has ended"),
+        ("migrate", json!({}), "'uri' is missing"),
+        ("migrate", json!({ "uri": "exec:cat" }), "type unix:PATH"),
+        ("migrate", json!({ "uri": "file:/x" }), "being made or has ended"),
     ] {
         let description = wrong(commands, name, arguments.clone());
         assert!(description.contains(expected), "{name} {arguments}: {description}");
@@ -101,6 +108,40 @@ fn what_there_is_is_told() {
     let block = execute(commands, "query-block", json!({})).unwrap();
     assert_eq!((&block[0]["device"], &block[0]["inserted"]["ro"]), (&json!("disk0"), &json!(true)));
     assert_eq!(execute(commands, "query-status", json!({})).unwrap()["status"], "prelaunch");
-    assert_eq!(execute(commands, "query-hotpluggable-cpus", json!({})).unwrap().as_array().unwrap().len(), 2);
+    assert_eq!(execute(commands, "query-hotpluggable-cpus", json!({})).unwrap().as_array().unwrap().len(), 4);
     assert_eq!(execute(commands, "query-memory-size-summary", json!({})).unwrap()["base-memory"], 64 << 20);
+}
+
+#[test]
+fn the_schema_is_the_table_that_is_dispatched_by() {
+    let commands = &mut commands();
+    let schema = execute(commands, "query-qmp-schema", json!({})).unwrap();
+    let of = |kind: &str| {
+        let entities = schema.as_array().unwrap().iter().filter(|entity| entity["meta-type"] == kind);
+        entities.map(|entity| entity["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("command")[1..], COMMANDS.iter().map(|command| command.signature.name).collect::<Vec<_>>());
+    assert!(of("event").contains(&"DEVICE_DELETED".to_owned()));
+    // Whatever a command's own code would take, what its row does not name is refused.
+    for command in COMMANDS {
+        let error = execute(commands, command.signature.name, json!({ "no-such": 1 })).unwrap_err().description;
+        assert!(error.contains("is missing") || error.contains("no argument 'no-such'"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_returned_is_what_the_schema_says() {
+    let commands = &mut commands();
+    let (disk, scsi) = ("/a.img,readonly".parse().unwrap(), "/b.qcow2,format=qcow2,bus=scsi".parse().unwrap());
+    commands.inventory.add("disk0", None, Kind::Disk(disk)).unwrap();
+    commands.inventory.add("scsi0", None, Kind::Scsi(vec![scsi])).unwrap();
+    let mut nr_checked = 0;
+    for command in COMMANDS.iter().filter(|command| command.signature.name.starts_with("query-")) {
+        // Without a VM some have no answer.
+        if let Ok(answer) = execute(commands, command.signature.name, json!({})) {
+            assert_eq!(command.signature.check_return(&answer), Ok(()), "{answer}");
+            nr_checked += 1;
+        }
+    }
+    assert!(nr_checked >= 18, "{nr_checked}");
 }

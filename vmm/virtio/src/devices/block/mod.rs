@@ -2,6 +2,7 @@
 
 mod config;
 mod request;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use crate::{
     disk::{Disk, Transfer},
 };
 use config::{Config, QUEUE_SIZE};
+use vm_state::DeviceStateError;
 
 /// Bytes of the identification (§ 5.2.6): shorter ones end with a zero.
 const ID_BYTES: usize = 20;
@@ -133,5 +135,13 @@ impl VirtioDevice for Block {
 
     fn notified(&mut self, queue: usize, io: &mut Io<'_>) -> Result<(), RingError> {
         io.each(queue, |chain, memory| Ok(self.handle(chain, memory)))
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], _: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state)
     }
 }

@@ -65,6 +65,17 @@ impl Owed {
         self.0 &= !(1 << event as u16);
     }
 
+    /// A bit for each.
+    pub(super) fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// Those of these bits, if each of them can be owed.
+    pub(super) fn from_bits(bits: u16) -> Option<Self> {
+        let all = Event::OWED.into_iter().fold(0, |all, event| all | 1 << event as u16);
+        (bits & !all == 0).then_some(Self(bits))
+    }
+
     /// The next one to send.
     pub(super) fn first(self) -> Option<Event> {
         Event::OWED.into_iter().find(|event| self.0 >> *event as u16 & 1 != 0)

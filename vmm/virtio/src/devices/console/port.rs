@@ -1,5 +1,9 @@
 //! One port: its buffers and its channel.
 
+mod saved;
+
+pub(super) use saved::SavedPort;
+
 use super::{
     channel::{Channel, Output},
     control::{Event, Owed},

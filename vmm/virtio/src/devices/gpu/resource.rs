@@ -1,5 +1,9 @@
 //! Pictures of the driver (§ 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D and what uses them).
 
+mod saved;
+
+pub(super) use saved::ResourceState;
+
 use super::protocol::{Failure, Rectangle};
 use crate::Memory;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend};

@@ -1,5 +1,9 @@
 //! Which frames a driver wants (§ 5.1.6.5.1 "Packet Receive Filtering" to § 5.1.6.5.3 "VLAN Filtering").
 
+mod saved;
+
+pub(super) use saved::FilterState;
+
 /// An Ethernet address.
 pub type MacAddress = [u8; 6];
 

@@ -17,6 +17,7 @@ use std::{
     io::{self, ErrorKind},
     os::fd::RawFd,
 };
+use vm_state::{DeviceStateError, value::ensure};
 
 /// Frames that wait for the guest at most; others are lost, as on every network.
 const NR_FRAMES_MAX: usize = 64;
@@ -24,6 +25,9 @@ const NR_FRAMES_MAX: usize = 64;
 const FRAME_BYTES_MAX: usize = 1514;
 /// Bytes of DHCP messages that wait.
 const DHCP_BYTES: usize = 4096;
+/// EtherType of ARP, and bytes of such a frame.
+const ARP: [u8; 2] = [8, 6];
+const ARP_BYTES: usize = 42;
 /// A day.
 const LEASE_SECONDS: u32 = 86_400;
 /// DHCP's ports.
@@ -36,6 +40,8 @@ pub struct HostStack {
     sockets: SocketSet<'static>,
     dhcp: SocketHandle,
     cable: Cable,
+    /// The last frame in which the guest told its addresses by ARP: where answers go.
+    neighbor: Vec<u8>,
 }
 
 impl HostStack {
@@ -63,7 +69,7 @@ impl HostStack {
         let _ = socket.bind(SERVER_PORT);
         let mut sockets = SocketSet::new(Vec::new());
         let dhcp = sockets.add(socket);
-        Self { interface, sockets, dhcp, cable }
+        Self { interface, sockets, dhcp, cable, neighbor: Vec::new() }
     }
 
     fn poll(&mut self) {
@@ -145,6 +151,9 @@ impl Link for HostStack {
             // The guest takes none: what it sends would be answered for nobody.
             return Ok(());
         }
+        if frame.get(12..14) == Some(&ARP) {
+            self.neighbor = frame[..frame.len().min(ARP_BYTES)].to_vec();
+        }
         self.cable.to_host = Some(frame.to_vec());
         self.poll();
         self.serve();
@@ -155,6 +164,20 @@ impl Link for HostStack {
 
     fn descriptors(&self) -> Vec<RawFd> {
         Vec::new()
+    }
+
+    fn save(&self) -> Vec<u8> {
+        self.neighbor.clone()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        ensure(state.is_empty() || state.len() <= ARP_BYTES && state.get(12..14) == Some(&ARP))?;
+        if !state.is_empty() {
+            // It hears again what it heard before; the guest has had its answer.
+            self.write_frame(state).map_err(|error| DeviceStateError::Host(error.kind()))?;
+            self.cable.to_guest.clear();
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
         unix::net::UnixDatagram,
     },
 };
+use vm_state::{DeviceStateError, value};
 
 /// A link that carries Ethernet frames, without a checksum at their end. It never blocks.
 pub trait Link: Send {
@@ -25,6 +26,19 @@ pub trait Link: Send {
 
     /// Descriptors by which it tells that it has frames or room. Without any, frames come only as answers to frames.
     fn descriptors(&self) -> Vec<RawFd>;
+
+    /// What is kept of it in a saved VM, beside frames.
+    fn save(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Takes it, as it was made, to what [`Self::save`] gave.
+    ///
+    /// # Errors
+    /// If that is not the state of such a link.
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        value::nothing(state)
+    }
 }
 
 /// A descriptor of which a read or a write is a frame: a tap without header of packets, or a socket that keeps messages apart.

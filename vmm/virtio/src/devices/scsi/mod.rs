@@ -7,12 +7,13 @@ mod control;
 mod inquiry;
 mod mode;
 mod request;
+mod saved;
 mod sense;
 mod target;
 #[cfg(test)]
 mod tests;
 
-use crate::{DeviceKind, Io, RingError, VirtioDevice, disk::Transfer};
+use crate::{DeviceKind, Io, Memory, RingError, VirtioDevice, disk::Transfer};
 pub use address::TARGETS_MAX;
 use bus::{EVENT_BYTES, EVENT_QUEUE, Shared};
 pub use bus::{ScsiBus, ScsiError};
@@ -23,6 +24,7 @@ use std::{
     sync::Arc,
 };
 use target::{SECTORS_MAX, Target};
+use vm_state::DeviceStateError;
 
 /// The largest size of each queue.
 const QUEUE_SIZE: u16 = 256;
@@ -177,5 +179,13 @@ impl VirtioDevice for Scsi {
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         let changes = self.take_changes();
         self.tell(changes, io)
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {
+        self.give_bytes()
+    }
+
+    fn restore(&mut self, state: &[u8], _: &Memory) -> Result<(), DeviceStateError> {
+        self.take_bytes(state)
     }
 }

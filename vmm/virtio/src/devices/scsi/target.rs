@@ -39,9 +39,9 @@ const READ_CAPACITY_16: u8 = 0x10;
 /// A disk.
 pub(super) struct Target {
     pub(super) disk: Box<dyn Disk>,
-    serial: String,
+    pub(super) serial: String,
     /// What the next command is told instead of being done (SAM-4 § 5.14 "Unit attention condition").
-    attention: Option<Sense>,
+    pub(super) attention: Option<Sense>,
 }
 
 impl Target {

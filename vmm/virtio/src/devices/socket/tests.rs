@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Common, hostile,
-    testing::{Driver, Layout, Request, exchange},
+    testing::{Driver, Layout, Request, exchange, restored},
 };
 use connection::BUFFER_BYTES;
 use packet::{NO_RECEIVE, NO_SEND};
@@ -133,6 +133,26 @@ fn read(stream: &mut UnixStream) -> (Vec<u8>, bool) {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => (all, true),
         Err(error) => panic!("{error}"),
     }
+}
+
+#[test]
+fn a_restored_guest_is_told_that_its_connections_are_gone() {
+    let mut guest = Guest::new(PLAIN);
+    let mut stream = guest.connected(80, 9);
+    let events = guest.driver.submit(EVENT, &[], &[4]);
+    let folder = tempfile::tempdir().unwrap();
+    let Guest { common, driver, .. } = guest;
+    let socket = || -> Box<dyn VirtioDevice> { Box::new(Socket::new(CID, &folder.path().join("vm")).unwrap()) };
+    let common = restored(common, &driver, socket);
+    assert_eq!(read(&mut stream), (vec![], true), "the host's program hears the end");
+    let mut guest = Guest { common, driver, folder, buffer: None, room: 0x1000, forwarded: 0 };
+    guest.common.wake();
+    assert_eq!(guest.driver.used(EVENT), Some((events.id, 4)));
+    assert_eq!(guest.driver.written(&events), TRANSPORT_RESET.to_le_bytes());
+    // Of the connection nothing is left, and there can be another one.
+    guest.send(Operation::Data, 80, 9, b"lost");
+    assert_eq!(guest.told(), Some((Operation::Reset, 80, 9)));
+    guest.connected(80, 9);
 }
 
 #[test]

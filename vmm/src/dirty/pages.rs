@@ -1,0 +1,155 @@
+//! Sets of pages of guest memory.
+
+use crate::layout::PAGE_SIZE;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Pages of guest memory by number, page 0 at address 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageSet {
+    words: Vec<u64>,
+}
+
+impl PageSet {
+    /// All pages of so much memory.
+    pub fn all(size_bytes: u64) -> Self {
+        let nr_pages = size_bytes / PAGE_SIZE;
+        let word = |first: u64| match nr_pages - first {
+            rest @ ..64 => (1 << rest) - 1,
+            _ => u64::MAX,
+        };
+        Self { words: (0..nr_pages).step_by(64).map(word).collect() }
+    }
+
+    /// One of the words of KVM_GET_DIRTY_LOG.
+    pub(super) fn from_words(words: Vec<u64>) -> Self {
+        Self { words }
+    }
+
+    /// Adds those of another set.
+    pub fn add_all(&mut self, other: &Self) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// Their numbers, the lowest first.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        (0..).step_by(64).zip(&self.words).flat_map(|(first, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| u64::from(rest.trailing_zeros()))?;
+                rest &= rest - 1;
+                Some(first + bit)
+            })
+        })
+    }
+
+    /// Runs of neighbours of at most `nr_max` pages: the number of the first, and how many there are.
+    pub fn runs(&self, nr_max: u64) -> Vec<(u64, u64)> {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for number in self.numbers() {
+            match runs.last_mut() {
+                Some((first, count)) if *first + *count == number && *count < nr_max => *count += 1,
+                _ => runs.push((number, 1)),
+            }
+        }
+        runs
+    }
+}
+
+/// Pages that this VMM writes, or that KVM said were written, by any thread.
+#[derive(Debug)]
+pub(crate) struct WriteLog {
+    words: Vec<AtomicU64>,
+    nr_pages: u64,
+    /// Whether somebody has the memory who writes without telling.
+    has_others: AtomicBool,
+}
+
+impl WriteLog {
+    pub(crate) fn new(size_bytes: u64) -> Self {
+        let nr_pages = size_bytes / PAGE_SIZE;
+        let words = (0..nr_pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { words, nr_pages, has_others: AtomicBool::new(false) }
+    }
+
+    /// Notes that bytes were written. After that was done: who takes the set before it copies the page then finds either the new
+    /// bytes, or the page in the next set.
+    pub(crate) fn note(&self, address: u64, size_bytes: usize) {
+        let end = address.saturating_add(size_bytes as u64).div_ceil(PAGE_SIZE).min(self.nr_pages);
+        let first = if size_bytes == 0 { end } else { address / PAGE_SIZE };
+        (first..end).for_each(|number| self.note_page(number));
+    }
+
+    /// Notes a page by its number; nothing if there is no such page.
+    pub(super) fn note_page(&self, number: u64) {
+        if number < self.nr_pages
+            && let Some(word) = self.words.get((number / 64) as usize)
+        {
+            word.fetch_or(1 << (number % 64), Ordering::SeqCst);
+        }
+    }
+
+    /// Notes that somebody will write without telling.
+    pub(crate) fn note_others(&self) {
+        self.has_others.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn has_others(&self) -> bool {
+        self.has_others.load(Ordering::SeqCst)
+    }
+
+    /// What was noted since the last call.
+    pub(super) fn take(&self) -> PageSet {
+        PageSet { words: self.words.iter().map(|word| word.swap(0, Ordering::SeqCst)).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_pages_are_those_of_the_memory() {
+        for nr_pages in [1, 63, 64, 65, 128] {
+            let all = PageSet::all(nr_pages * PAGE_SIZE);
+            assert!(all.numbers().eq(0..nr_pages), "{nr_pages}");
+            assert_eq!(all.count(), nr_pages);
+        }
+        assert!(PageSet::all(0).is_empty());
+    }
+
+    #[test]
+    fn runs_are_of_neighbours_and_bounded() {
+        let log = WriteLog::new(200 * PAGE_SIZE);
+        [3, 4, 5, 63, 64, 199, 200].into_iter().for_each(|number| log.note_page(number));
+        let set = log.take();
+        assert_eq!(set.runs(2), [(3, 2), (5, 1), (63, 2), (199, 1)]);
+        assert_eq!(set.runs(64), [(3, 3), (63, 2), (199, 1)]);
+        assert!(log.take().is_empty());
+    }
+
+    #[test]
+    fn each_page_that_a_write_touches_is_noted_and_none_else() {
+        let log = WriteLog::new(8 * PAGE_SIZE);
+        log.note(PAGE_SIZE - 1, 2);
+        log.note(4 * PAGE_SIZE, 0);
+        log.note(7 * PAGE_SIZE + 5, usize::MAX);
+        assert!(log.take().numbers().eq([0, 1, 7]));
+        let mut set = PageSet::default();
+        log.note(5 * PAGE_SIZE, 1);
+        set.add_all(&log.take());
+        assert!(set.numbers().eq([5]));
+    }
+}

@@ -1,0 +1,152 @@
+//! Timer interrupts of KVM's local APICs that are between their timer and the local APIC.
+//!
+//! When the timer of a vCPU expires, KVM notes that, and interrupts the local APIC when the vCPU runs next. Nothing that can be
+//! saved tells of it, so that KVM_SET_LAPIC lets a one-shot timer without a current count expire once more: it cannot know whether
+//! the guest was interrupted. Here it is made sure that the guest was.
+//!
+//! Not completely what the guest expects: the initial count of a one-shot timer that is over is 0 then, because there is no other
+//! way to tell KVM that it is over.
+//!
+//! Source: Linux, "Documentation/virt/kvm/api.rst" §§ KVM_RUN, KVM_SET_SIGNAL_MASK and KVM_SET_LAPIC; "arch/x86/kvm/lapic.c",
+//! `kvm_apic_set_state`; Intel SDM vol. 3A, "APIC Timer".
+
+#![expect(unsafe_code, reason = "signal masks of threads and of vCPUs have no wrapper among our dependencies")]
+// UNSAFETY: signal masks of the calling thread, a signal to itself, and one ioctl with a structure on the stack.
+
+use kvm_bindings::{KVMIO, kvm_lapic_state, kvm_signal_mask};
+use kvm_ioctls::{Error, VcpuFd};
+use std::{mem::MaybeUninit, ptr, thread, time::Duration};
+use vmm_sys_util::{
+    ioctl::{ioctl_with_ptr, ioctl_with_ref},
+    signal::SIGRTMIN,
+};
+
+vmm_sys_util::ioctl_iow_nr!(KVM_SET_SIGNAL_MASK, KVMIO, 0x8b, kvm_signal_mask);
+
+/// Registers by their offset, and fields of them.
+const LVT_TIMER: usize = 0x320;
+const INITIAL_COUNT: usize = 0x380;
+const CURRENT_COUNT: usize = 0x390;
+const MASKED: u32 = 1 << 16;
+const MODE: u32 = 3 << 17;
+/// How long a timer of the host is waited for that has expired and was not served: it is served before any that expires later.
+const SERVED_AFTER: Duration = Duration::from_micros(100);
+
+/// A set of signals as the kernel has it.
+#[repr(C)]
+struct SignalMask {
+    length: u32,
+    set: [u8; 8],
+}
+
+/// Blocks the signal that interrupts vCPUs, until this is dropped.
+struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    fn new() -> Self {
+        let (mut set, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: both sets are locals; the first is made by sigemptyset, and the second by pthread_sigmask, which fails for no
+        // other reason than its first argument.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), SIGRTMIN());
+            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
+            Self { before: before.assume_init() }
+        }
+    }
+
+    /// What the thread blocks otherwise, without the signal.
+    fn others(&self) -> [u8; 8] {
+        let mut set = self.before;
+        // SAFETY: the set is initialized, and that of the kernel is its first eight bytes.
+        unsafe {
+            libc::sigdelset(&raw mut set, SIGRTMIN());
+            ptr::from_ref(&set).cast::<[u8; 8]>().read()
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // The signal comes now, to a handler that finds no vCPU running.
+        // SAFETY: the set is initialized.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+    }
+}
+
+/// Lets a timer that has expired interrupt its local APIC, without entering the guest: KVM does so before it looks at signals, and
+/// after that nothing else.
+pub(super) fn deliver(vcpu: &mut VcpuFd) -> Result<(), Error> {
+    let blocked = Blocked::new();
+    let mask = SignalMask { length: 8, set: blocked.others() };
+    // SAFETY: the kernel reads the length, and so many bytes behind it.
+    if unsafe { ioctl_with_ref(vcpu, KVM_SET_SIGNAL_MASK(), &mask) } != 0 {
+        return Err(Error::last());
+    }
+    // SAFETY: the thread signals itself, and blocks the signal.
+    unsafe { libc::pthread_kill(libc::pthread_self(), SIGRTMIN()) };
+    let result = match vcpu.run() {
+        Ok(kvm_ioctls::VcpuExit::Intr) => Ok(()),
+        Ok(_) => Err(Error::new(libc::EBUSY)),
+        Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => Ok(()),
+        Err(error) => Err(error),
+    };
+    // SAFETY: without a mask the kernel reads nothing.
+    match unsafe { ioctl_with_ptr(vcpu, KVM_SET_SIGNAL_MASK(), ptr::null::<SignalMask>()) } {
+        0 => result,
+        _ => Err(Error::last()),
+    }
+}
+
+fn register(state: &kvm_lapic_state, offset: usize) -> u32 {
+    let bytes = state.regs.iter().skip(offset).take(4);
+    bytes.rev().fold(0, |value, byte| value << 8 | u32::from(*byte as u8))
+}
+
+/// Whether it is a one-shot timer that has nothing left to count, and interrupts.
+fn is_over(state: &kvm_lapic_state) -> bool {
+    register(state, LVT_TIMER) & (MODE | MASKED) == 0
+        && register(state, INITIAL_COUNT) != 0
+        && register(state, CURRENT_COUNT) == 0
+}
+
+/// The state of a local APIC that KVM_SET_LAPIC makes the same again.
+pub(super) fn read(vcpu: &mut VcpuFd) -> Result<kvm_lapic_state, Error> {
+    deliver(vcpu)?;
+    let mut state = vcpu.get_lapic()?;
+    if is_over(&state) {
+        // It may have expired since, or be about to: the count is rounded.
+        thread::sleep(SERVED_AFTER);
+        deliver(vcpu)?;
+        state = vcpu.get_lapic()?;
+        state.regs.iter_mut().skip(INITIAL_COUNT).take(4).for_each(|byte| *byte = 0);
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(lvt: u32, initial: u32, current: u32) -> kvm_lapic_state {
+        let mut state = kvm_lapic_state::default();
+        for (offset, value) in [(LVT_TIMER, lvt), (INITIAL_COUNT, initial), (CURRENT_COUNT, current)] {
+            for (byte, value) in state.regs.iter_mut().skip(offset).zip(value.to_le_bytes()) {
+                *byte = value as _;
+            }
+        }
+        state
+    }
+
+    #[test]
+    fn only_a_one_shot_timer_that_interrupts_can_be_over() {
+        assert!(is_over(&state(0x40, 0x8000_0000, 0)));
+        for (lvt, initial, current) in
+            [(0x40, 1, 1), (0x40, 0, 0), (0x40 | MASKED, 1, 0), (0x40 | 1 << 17, 1, 0), (0x40 | 2 << 17, 1, 0)]
+        {
+            assert!(!is_over(&state(lvt, initial, current)), "{lvt:#x} {initial} {current}");
+        }
+    }
+}
