@@ -34,3 +34,6 @@ const _: () = assert!(IMAGE_REST - REPORT_PAGES == case::message::page::SIZE as 
 pub const WINDOW: u64 = 0x80_0000_0000;
 /// A linear address that nothing maps and nothing ever will: the third entry of the PML4.
 pub const UNMAPPED: u64 = 0x100_0000_0000;
+
+/// Memory behind the image that nothing uses, for cases about large pages: two pages of 4 MiB. Every subject has so much.
+pub const LARGE_PAGES: [u64; 2] = [0x100_0000, 0x140_0000];

@@ -52,8 +52,8 @@ pub(super) const BOARD: Needs = Needs::PVH_ENTRY
 /// What comes with all interrupt controllers; cases that need a part of it get the whole.
 const CHIPSET: Needs =
     Needs::IO_APIC.union(Needs::PIC).union(Needs::PIT).union(Needs::HPET).union(Needs::RTC).union(Needs::PM_TIMER);
-/// Guest memory in bytes: the image, its tables and what paging cases map.
-const MEMORY_SIZE_BYTES: u64 = 16 << 20;
+/// Guest memory in bytes: the image, its tables and what paging cases map behind them.
+const MEMORY_SIZE_BYTES: u64 = 24 << 20;
 /// Processor time of a case for each of its virtual processors: a hundred times what most take, and twice what the longest
 /// does where ring 0 is interpreted. A case that hangs costs this, whatever else the host does.
 const LIMIT: Duration = Duration::from_millis(500);

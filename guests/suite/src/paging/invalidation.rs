@@ -258,13 +258,12 @@ fn invlpg_leaves_other_pages_mapped() {
 #[case(feature = PagingInvalidation, spec = [sdm3a("Details of TLB Use"), sdm2("INVLPG—Invalidate TLB Entries")])]
 fn invlpg_of_another_part_of_a_large_page() {
     const PARTS: &[Text] = names!["first byte", "last byte", "page behind", "middle"];
-    // Two large pages of memory that nothing else uses.
-    const LARGE: [u64; 2] = [8 << 20, 12 << 20];
-    let [old, new] = LARGE.map(|page| page | ALL_RIGHTS | PS);
+    let [old, new] = layout::LARGE_PAGES.map(|page| page | ALL_RIGHTS | PS);
     let table = read_entry(Level::Pd, PAGE);
     let in_page = PAGE as u64 * 4096;
-    mmio::write_u64(LARGE[0] + in_page, OLD);
-    mmio::write_u64(LARGE[1] + in_page, NEW);
+    for (page, value) in layout::LARGE_PAGES.into_iter().zip([OLD, NEW]) {
+        mmio::write_u64(page + in_page, value);
+    }
     for (row, distance) in [0, 0x1f_ffff, in_page + 4096, 0x10_0000].into_iter().enumerate() {
         for is_user in [false, true] {
             write_entry(Level::Pd, PAGE, old);

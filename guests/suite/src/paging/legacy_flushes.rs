@@ -55,9 +55,6 @@ pub(super) const NEW: u32 = 0x4e44_4e44;
 /// Entries of directory and page table that lead to the number.
 const DIRECTORY_INDEX: u32 = 5;
 const TABLE_INDEX: u32 = 7;
-/// Two large pages of either size, of memory that nothing else uses.
-const OLD_LARGE: u64 = 8 << 20;
-const NEW_LARGE: u64 = 12 << 20;
 /// Linear page from which the case's frames are mapped, so that programs can edit tables.
 const FRAMES: u32 = 0x30;
 /// The task that is switched to.
@@ -98,8 +95,9 @@ impl Machine {
         }
         mmio::write_u32(frame(5), OLD);
         mmio::write_u32(frame(6), NEW);
-        mmio::write_u32(OLD_LARGE + u64::from(TABLE_INDEX) * 0x1000, OLD);
-        mmio::write_u32(NEW_LARGE + u64::from(TABLE_INDEX) * 0x1000, NEW);
+        for (page, value) in rt::layout::LARGE_PAGES.into_iter().zip([OLD, NEW]) {
+            mmio::write_u32(page + u64::from(TABLE_INDEX) * 0x1000, value);
+        }
         let machine = Self { arena, tables, is_pae };
         let arrival = machine.arena.run(&machine.program(), &FLUSH_NOTHING);
         check_outcome!("the paging mode can be entered", arrival.outcome(), Outcome::COMPLETED);
@@ -129,7 +127,7 @@ impl Machine {
         let directory = usize::from(self.is_pae);
         let [old_table, new_table] = [4, 7].map(|index| frame(index) | ALL_RIGHTS);
         let [old_page, new_page] = [5, 6].map(|index| frame(index) | ALL_RIGHTS);
-        let [old_large, new_large] = [OLD_LARGE, NEW_LARGE].map(|page| page | PS | ALL_RIGHTS);
+        let [old_large, new_large] = rt::layout::LARGE_PAGES.map(|page| page | PS | ALL_RIGHTS);
         let in_directory =
             |before, after| Edit { frame: directory, index: DIRECTORY_INDEX, before, after, address: low };
         let in_table = |global| Edit {
