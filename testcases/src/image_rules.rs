@@ -25,7 +25,8 @@ const RING_3_SECTION: &str = ".text.user";
 /// The stubs of the vectors, which no symbol names.
 const VECTORS_SECTION: &str = ".vp.vectors";
 /// Code for 32-bit mode, which no symbol table tells: see `guests/rt/src/boot.rs` and `unpaged.rs`.
-const CODE_OF_32_BITS: &[&str] = &["pvh_entry", "unpaged_entry", "unpaged_fault", "unpaged_after"];
+const CODE_OF_32_BITS: &[&str] =
+    &["pvh_entry", "unpaged_entry", "unpaged_fault", "unpaged_after", "paging_switch_32", "paging_switched"];
 
 /// A rule of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
