@@ -126,8 +126,7 @@ impl Gate<'_> {
             interrupts: &[],
             shard: None,
             baseline,
-            // A kernel under test has several processors that wait for each other: no more of them than the host can run.
-            jobs: Some(self.jobs.unwrap_or_else(crate::host::nr_processors)),
+            jobs: self.jobs,
             seed: 0,
             repeat: 1,
             time_limit: None,

@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// What is known to be wrong: `auto` for the checked-in baselines, `none`, a TOML file or a report.json
     #[arg(long, value_name = "FILE|auto|none", default_value = "auto")]
     baseline: Source,
-    /// Cases that run side by side; one more than there are processors if not given
+    /// Cases that run side by side; each subject has its own number if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
     /// Part K of N of the cases

@@ -64,6 +64,18 @@ pub enum BaselineError {
         /// What it names.
         axis: String,
     },
+    /// What an entry says of the number of runs does not go with the rest of it.
+    #[error("{}:{line}: the entry for `{case}`: {problem}", path.display())]
+    Runs {
+        /// The file.
+        path: PathBuf,
+        /// Line of the entry.
+        line: usize,
+        /// The case that the entry is for.
+        case: String,
+        /// What does not go together.
+        problem: &'static str,
+    },
     /// Two entries are for one case.
     #[error("{}:{line}: `{case}` has an entry already, in line {first_line}; one of them must go", path.display())]
     Duplicate {

@@ -1,14 +1,12 @@
 //! A baseline that is written down: what a subject is known to get wrong, with the reason.
 
-use super::{BaselineError, failing};
+use super::{Active, BaselineError};
 use crate::{axis::Axis, catalog::Catalog, nearest::nearest};
-use reports::model::{Against, Case, Verdict};
+use reports::model::Verdict;
 use serde::Deserialize;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 use toml::Spanned;
+use wildmatch::WildMatch;
 
 /// The entries of a baseline, each for one case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,9 +15,9 @@ pub struct KnownFailures {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+pub(super) struct Entry {
     line: usize,
-    raw: RawEntry,
+    pub(super) raw: RawEntry,
 }
 
 #[derive(Deserialize)]
@@ -31,28 +29,34 @@ struct File {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawEntry {
-    case: Spanned<String>,
-    verdict: KnownVerdict,
+pub(super) struct RawEntry {
+    pub(super) case: Spanned<String>,
+    pub(super) verdict: KnownVerdict,
     /// Exactly these checks fail, beside those of `varies`.
-    checks: Option<Vec<String>>,
+    pub(super) checks: Option<Vec<String>>,
     expected: String,
     actual: String,
     clause: String,
-    reason: String,
+    pub(super) reason: String,
     /// Part of the version of the subjects that it holds for.
     when: Option<String>,
     /// The kind of axis that it holds for, and without one it does not.
     axis: Option<String>,
     #[serde(default)]
-    varies: Varies,
+    pub(super) varies: Varies,
+    /// What the subject runs on spoils a run now and then, but not so many in a row: the case passes in one of them at least.
+    /// With it, `case` may be a pattern.
+    pub(super) runs: Option<u8>,
 }
+
+/// The most that `runs` may be.
+const MAX_RUNS: u8 = 10;
 
 /// What fails in one run and holds in another, because it depends on what the guest cannot see, such as the host's
 /// processor or its timer.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-enum Varies {
+pub(super) enum Varies {
     /// `true`: each of the checks, or any if none is listed. The case may pass.
     Every(bool),
     /// These, while those of `checks` fail in every run. The case never passes.
@@ -69,7 +73,7 @@ impl Default for Varies {
 /// right what the one that it is like gets wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum KnownVerdict {
+pub(super) enum KnownVerdict {
     Pass,
     Fail,
     Crash,
@@ -122,7 +126,7 @@ impl KnownFailures {
     /// # Errors
     /// [`BaselineError::UnknownCase`], [`BaselineError::Several`].
     pub fn check_cases(&self, catalog: &Catalog, path: &Path) -> Result<(), BaselineError> {
-        match self.entries.iter().find(|entry| catalog.case(entry.case()).is_none()) {
+        match self.entries.iter().find(|entry| !catalog.cases().iter().any(|case| entry.is_for(&case.id))) {
             None => Ok(()),
             Some(entry) if !catalog.in_setups(entry.case()).is_empty() => Err(BaselineError::Several {
                 path: path.to_owned(),
@@ -169,7 +173,7 @@ impl KnownFailures {
             }
             entries.insert(entry.case().to_owned(), entry);
         }
-        Ok(Active { entries })
+        Ok(entries.into_iter().collect())
     }
 }
 
@@ -178,8 +182,12 @@ impl Entry {
         self.raw.case.get_ref()
     }
 
+    pub(super) fn is_for(&self, id: &str) -> bool {
+        if is_pattern(self.case()) { WildMatch::new(self.case()).matches(id) } else { self.case() == id }
+    }
+
     fn check(&self, path: &Path) -> Result<(), BaselineError> {
-        let RawEntry { expected, actual, clause, reason, checks, when, axis, varies, .. } = &self.raw;
+        let RawEntry { expected, actual, clause, reason, checks, when, axis, varies, runs, .. } = &self.raw;
         let empty = |key, remedy| {
             let case = self.case().to_owned();
             Err(BaselineError::Empty { path: path.to_owned(), line: self.line, case, key, remedy })
@@ -208,6 +216,20 @@ impl Entry {
         if matches!(varies, Varies::Checks(checks) if is_useless(checks)) {
             return empty("varies", "name those that fail in some runs, or leave the key out");
         }
+        let of_runs = |problem| {
+            let case = self.case().to_owned();
+            Err(BaselineError::Runs { path: path.to_owned(), line: self.line, case, problem })
+        };
+        match *runs {
+            None if is_pattern(self.case()) => {
+                return of_runs("a pattern needs `runs`, so that no case of it is known to fail always");
+            }
+            Some(runs) if !(2..=MAX_RUNS).contains(&runs) => return of_runs("`runs` is a number from 2 to 10"),
+            Some(_) if self.raw.verdict != KnownVerdict::Fail || *varies != Varies::default() || checks.is_some() => {
+                return of_runs("with `runs`, `verdict` is \"fail\", and there is neither `checks` nor `varies`");
+            }
+            _ => {}
+        }
         if let Some(axis) = axis.as_deref().filter(|axis| !Axis::KINDS.contains(axis)) {
             return Err(BaselineError::UnknownAxis {
                 path: path.to_owned(),
@@ -232,72 +254,14 @@ fn duplicate(first: &Entry, second: &Entry, path: &Path) -> BaselineError {
     }
 }
 
+pub(super) fn is_pattern(case: &str) -> bool {
+    case.contains(['*', '?'])
+}
+
 /// Line and column, from 1, of an offset in bytes.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
-}
-
-/// The entries that hold for one subject.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Active {
-    entries: BTreeMap<String, Entry>,
-}
-
-impl Active {
-    /// The cases that have an entry.
-    pub(super) fn cases(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(String::as_str)
-    }
-
-    /// Adds other entries, which hold instead of those of the same cases.
-    pub(super) fn extend(&mut self, other: Self) {
-        self.entries.extend(other.entries);
-    }
-
-    /// How a result stands against the entries, and the reason of the entry that is for it.
-    pub(super) fn compare(&self, result: &Case) -> (Against, Option<String>) {
-        let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Skip);
-        match self.entries.get(&result.id) {
-            Some(entry) => (entry.compare(result), Some(entry.raw.reason.clone())),
-            None if is_good => (Against::Expected, None),
-            None => (Against::Regressed, None),
-        }
-    }
-}
-
-impl Entry {
-    fn compare(&self, result: &Case) -> Against {
-        match result.verdict {
-            Verdict::Pass if self.raw.verdict == KnownVerdict::Pass => return Against::Expected,
-            Verdict::Pass if self.raw.varies == Varies::Every(true) => return Against::Expected,
-            Verdict::Pass => return Against::Fixed,
-            // What it gets wrong it does not offer on this host; the report tells of the skip.
-            Verdict::Skip => return Against::Expected,
-            _ => {}
-        }
-        if result.verdict != Verdict::from(self.raw.verdict) {
-            // What may kill a subject, or keep it for ever, may also do no more than fail; not the other way.
-            let is_milder = matches!(self.raw.verdict, KnownVerdict::Crash | KnownVerdict::Hang)
-                && self.raw.varies == Varies::Every(true)
-                && matches!(result.verdict, Verdict::Fail | Verdict::Crash | Verdict::Hang);
-            return if is_milder { Against::Expected } else { Against::Regressed };
-        }
-        let (mut certain, mut varying) = (set(self.raw.checks.as_deref().unwrap_or_default()), BTreeSet::new());
-        match &self.raw.varies {
-            Varies::Every(_) if self.raw.checks.is_none() => return Against::Expected,
-            Varies::Every(false) => {}
-            Varies::Every(true) => std::mem::swap(&mut certain, &mut varying),
-            Varies::Checks(checks) => varying = set(checks),
-        }
-        let mut failing = failing(result);
-        failing.retain(|check| !varying.contains(check));
-        super::compare_failing(&certain, &failing)
-    }
-}
-
-fn set(checks: &[String]) -> BTreeSet<&str> {
-    checks.iter().map(String::as_str).collect()
 }

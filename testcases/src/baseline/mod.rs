@@ -3,6 +3,7 @@
 //! A baseline is either written down, with a reason for each entry ([`KnownFailures`]), or the report of a former run.
 //! The verdict `error` is never compared: it says nothing of the subject.
 
+mod active;
 mod error;
 mod former;
 mod known;
@@ -10,9 +11,10 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use active::Active;
 pub use error::BaselineError;
 pub use former::Former;
-pub use known::{Active, KnownFailures};
+pub use known::KnownFailures;
 pub use source::{Source, checked_in};
 
 use reports::{
@@ -30,6 +32,15 @@ pub enum Baseline {
 }
 
 impl Baseline {
+    /// How many runs may fail as this result does before that tells of the subject: 1 but where the baseline says that what
+    /// the subject runs on spoils some.
+    pub fn nr_runs(&self, result: &Case) -> u8 {
+        match self {
+            Self::Known(known) => known.nr_runs(result),
+            Self::Former(_) => 1,
+        }
+    }
+
     /// Says in a result how it stands against the baseline, and why it is known.
     pub fn apply(&self, result: &mut Case) {
         if result.verdict == Verdict::Error {

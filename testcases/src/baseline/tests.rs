@@ -108,6 +108,39 @@ fn a_listed_case_is_expected_only_as_it_is_listed() {
 }
 
 #[test]
+fn a_spoiled_run_counts_only_if_each_is() {
+    let text = entry("verdict = \"fail\"\nruns = 3").replace(CASE, "pio::outs_*");
+    let baseline = known(&text, "1.0").unwrap();
+    let nr_runs = |verdict| baseline.nr_runs(&result(CASE, verdict, &["a"]));
+    assert_eq!([Verdict::Fail, Verdict::Pass, Verdict::Hang, Verdict::Crash].map(nr_runs), [3, 1, 1, 1]);
+    assert_eq!(baseline.nr_runs(&result(OTHER, Verdict::Fail, &["a"])), 1);
+    for (verdict, against) in [(Verdict::Fail, Against::Regressed), (Verdict::Pass, Against::Expected)] {
+        assert_eq!(applied(&baseline, CASE, (verdict, &["a"])).0, Some(against), "{verdict:?}");
+    }
+    // An entry of the case's own holds instead.
+    let own = known(&format!("{text}{}", entry("verdict = \"fail\"")), "1.0").unwrap();
+    assert_eq!(own.nr_runs(&result(CASE, Verdict::Fail, &[])), 1);
+    assert_eq!(applied(&own, CASE, (Verdict::Fail, &[])).0, Some(Against::Expected));
+}
+
+#[test]
+fn a_number_of_runs_is_for_failures_that_come_and_go() {
+    for lines in [
+        "verdict = \"fail\"\nruns = 1",
+        "verdict = \"fail\"\nruns = 11",
+        "verdict = \"hang\"\nruns = 3",
+        "verdict = \"fail\"\nruns = 3\nvaries = true",
+        "verdict = \"fail\"\nruns = 3\nchecks = [\"a\"]",
+    ] {
+        assert!(matches!(known(&entry(lines), "1.0").unwrap_err(), BaselineError::Runs { .. }), "{lines}");
+    }
+    let pattern = entry("verdict = \"fail\"\nvaries = true").replace(CASE, "pio::*");
+    assert!(matches!(known(&pattern, "1.0").unwrap_err(), BaselineError::Runs { .. }));
+    let nowhere = entry("verdict = \"fail\"\nruns = 3").replace(CASE, "pio::nothing_*");
+    assert!(matches!(known(&nowhere, "1.0").unwrap_err(), BaselineError::UnknownCase { .. }));
+}
+
+#[test]
 fn an_unlisted_case_may_pass_and_skip() {
     let baseline = known(&entry("verdict = \"fail\""), "1.0").unwrap();
     for (verdict, against) in [

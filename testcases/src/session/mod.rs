@@ -33,7 +33,7 @@ pub struct Options<'a> {
     pub shard: Option<Shard>,
     /// Where the baselines come from.
     pub baseline: &'a baseline::Source,
-    /// Cases side by side; nothing means one more than there are processors.
+    /// Cases side by side; nothing means as many as each subject says.
     pub jobs: Option<u32>,
     /// Order of the cases; 0 is the catalog's.
     pub seed: u64,
@@ -110,8 +110,6 @@ fn in_rounds(
     options: &Options<'_>,
     cancel: &Cancel,
 ) -> Vec<Round> {
-    // One more than there are processors, because cases wait for clocks a third of their time.
-    let nr_jobs = options.jobs.unwrap_or_else(|| host::nr_processors().saturating_add(1)) as usize;
     let nr_runs = cases.len() * subjects.len() * options.repeat as usize;
     let progress = Progress::new(options.manner, nr_runs);
     let order = workers::order(cases, options.seed);
@@ -121,12 +119,13 @@ fn in_rounds(
             break;
         }
         let round = subjects.iter().map(|subject| {
+            let nr_jobs = options.jobs.unwrap_or_else(|| subject.opened.subject.nr_side_by_side()) as usize;
             let lane = |index: usize| cases.get(index).map_or(0, |case| placement::lane(case.plain_id()));
             let nr_vcpus = |index: usize| cases.get(index).map_or(1, |case| case.setup.nr_vcpus.into());
             let work = |index: usize| {
                 let case = cases.get(index)?;
-                let result = run_case(&subject.opened, case, image, options.time_limit, cancel)?;
-                let result = against(result, subject.baseline.as_ref());
+                let run = || run_case(&subject.opened, case, image, options.time_limit, cancel);
+                let result = against(unspoiled(run()?, subject.baseline.as_ref(), run)?, subject.baseline.as_ref());
                 progress.finished(subject.opened.subject.id(), &result);
                 Some(result)
             };
@@ -178,6 +177,22 @@ pub fn against(mut result: model::Case, baseline: Option<&Baseline>) -> model::C
     result
 }
 
+/// The result of the first run that is not one of those that the baseline lets fail. Nothing if one was cancelled.
+fn unspoiled(
+    first: model::Case,
+    baseline: Option<&Baseline>,
+    run: impl Fn() -> Option<model::Case>,
+) -> Option<model::Case> {
+    let mut result = first;
+    for nr_done in 1..u8::MAX {
+        if baseline.is_none_or(|baseline| nr_done >= baseline.nr_runs(&result)) {
+            break;
+        }
+        result = run()?;
+    }
+    Some(result)
+}
+
 fn outcome(
     image: &Image,
     cases: &[&Case],
@@ -204,7 +219,8 @@ fn outcome(
     let build_id = image.catalog.build_id().to_owned();
     let features = image.catalog.plain_cases().map(|case| case.feature.id());
     let report = Report::new(host::read(), model::Image { build_id }, subjects.collect(), features);
-    let report = report.with_faults(crate::mutants::table::all().map(|mutant| mutant.feature.id()));
+    let trials = crate::mutants::trial::all(&image.catalog);
+    let report = report.with_faults(trials.iter().map(|trial| trial.feature.id()));
     let report = Report { coverage, shard: options.shard.map(Into::into), ..report };
     Outcome { report, flakes, had_baseline, interrupted: cancel.is_cancelled().then_some((nr_done, nr_asked)) }
 }

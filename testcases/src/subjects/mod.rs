@@ -129,6 +129,12 @@ pub trait Subject: Send + Sync {
     /// How long a case may take, unless the case asks for more; each subject says what counts.
     fn time_limit(&self) -> Duration;
 
+    /// How many cases run side by side unless the user says so: one more than there are processors, because cases wait for
+    /// clocks a third of their time.
+    fn nr_side_by_side(&self) -> u32 {
+        crate::host::nr_processors().saturating_add(1)
+    }
+
     /// Does what an axis wants to each case that it runs from now on; whether it can.
     fn set_axis(&mut self, _axis: Axis) -> bool {
         false
@@ -395,7 +401,7 @@ pub fn open(name: &str, image: &Arc<Image>) -> Result<Box<dyn Subject>, SubjectE
 }
 
 /// The words of the command line that choose a program.
-fn command_line(program: Program<'_>) -> String {
+pub(crate) fn command_line(program: Program<'_>) -> String {
     match program {
         Program::Probe(_) => format!("{0}case={1}", word::PREFIX, word::PROBE),
         Program::Other(words) => words.to_owned(),

@@ -121,7 +121,7 @@ pub(crate) const CASES: &[Case] = &[
     case(
         MEMORY_SLOTS,
         "memory_fault_is_told",
-        "If there is no memory behind a slot, KVM_RUN fails with EFAULT, and KVM_EXIT_MEMORY_FAULT tells where.",
+        "A page fault that KVM cannot resolve ends KVM_RUN with EFAULT, and KVM_EXIT_MEMORY_FAULT tells where.",
         "KVM_CAP_MEMORY_FAULT_INFO",
         caps!(KVM_CAP_MEMORY_FAULT_INFO),
         |checks| {

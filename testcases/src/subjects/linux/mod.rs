@@ -254,6 +254,11 @@ impl Subject for Linux {
         LIMIT
     }
 
+    /// A kernel under test has several processors that wait for each other: no more of them than the host can run.
+    fn nr_side_by_side(&self) -> u32 {
+        crate::host::nr_processors()
+    }
+
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
         for _ in 0..MAX_SPOILED {
             let run = self.run_once(program, limit, cancel);
