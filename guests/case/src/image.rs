@@ -167,6 +167,14 @@ pub mod board {
     /// processor to the host's processor of this number, and 5 lets it run on all of them again; 6 raises and lowers pin LINT1 of this processor's local
     /// APIC; 7 takes the page of memory at the address away, until some milliseconds after it is touched.
     pub const CONTROL_COMMAND: u16 = CONTROL_ARGUMENT + 4;
+    /// What the host changes in configurations of virtio devices, by 32-bit ports; a device may show it a little after the write.
+    /// Written: how many sectors the disk of block devices has. Read: 0 if the last change was made, or the number of the host's
+    /// error.
+    pub const CHANGE_CAPACITY: u16 = 0x590;
+    /// Written: 1 plugs the cable of network devices in, 0 pulls it out.
+    pub const CHANGE_LINK: u16 = CHANGE_CAPACITY + 4;
+    /// Written: how many pages balloons are to have.
+    pub const CHANGE_BALLOON: u16 = CHANGE_CAPACITY + 8;
     /// Registers of the virtio device over MMIO.
     pub const VIRTIO_MMIO: u64 = 0xd000_2000;
     /// Its interrupt line.

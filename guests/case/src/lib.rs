@@ -12,6 +12,7 @@ pub mod feature;
 pub mod fuzz;
 pub mod image;
 pub mod message;
+pub mod mutation;
 pub mod needs;
 pub mod probe;
 pub mod record;

@@ -263,6 +263,8 @@ bitflags::bitflags! {
         /// The virtio device that the case wants over MMIO, at `case::image::board::VIRTIO_MMIO`; an entropy device if it names
         /// none.
         const VIRTIO_MMIO = 1 << 122;
+        /// The host changes configurations of virtio devices when it is asked to, see `case::image::board::CHANGE_CAPACITY`.
+        const CONFIG_CHANGES = 1 << 123;
         /// System-management interrupts by the local APIC, with memory at SMBASE.
         const SMI = 1 << 127;
     }

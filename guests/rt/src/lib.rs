@@ -31,6 +31,7 @@ pub mod layout;
 pub mod local_apic;
 pub mod misbehave;
 pub mod mmio;
+pub mod mutation;
 pub mod paging;
 pub mod pci;
 pub mod pic;

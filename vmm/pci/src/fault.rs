@@ -5,8 +5,6 @@
 /// A rule to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Base address registers tell twice their size.
-    BarSizeDoubled,
     /// The bits that tell the kind of a base address register can be written.
     BarKindWritable,
     /// The high half of a 64-bit base address register does not count.

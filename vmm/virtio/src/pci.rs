@@ -131,8 +131,7 @@ impl VirtioFunction {
                 let is_due = if index == 0 { config } else { queues >> (index - 1) & 1 != 0 };
                 let of = if self.is_set(TransportFault::VectorOfConfiguration) { 0 } else { index };
                 if is_due && let Some(message) = self.msix.signal(&self.config, self.vectors[of]) {
-                    let count = 1 + usize::from(self.is_set(TransportFault::MessageTwice));
-                    self.messages.extend(std::iter::repeat_n(message, count));
+                    self.messages.push(message);
                 }
             }
         }

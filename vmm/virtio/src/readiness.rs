@@ -116,6 +116,55 @@ impl Setting {
     }
 }
 
+/// A [`Setting`] that a configuration shows. A driver reads another number only once the device took it over, and with that another
+/// generation (§ 2.5.1): what another thread sets is not shown before.
+pub(crate) struct Shown {
+    setting: Setting,
+    value: u32,
+}
+
+/// The number that is shown, and the one that was set, in a saved VM.
+pub(crate) type ShownState = (u32, u32);
+
+impl Shown {
+    pub(crate) fn new(setting: Setting) -> Self {
+        Self { value: setting.get(), setting }
+    }
+
+    /// The side of other threads.
+    pub(crate) fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    /// What the driver reads.
+    pub(crate) fn get(&self) -> u32 {
+        self.value
+    }
+
+    /// Shows what was set; whether that is another number.
+    pub(crate) fn take_over(&mut self) -> bool {
+        let (is_set, before) = (self.setting.was_set(), self.value);
+        if is_set {
+            self.value = self.setting.get();
+        }
+        self.value != before
+    }
+
+    pub(crate) fn save(&self) -> ShownState {
+        (self.value, self.setting.get())
+    }
+
+    /// Takes it to the state of a saved VM, unless another number was set meanwhile; what is not shown yet will be.
+    pub(crate) fn restore(&mut self, (value, set): ShownState) {
+        self.setting.restore(set);
+        self.value = value;
+        let set = self.setting.get();
+        if set != value {
+            self.setting.set(set);
+        }
+    }
+}
+
 impl AsRawFd for Setting {
     fn as_raw_fd(&self) -> RawFd {
         self.0.1.as_raw_fd()
@@ -159,6 +208,25 @@ mod tests {
             assert!(is_woken());
             readiness.take(|key, _| panic!("{key} is told"));
         }
+    }
+
+    #[test]
+    fn a_number_is_shown_once_it_is_taken_over() {
+        let setting = Setting::new(1).unwrap();
+        let mut shown = Shown::new(setting.clone());
+        setting.set(7);
+        assert_eq!((shown.get(), shown.save()), (1, (1, 7)));
+        // What was set and not shown is so in another process.
+        let mut other = Shown::new(Setting::new(1).unwrap());
+        other.restore(shown.save());
+        for shown in [&mut shown, &mut other] {
+            assert_eq!((shown.get(), shown.take_over(), shown.get(), shown.take_over()), (1, true, 7, false));
+        }
+        setting.set(7);
+        assert!(!shown.take_over(), "it is the same");
+        setting.set(9);
+        shown.restore((7, 7));
+        assert_eq!((shown.get(), shown.take_over(), shown.get()), (7, true, 9));
     }
 
     #[test]

@@ -125,6 +125,11 @@ impl Driver {
         at
     }
 
+    /// All memory that was allocated may be allocated again.
+    pub(crate) fn free_all(&mut self) {
+        self.next_data = DATA;
+    }
+
     /// The bytes at an address.
     pub(crate) fn bytes(&self, at: u64, size: usize) -> Vec<u8> {
         let mut bytes = vec![0; size];
@@ -241,6 +246,19 @@ impl Driver {
         };
         self.queues[queue] = state;
         Some((id, written))
+    }
+
+    /// Says that an interrupt is wanted for the next buffer, by its position where there are event indices.
+    pub(crate) fn want_next(&mut self, queue: usize) {
+        let (areas, state) = (areas(queue), self.queues[queue]);
+        match (self.layout.event_index, self.layout.packed) {
+            (false, _) => self.want_interrupts(queue, true),
+            (true, true) => {
+                let position = state.next_used | u16::from(!state.used_wrapped) << 15;
+                self.put(areas.driver, [position, 2]);
+            }
+            (true, false) => self.put(areas.driver + 4 + 2 * u64::from(QUEUE_SIZE), state.next_used),
+        }
     }
 
     /// Says that an interrupt is wanted for everything, or for nothing.

@@ -6,6 +6,7 @@
 //! Source: VIRTIO, chapters 2 to 4.
 
 mod area;
+mod change;
 mod descriptor;
 mod queue;
 mod transport;
@@ -13,6 +14,7 @@ mod transport_pci;
 mod used;
 
 pub use area::{BUFFER_SIZE, NR_BUFFERS, buffer, fill};
+pub use change::Change;
 pub use descriptor::{Descriptor, Element, Layout, Used, descriptor_flag, packed_event, suppress};
 pub use queue::{Queue, SIZE_MAX};
 pub use transport::{Transport, mmio_register};

@@ -3,8 +3,9 @@
 use super::{
     legality_model::{
         Change::{Clear, Set, To},
-        Rule, agrees, due, illegal, legal,
+        Rule, agrees, illegal, legal,
     },
+    legality_walk::attempt,
     with_svm,
 };
 use rt::{
@@ -98,10 +99,9 @@ fn refusal_fills_the_exit_code() {
 fn each_rule_alone() {
     with_svm(|| {
         for (number, rule) in RULES.iter().enumerate() {
-            let mut guest = Guest::new(end);
-            change(&guest, rule);
-            let code = guest.run().map_or(0xffff_fffe, |exit| exit.code);
-            check_eq!("exit code", [NAMES; number], low(code), due(rule, low(exit::INVALID), exit::VMMCALL));
+            if let Some((ending, due)) = attempt(core::slice::from_ref(rule)) {
+                check_eq!("exit code", [NAMES; number], ending, due);
+            }
         }
     });
 }

@@ -4,6 +4,7 @@
 
 mod balloon;
 mod block;
+mod changes;
 mod console;
 mod descriptors;
 mod features;

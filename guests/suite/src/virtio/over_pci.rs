@@ -100,7 +100,7 @@ fn common_registers_keep_what_is_written() {
     check_eq!("status after a reset", [TRANSPORTS; 0_u64], transport.status(), 0);
 }
 
-/// A vector that the table has reads back; one that it has not reads as none.
+/// A vector that the table has reads back; one that it has not reads as none, and so does each after a reset.
 #[case(feature = VirtioPci, spec = [virtio("MSI-X Vector Configuration"),
        virtio("Device Requirements: MSI-X Vector Configuration")], needs = Needs::VIRTIO_PCI)]
 fn vectors_that_there_are_read_back() {
@@ -121,6 +121,12 @@ fn vectors_that_there_are_read_back() {
             mmio::write_u16(register, vector);
             check_eq!("one that there is not", [&[]; number], mmio::read_u16(register), NO_VECTOR);
         }
+        mmio::write_u16(register, 0);
+    }
+    check!("reset again", transport.reset());
+    transport.select_queue(0);
+    for (number, register) in registers.into_iter().enumerate() {
+        check_eq!("after a reset", [&[]; number], mmio::read_u16(register), NO_VECTOR);
     }
     msix.set_control(0);
 }

@@ -1,10 +1,13 @@
 //! Resets of one queue.
 
-use super::{Device, ROWS, SIZE, each_layout, give_time};
+use super::{
+    Device, ROWS, SIZE, each_layout, give_time,
+    several::{Several, each_row, refused},
+};
 use rt::{
     case, check, check_count, check_eq,
     clock::Deadline,
-    virtio::{self, Element, Layout, PATIENCE_MICROS, Queue, Transport, feature},
+    virtio::{self, Element, Layout, PATIENCE_MICROS, Queue, Transport, feature, kind},
     vocabulary::Devices,
 };
 
@@ -69,5 +72,27 @@ fn size_can_change_with_a_queue_reset() {
             let nr_right = (0..size + 1).filter(|_| device.answers()).count();
             check_count!("answers", [ROWS; row], nr_right, size + 1);
         }
+    });
+}
+
+/// The reset of one queue leaves the others in use.
+#[case(feature = VirtioQueueReset, spec = [virtio("Virtqueue Reset"), virtio("Device Requirements: Virtqueue Reset")],
+       devices = Devices::BALLOON)]
+fn other_queues_go_on_after_a_queue_reset() {
+    // Both take numbers of pages; that of no memory means nothing.
+    let numbers = [Element::read(virtio::buffer(0), 4)];
+    rt::mmio::write_u32(virtio::buffer(0), u32::MAX);
+    each_row(kind::BALLOON, |row, transport, layout| {
+        let Some(mut device) = Several::<2>::started(transport, layout, feature::RING_RESET, [0, 1]) else {
+            return refused(row);
+        };
+        if device.features & feature::RING_RESET == 0 {
+            return;
+        }
+        check!("the other one", [ROWS; row], device.exchange(1, &numbers) == Some(0));
+        check!("the reset of one is over", [ROWS; row], reset_queue(&transport));
+        transport.select_queue(1);
+        check_eq!("the other one in use", [ROWS; row], transport.queue_enabled(), 1);
+        check!("it goes on", [ROWS; row], device.exchange(1, &numbers) == Some(0));
     });
 }

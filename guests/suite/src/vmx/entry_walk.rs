@@ -3,12 +3,13 @@
 //! L2 executes nothing: its preemption timer is 0 at the start.
 
 use super::{
-    legality::{Allowed, Column, Facts, Given, Place, Rule, Seen, judge},
+    legality::{Allowed, Column, Facts, Failure, Given, Place, Rule, Seen, judge},
     with_guest,
 };
 use rt::{
     Outcome,
     cpu::cpuid::read_leaf,
+    mutation::{self, Mutation},
     paging, user_code,
     vmx::{
         Exit, Guest, Page,
@@ -76,7 +77,15 @@ pub(super) fn apply(guest: &mut Guest, facts: &Facts, changes: &[Given]) {
     }
 }
 
-/// Tries every value of a rule, and reports each column of each.
+/// The column that tells a failure from an entry.
+fn deciding(failure: Failure) -> Column {
+    match failure {
+        Failure::Controls | Failure::Host | Failure::ControlsOrHost => Column::Outcome,
+        Failure::Guest(_) | Failure::Msr(_) => Column::Reason,
+    }
+}
+
+/// Tries every value of a rule, and reports each column of each; with a mutation only the one that has to fail.
 pub(super) fn walk(rule: &Rule, mut report: impl FnMut(Place, Column, u64, u64)) {
     with_guest(end, |guest| {
         let facts = facts(guest);
@@ -85,16 +94,25 @@ pub(super) fn walk(rule: &Rule, mut report: impl FnMut(Place, Column, u64, u64))
             return;
         }
         prepare(rule.field);
+        let mutation = mutation::read();
         rule.each(&facts, |place, change, is_legal| {
+            if mutation.is_some_and(|mutation| !mutation.tries(is_legal)) {
+                return;
+            }
             let _ = guest.set(field::PREEMPTION_TIMER, 0);
             apply(guest, &facts, rule.base);
             apply(guest, &facts, rule.given);
-            let value = change(guest.read(rule.field));
-            let _ = guest.set(rule.field, value & field::mask(rule.field));
+            if mutation.is_none_or(Mutation::writes) {
+                let value = change(guest.read(rule.field));
+                let _ = guest.set(rule.field, value & field::mask(rule.field));
+            }
             let seen = seen(guest.run());
-            let failure = (!is_legal).then_some(rule.failure);
+            let is_accepted = mutation.map_or(is_legal, |mutation| mutation.accepts(is_legal));
+            let failure = (!is_accepted).then_some(rule.failure);
             for (column, actual, expected) in judge(failure, seen).into_iter().flatten() {
-                report(place, column, actual, expected);
+                if mutation.is_none() || column == deciding(rule.failure) {
+                    report(place, column, actual, expected);
+                }
             }
             guest.reset();
         });

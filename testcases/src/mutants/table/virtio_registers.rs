@@ -60,6 +60,18 @@ pub(super) const TABLE: &[Mutant] = &[
         CommonFault::NeedsResetSilent,
     ),
     rule(
+        "virtio-generation-stuck",
+        "The generation stays when the configuration changes.",
+        VirtioConfiguration,
+        CommonFault::GenerationStuck,
+    ),
+    rule(
+        "virtio-config-change-silent",
+        "The driver is not told of a change of the configuration.",
+        VirtioNotifications,
+        CommonFault::ConfigChangeSilent,
+    ),
+    rule(
         "virtio-generation-runs",
         "The generation changes with each notification.",
         VirtioConfiguration,
@@ -103,6 +115,12 @@ pub(super) const TABLE: &[Mutant] = &[
         "The reset of a queue does nothing over either transport.",
         VirtioQueueReset,
         CommonFault::QueueResetIgnored,
+    ),
+    rule(
+        "virtio-queue-reset-of-all",
+        "The reset of a queue takes all of them out of use.",
+        VirtioQueueReset,
+        CommonFault::QueueResetOfAll,
     ),
     rule(
         "virtio-queue-reset-keeps-ring",
@@ -153,6 +171,7 @@ pub(super) const TABLE: &[Mutant] = &[
         TransportFault::ResetKeepsInterruptStatus,
     ),
     register("virtio-any-vector", "Vectors that there are not are kept.", VirtioPci, TransportFault::AnyVectorKept),
+    register("virtio-reset-keeps-vectors", "A reset leaves vectors.", VirtioPci, TransportFault::ResetKeepsVectors),
     register("virtio-vectors-lost", "Vectors are not kept.", VirtioPci, TransportFault::VectorsNotKept),
     register(
         "virtio-vector-of-configuration",

@@ -99,6 +99,12 @@ pub(super) const TABLE: &[Mutant] = &[
         VirtioNotifications,
         RingFault::NeverInterrupts,
     ),
+    rule(
+        "virtio-always-interrupts",
+        "The driver is interrupted whether it wants it or not.",
+        VirtioNotifications,
+        RingFault::AlwaysInterrupts,
+    ),
     rule("virtio-event-late", "The event index is read one too high.", VirtioNotifications, RingFault::EventLate),
     rule("virtio-event-early", "The event index is read one too low.", VirtioNotifications, RingFault::EventEarly),
     rule(

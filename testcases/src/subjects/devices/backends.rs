@@ -1,6 +1,6 @@
 //! What stands behind the virtio devices: nothing that takes time, and nothing of the host's that others can see.
 
-use super::{DeviceError, echoed_socket::EchoedSocket};
+use super::{DeviceError, changes::Changes, echoed_socket::EchoedSocket};
 use case::{
     Devices,
     devices::{console, disk, gpu, network},
@@ -20,26 +20,46 @@ use virtio::{
 };
 
 /// A device of this kind with what a case finds in it.
-pub(super) fn device(kind: Devices) -> Result<Box<dyn VirtioDevice>, DeviceError> {
+///
+/// Who is to change its configuration gets the host's side of it.
+pub(super) fn device(kind: Devices, changes: Option<&mut Changes>) -> Result<Box<dyn VirtioDevice>, DeviceError> {
     let device = kind.titles().next().unwrap_or("virtio device");
-    make(kind).map_err(|source| DeviceError { device, source })
+    make(kind, changes).map_err(|source| DeviceError { device, source })
 }
 
-fn make(kind: Devices) -> Result<Box<dyn VirtioDevice>, Box<dyn Error + Send + Sync>> {
+fn make(kind: Devices, changes: Option<&mut Changes>) -> Result<Box<dyn VirtioDevice>, Box<dyn Error + Send + Sync>> {
     Ok(match kind {
-        Devices::BLOCK => Box::new(Block::new(Box::new(memory_disk(false)), disk::ID, 1)),
+        Devices::BLOCK => {
+            let mut block = Block::new(Box::new(memory_disk(false)), disk::ID, 1);
+            if let Some(changes) = changes {
+                changes.disks.push(block.control()?);
+            }
+            Box::new(block)
+        }
         Devices::READ_ONLY_BLOCK => Box::new(Block::new(Box::new(memory_disk(true)), disk::ID, 1)),
         Devices::SCSI => {
             let scsi = Scsi::new(1)?;
             scsi.bus().attach(0, Box::new(memory_disk(false)), disk::ID)?;
             Box::new(scsi)
         }
-        Devices::NETWORK => Box::new(Network::new(NetworkOptions::new(network::MAC), HostStack::new())?),
+        Devices::NETWORK => {
+            let network = Network::new(NetworkOptions::new(network::MAC), HostStack::new())?;
+            if let Some(changes) = changes {
+                changes.links.push(network.link_state());
+            }
+            Box::new(network)
+        }
         Devices::CONSOLE => {
             let ports = vec![Port::console(looped_back()?), Port::named(console::NAME, looped_back()?)];
             Box::new(Console::new(ports)?)
         }
-        Devices::BALLOON => Box::new(Balloon::new(Kept)?),
+        Devices::BALLOON => {
+            let balloon = Balloon::new(Kept)?;
+            if let Some(changes) = changes {
+                changes.balloons.push(balloon.control());
+            }
+            Box::new(balloon)
+        }
         Devices::SOCKET => Box::new(EchoedSocket::new()?),
         Devices::GPU => Box::new(Gpu::new(gpu::SIZE.0, gpu::SIZE.1, FrameBuffer::new())?),
         _ => Box::new(Entropy::new(Bytes(0x9e37_79b9_7f4a_7c15))),

@@ -1,12 +1,14 @@
 //! PCI and virtio devices for the cases that need them, on our VMM.
 
 mod backends;
+mod changes;
 mod echoed_socket;
 
 pub(super) use backends::disk_bytes;
 
 use crate::catalog::Case;
 use case::{Devices, Needs, image::board};
+use changes::Changes;
 use std::error::Error;
 use vmm::{
     VmConfig,
@@ -14,7 +16,8 @@ use vmm::{
 };
 
 /// What comes with these devices.
-pub(super) const OFFERED: Needs = Needs::PCI.union(Needs::VIRTIO_PCI).union(Needs::VIRTIO_MMIO);
+pub(super) const OFFERED: Needs =
+    Needs::PCI.union(Needs::VIRTIO_PCI).union(Needs::VIRTIO_MMIO).union(Needs::CONFIG_CHANGES);
 
 const _: () = assert!(
     board::PCI_MAPPED == vmm::layout::pci::MAPPED_CONFIG
@@ -125,18 +128,22 @@ pub struct DeviceError {
 pub(super) fn with_devices(needs: Needs, devices: Devices, mut config: VmConfig) -> Result<VmConfig, DeviceError> {
     let asked = Asked::new(needs, devices);
     let over_pci = asked.over_pci(needs);
+    let mut changes = needs.contains(Needs::CONFIG_CHANGES).then(Changes::default);
     if !over_pci.is_empty() || needs.intersects(Needs::PCI | Needs::VIRTIO_PCI) {
         let mut host = PciHost::new();
         for device in over_pci.iter() {
-            host = host.with(None, backends::device(device)?);
+            host = host.with(None, backends::device(device, changes.as_mut())?);
         }
         config = config.with(host);
     }
     if let Some(device) = asked.over_mmio() {
-        let device = backends::device(device)?;
+        let device = backends::device(device, changes.as_mut())?;
         config = config.with(VirtioMmio::new(board::VIRTIO_MMIO, board::VIRTIO_MMIO_LINE.into(), device));
     }
-    Ok(config)
+    Ok(match changes {
+        Some(changes) => config.with(changes),
+        None => config,
+    })
 }
 
 #[cfg(test)]
@@ -157,7 +164,7 @@ mod tests {
     #[test]
     fn every_kind_of_device_can_be_made() {
         for device in Devices::all().iter() {
-            assert!(backends::device(device).is_ok(), "{device:?}");
+            assert!(backends::device(device, None).is_ok(), "{device:?}");
         }
     }
 

@@ -8,7 +8,6 @@ impl Config {
     pub fn set_fault(&mut self, fault: Fault) {
         self.fault = Some(fault);
         match fault {
-            Fault::BarSizeDoubled => self.halve_addresses(),
             Fault::BarKindWritable => self.allow(header::BARS, &[!0]),
             Fault::IdentityWritable => self.allow(header::VENDOR, &[!0; 4]),
             Fault::CommandTakesAll => self.allow(header::COMMAND, &[!0; 2]),
@@ -24,16 +23,6 @@ impl Config {
     /// What a rule to break is, if there is one.
     pub(crate) const fn fault(&self) -> Option<Fault> {
         self.fault
-    }
-
-    /// Lets each base address register for memory have one bit of its address less.
-    fn halve_addresses(&mut self) {
-        for (index, bar) in self.bars.iter().enumerate() {
-            if let Some(bar) = bar {
-                let (at, bit) = (header::BARS + 4 * index, bar.size_bytes.trailing_zeros() as usize);
-                self.writable[at + bit / 8] &= !(1 << (bit % 8));
-            }
-        }
     }
 
     /// Lets these bits be written.

@@ -47,7 +47,7 @@ impl Common {
 
     /// A reset that leaves something.
     pub(super) fn reset_wrongly(&mut self) {
-        let (status, accepted, queues) = (self.status, self.accepted, self.queues.clone());
+        let (status, queues) = (self.status, self.queues.clone());
         let rings = self.is_set(CommonFault::ResetKeepsRings).then(|| std::mem::take(&mut self.rings));
         if rings.is_some() {
             self.rings = self.queues.iter().map(|_| None).collect();
@@ -55,9 +55,6 @@ impl Common {
         self.reset();
         if self.is_set(CommonFault::ResetKeepsStatus) {
             self.status = status;
-        }
-        if self.is_set(CommonFault::ResetKeepsFeatures) {
-            self.accepted = accepted;
         }
         if self.is_set(CommonFault::ResetKeepsQueues) {
             self.queues = queues;

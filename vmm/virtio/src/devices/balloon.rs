@@ -6,7 +6,7 @@ mod tests;
 
 use crate::{
     Chain, DeviceKind, Io, Memory, RingError, VirtioDevice,
-    readiness::{Readiness, Setting},
+    readiness::{Readiness, Setting, Shown},
 };
 use std::{
     io,
@@ -51,6 +51,8 @@ pub trait Discard: Send {
 /// A balloon.
 pub struct Balloon {
     control: BalloonControl,
+    /// How many pages its driver was asked for.
+    target: Shown,
     discard: Box<dyn Discard>,
     readiness: Readiness,
     features: u64,
@@ -119,7 +121,7 @@ impl Balloon {
         readiness.add(target.as_raw_fd(), 0)?;
         readiness.add(asked.as_raw_fd(), 1)?;
         let shared = Shared {
-            target,
+            target: target.clone(),
             asked,
             actual: AtomicU32::new(0),
             listener: OnceLock::new(),
@@ -127,6 +129,7 @@ impl Balloon {
         };
         Ok(Self {
             control: BalloonControl(Arc::new(shared)),
+            target: Shown::new(target),
             discard: Box::new(discard),
             readiness,
             features: 0,
@@ -229,7 +232,7 @@ impl VirtioDevice for Balloon {
 
     fn read_config(&self, offset: usize, data: &mut [u8]) {
         // § 5.5.4: how many pages it should have, and how many it has.
-        let (target, actual) = (self.control.target().to_le_bytes(), self.control.actual().to_le_bytes());
+        let (target, actual) = (self.target.get().to_le_bytes(), self.control.actual().to_le_bytes());
         for (byte, value) in data.iter_mut().zip([target, actual].concat().into_iter().skip(offset)) {
             *byte = value;
         }
@@ -284,7 +287,7 @@ impl VirtioDevice for Balloon {
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         self.readiness.take(|_, _| ());
-        if self.control.0.target.was_set() {
+        if self.target.take_over() {
             io.change_config();
         }
         self.is_asked |= self.control.0.asked.was_set();

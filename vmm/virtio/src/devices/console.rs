@@ -12,7 +12,7 @@ pub use port::Port;
 
 use crate::{
     DeviceKind, Io, Memory, RingError, VirtioDevice,
-    readiness::{Readiness, Setting},
+    readiness::{Readiness, Setting, Shown},
 };
 use control::{Event, MESSAGE_BYTES, Message};
 use port::PortState;
@@ -47,7 +47,8 @@ pub struct Console {
     ports: Vec<PortState>,
     queue_sizes: Vec<u16>,
     readiness: Readiness,
-    size: ConsoleSize,
+    /// Columns and rows, as the driver was told.
+    size: Shown,
     /// Whether the driver speaks of more than port 0.
     multiport: bool,
 }
@@ -60,11 +61,6 @@ impl ConsoleSize {
     /// Changes it; the driver is told. Zeros say that it is not known.
     pub fn set(&self, columns: u16, rows: u16) {
         self.0.set(u32::from(rows) << 16 | u32::from(columns));
-    }
-
-    /// Columns and rows, as the configuration and a message tell them.
-    fn to_bytes(&self) -> [u8; 4] {
-        self.0.get().to_le_bytes()
     }
 }
 
@@ -104,14 +100,14 @@ impl Console {
             ports: ports.into_iter().map(PortState::new).collect(),
             queue_sizes: vec![QUEUE_SIZE_MAX; 2 * nr_ports + 2],
             readiness,
-            size: ConsoleSize(size),
+            size: Shown::new(size),
             multiport: false,
         })
     }
 
     /// The size, which is not known until it is set.
     pub fn size(&self) -> ConsoleSize {
-        self.size.clone()
+        ConsoleSize(self.size.setting().clone())
     }
 
     /// Moves what can be moved through a port, in both directions.
@@ -172,7 +168,7 @@ impl Console {
                 match event {
                     Event::PortName => bytes.extend(state.name.as_deref().unwrap_or_default().bytes()),
                     // The order is that of § 5.3.6.2, columns first.
-                    Event::Resize => bytes.extend(self.size.to_bytes()),
+                    Event::Resize => bytes.extend(self.size.get().to_le_bytes()),
                     _ => {}
                 }
                 // What has no room is cut off: a driver that leaves too little room asked for no more.
@@ -224,7 +220,7 @@ impl VirtioDevice for Console {
     fn read_config(&self, offset: usize, data: &mut [u8]) {
         // Columns, rows, number of ports, emergency write: § 5.3.4.
         let mut config = [0; 12];
-        config[..4].copy_from_slice(&self.size.to_bytes());
+        config[..4].copy_from_slice(&self.size.get().to_le_bytes());
         config[4..8].copy_from_slice(&(self.ports.len() as u32).to_le_bytes());
         for (byte, value) in data.iter_mut().zip(config.iter().skip(offset)) {
             *byte = *value;
@@ -271,12 +267,8 @@ impl VirtioDevice for Console {
     }
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
-        let (mut ready, mut resized) = (0_u64, false);
-        self.readiness.take(|key, _| match key {
-            RESIZED => resized = true,
-            port => ready |= 1 << port,
-        });
-        if resized && self.size.0.was_set() {
+        self.readiness.take(|_, _| ());
+        if self.size.take_over() {
             // § 5.3.6.2: with more ports a message tells it, and the configuration in any case.
             io.change_config();
             self.ports.iter_mut().filter(|port| port.is_ready && port.is_console).for_each(|port| {

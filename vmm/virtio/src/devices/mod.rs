@@ -12,7 +12,7 @@ mod socket;
 mod tests;
 
 pub use balloon::{Balloon, BalloonControl, Discard, PAGE_BYTES};
-pub use block::{Block, BlockFeatures};
+pub use block::{Block, BlockControl, BlockFeatures, ResizeError};
 pub use console::{Channel, Console, ConsoleError, ConsoleSize, PORTS_MAX, Port};
 pub use entropy::Entropy;
 pub use gpu::{Display, FrameBuffer, Gpu, Rectangle, ScreenSize};

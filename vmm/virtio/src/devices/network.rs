@@ -16,7 +16,7 @@ pub use link::{FrameFile, FrameSocket, Link};
 
 use crate::{
     Chain, DeviceKind, Io, Memory, RingError, VirtioDevice,
-    readiness::{Readiness, Setting},
+    readiness::{Readiness, Setting, Shown},
 };
 use filter::Filter;
 use std::{
@@ -73,7 +73,8 @@ pub struct Network {
     options: NetworkOptions,
     link: Box<dyn Link>,
     readiness: Readiness,
-    state: LinkState,
+    /// Whether the cable is plugged in, as the driver was told.
+    state: Shown,
     features: u64,
     mac: MacAddress,
     filter: Filter,
@@ -97,10 +98,6 @@ impl LinkState {
     /// Plugs it in, or pulls it out; the driver is told. Frames of a link that is down are lost.
     pub fn set_up(&self, is_up: bool) {
         self.0.set(is_up.into());
-    }
-
-    fn is_up(&self) -> bool {
-        self.0.get() != 0
     }
 }
 
@@ -146,7 +143,7 @@ impl Network {
             options,
             link: Box::new(link),
             readiness,
-            state: LinkState(state),
+            state: Shown::new(state),
             features: 0,
             mac,
             filter: Filter::new(false),
@@ -160,12 +157,16 @@ impl Network {
 
     /// Whether the cable is plugged in, which it is at first.
     pub fn link_state(&self) -> LinkState {
-        self.state.clone()
+        LinkState(self.state.setting().clone())
     }
 
     /// The largest frame in bytes.
     fn frame_bytes_max(&self) -> usize {
         usize::from(self.options.mtu) + ETHERNET_BYTES
+    }
+
+    fn is_up(&self) -> bool {
+        self.state.get() != 0
     }
 
     /// Sends what the driver has. A link that is full leaves the rest in the driver's queue.
@@ -187,7 +188,7 @@ impl Network {
                 },
             };
             let frame = self.frame_of(&chain, io, bytes);
-            if let Some(frame) = frame.filter(|_| self.state.is_up())
+            if let Some(frame) = frame.filter(|_| self.is_up())
                 && let Err(error) = self.link.write_frame(frame)
                 && error.kind() == ErrorKind::WouldBlock
             {
@@ -236,7 +237,7 @@ impl Network {
             let is_frame = (FRAME_BYTES_MIN..=self.frame_bytes_max()).contains(&size);
             let end = HEADER_BYTES + size;
             let is_wanted = is_frame && self.filter.lets_through(&self.incoming[HEADER_BYTES..end], self.mac);
-            if !is_wanted || !self.state.is_up() {
+            if !is_wanted || !self.is_up() {
                 continue;
             }
             let Some(chain) = io.pop(RECEIVE)? else {
@@ -290,7 +291,7 @@ impl VirtioDevice for Network {
         // § 5.1.4: address, status, number of pairs of queues, largest payload.
         let mut config = [0; 12];
         config[..6].copy_from_slice(&self.mac);
-        config[6..8].copy_from_slice(&(if self.state.is_up() { LINK_UP } else { 0 }).to_le_bytes());
+        config[6..8].copy_from_slice(&(if self.is_up() { LINK_UP } else { 0 }).to_le_bytes());
         config[8] = 1;
         config[10..].copy_from_slice(&self.options.mtu.to_le_bytes());
         for (byte, value) in data.iter_mut().zip(config.iter().skip(offset)) {
@@ -333,7 +334,7 @@ impl VirtioDevice for Network {
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         self.readiness.take(|_, _| ());
-        if self.state.0.was_set() {
+        if self.state.take_over() {
             io.change_config();
         }
         self.transmit(io)?;

@@ -57,12 +57,23 @@ impl Disk for MemoryDisk {
         self.range(offset, size_bytes).map(|_| ())
     }
 
+    fn resize(&mut self, size_bytes: u64) -> io::Result<()> {
+        let size = usize::try_from(size_bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let more = size.saturating_sub(self.bytes.len());
+        self.bytes.try_reserve_exact(more).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.bytes.resize(size, 0);
+        Ok(())
+    }
+
     fn contents(&self) -> Option<&[u8]> {
         Some(&self.bytes)
     }
 
     fn set_contents(&mut self, contents: &[u8]) -> io::Result<()> {
-        self.range(0, contents.len() as u64)?.copy_from_slice(contents);
+        if !contents.len().is_multiple_of(SECTOR_BYTES as usize) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.bytes = contents.to_vec();
         Ok(())
     }
 }

@@ -64,15 +64,23 @@ pub trait Disk: Send {
     /// Those of what the data are in.
     fn discard(&mut self, offset: u64, size_bytes: u64) -> io::Result<()>;
 
+    /// Gives it another size, a multiple of [`SECTOR_BYTES`] and at least that; sectors that are new read as zeros.
+    ///
+    /// # Errors
+    /// If it cannot have that size, or those of what the data are in. Then it has the size of before.
+    fn resize(&mut self, _size_bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// All of its data, if they are lost with it and are to be kept in a saved VM.
     fn contents(&self) -> Option<&[u8]> {
         None
     }
 
-    /// Takes what [`Self::contents`] of another one gave, of the same size.
+    /// Takes what [`Self::contents`] of another one gave, and its size.
     ///
     /// # Errors
-    /// If it keeps its data elsewhere.
+    /// If it keeps its data elsewhere, or these are no whole sectors.
     fn set_contents(&mut self, _contents: &[u8]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

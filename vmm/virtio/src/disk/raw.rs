@@ -86,4 +86,11 @@ impl Disk for RawDisk {
             Err(error) => Err(error.into()),
         }
     }
+
+    fn resize(&mut self, size_bytes: u64) -> io::Result<()> {
+        // A block device has the size that it has, and says so.
+        self.file.set_len(size_bytes)?;
+        self.file_bytes = size_bytes;
+        Ok(())
+    }
 }

@@ -2,9 +2,13 @@
 
 use super::Disk;
 use serde::{Deserialize, Serialize};
-use vm_state::{DeviceStateError, value::ensure_same};
+use vm_state::{
+    DeviceStateError,
+    value::{ensure, ensure_same},
+};
 
-/// A disk in a saved VM. What is in a file stays there, and must be the same when the VM is restored.
+/// A disk in a saved VM. What is in a file stays there, and must be the same when the VM is restored; what is in memory is kept, and
+/// how much it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DiskState {
     size_bytes: u64,
@@ -25,16 +29,14 @@ impl DiskState {
 
     /// Takes another disk to it.
     pub(crate) fn restore(&self, disk: &mut (impl Disk + ?Sized)) -> Result<(), DeviceStateError> {
-        ensure_same(&self.size_bytes, &disk.size_bytes(), "size of its disk")?;
         ensure_same(&self.is_read_only, &disk.is_read_only(), "disk: only one of both can be written")?;
-        ensure_same(
-            &self.contents.as_ref().map(Vec::len),
-            &disk.contents().map(<[u8]>::len),
-            "disk: only one of both is in memory",
-        )?;
+        ensure_same(&self.contents.is_some(), &disk.contents().is_some(), "disk: only one of both is in memory")?;
         match &self.contents {
-            Some(contents) => disk.set_contents(contents).map_err(|error| DeviceStateError::Host(error.kind())),
-            None => Ok(()),
+            Some(contents) => {
+                ensure(self.size_bytes == contents.len() as u64)?;
+                disk.set_contents(contents).map_err(|error| DeviceStateError::Host(error.kind()))
+            }
+            None => ensure_same(&self.size_bytes, &disk.size_bytes(), "size of its disk"),
         }
     }
 }
@@ -49,19 +51,26 @@ mod tests {
         let mut written = MemoryDisk::new(vec![0; 1024], false);
         written.write_at(512, &[7; 512]).unwrap();
         let state = DiskState::of(&mut written).unwrap();
-        let mut other = MemoryDisk::new(vec![0; 1024], false);
+        // That of the other one was changed meanwhile.
+        let mut other = MemoryDisk::new(vec![0; 512], false);
         state.restore(&mut other).unwrap();
+        assert_eq!(other.size_bytes(), 1024);
         let mut sector = [0; 512];
         other.read_at(512, &mut sector).unwrap();
         assert_eq!(sector, [7; 512]);
         let refused = |disk: &mut dyn Disk| matches!(state.restore(disk), Err(DeviceStateError::Other { .. }));
-        assert!(
-            refused(&mut MemoryDisk::new(vec![0; 512], false)) && refused(&mut MemoryDisk::new(vec![0; 1024], true))
-        );
+        assert!(refused(&mut MemoryDisk::new(vec![0; 1024], true)));
+        for (size_bytes, size) in [(512, 1024), (500, 500)] {
+            let wrong = DiskState { size_bytes, contents: Some(vec![0; size]), ..state.clone() };
+            assert!(wrong.restore(&mut other).is_err(), "{size_bytes} {size}");
+        }
         let file = tempfile::tempfile().unwrap();
         file.set_len(1024).unwrap();
         let mut raw = RawDisk::new(file, false).unwrap();
         assert!(refused(&mut raw));
-        assert_eq!(DiskState::of(&mut raw).unwrap().contents, None);
+        let in_file = DiskState::of(&mut raw).unwrap();
+        assert_eq!(in_file.contents, None);
+        raw.resize(512).unwrap();
+        assert!(matches!(in_file.restore(&mut raw), Err(DeviceStateError::Other { .. })));
     }
 }

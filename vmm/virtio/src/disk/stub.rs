@@ -77,6 +77,11 @@ impl Disk for StubDisk {
         self.disk.write_zeroes(offset, size_bytes, may_unmap)
     }
 
+    fn resize(&mut self, size_bytes: u64) -> io::Result<()> {
+        self.may_write(size_bytes)?;
+        self.disk.resize(size_bytes)
+    }
+
     fn discard(&mut self, offset: u64, size_bytes: u64) -> io::Result<()> {
         self.may_write(offset + size_bytes)?;
         self.state().changes.push((offset, size_bytes, None));

@@ -13,8 +13,6 @@ faults! {
     AcceptedForgotten;
     /// A reset leaves the status.
     ResetKeepsStatus;
-    /// A reset leaves what was accepted.
-    ResetKeepsFeatures;
     /// A reset leaves what was told of the queues.
     ResetKeepsQueues;
     /// A reset leaves the rings in use.
@@ -82,8 +80,6 @@ faults! {
     ResetKeepsVectors;
     /// Every message is that of the configuration (PCI).
     VectorOfConfiguration;
-    /// Each message is sent twice (PCI).
-    MessageTwice;
     /// The pin is used as well as messages (PCI).
     PinBesideMessages;
     /// Of the selector of features only the lowest bit counts.

@@ -50,6 +50,40 @@ fn several_buffers_are_in_flight() {
 }
 
 #[test]
+fn indices_wrap_at_16_bits() {
+    /// More than a split ring's indices can count (§ 2.7.6, § 2.7.8), and thousands of rounds of a packed one (§ 2.8.1).
+    const NR_BUFFERS: u32 = 70_000;
+    for layout in Layout::all() {
+        let (mut ring, mut driver) = ring(layout);
+        let memory = driver.memory.clone();
+        let place = (QUEUE_SIZE, areas(0));
+        let mut nr_told = 0;
+        for number in 0..NR_BUFFERS {
+            // Of one and of two descriptors, so that a packed ring's rounds end within buffers as well.
+            driver.free_all();
+            let elements = [(driver.allocate(4), 4, false), (driver.allocate(4), 4, true)];
+            let id = driver.submit_elements(0, &elements[number as usize % 2..]);
+            // The driver wants to hear of each; what it wants is read at each of its positions.
+            driver.want_next(0);
+            let chain = ring.pop(&memory).unwrap().unwrap_or_else(|| panic!("{layout:?} {number}"));
+            if number % 4099 == 0 || (65_530..65_540).contains(&number) {
+                let state = ring.save();
+                ring = Ring::restore(&memory, place, layout.features(), state).unwrap();
+            }
+            ring.complete(&memory, &chain, number).unwrap();
+            nr_told += u32::from(ring.wants_interrupt(&memory).unwrap());
+            assert_eq!(driver.used(0), Some((id, number)), "{layout:?} {number}");
+            assert_eq!(ring.set_notifications(&memory, true), Ok(false), "{layout:?} {number}");
+        }
+        assert_eq!(nr_told, NR_BUFFERS, "{layout:?}");
+        assert_eq!(ring.pop(&memory), Ok(None));
+        if let RingState::Split { next_available, next_used } = ring.save() {
+            assert_eq!([next_available, next_used], [NR_BUFFERS as u16; 2], "they counted on from 0");
+        }
+    }
+}
+
+#[test]
 fn interrupts_are_sent_as_the_driver_wants() {
     for layout in Layout::all().filter(|layout| !layout.event_index) {
         let (mut ring, mut driver) = ring(layout);

@@ -7,6 +7,7 @@ mod ranges;
 mod read_only;
 mod refused;
 mod requests;
+mod resized;
 
 use super::{Device, ROWS, each_layout_of};
 use model::{feature, kind};

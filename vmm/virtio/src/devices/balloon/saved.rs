@@ -1,7 +1,7 @@
 //! A balloon in a saved VM.
 
 use super::{Balloon, NR_STATISTICS_MAX};
-use crate::{Chain, Memory, ring::ChainState};
+use crate::{Chain, Memory, readiness::ShownState, ring::ChainState};
 use serde::{Deserialize, Serialize};
 use std::sync::{PoisonError, atomic::Ordering};
 use vm_state::{
@@ -11,7 +11,7 @@ use vm_state::{
 
 #[derive(Serialize, Deserialize)]
 struct State {
-    target: u32,
+    target: ShownState,
     actual: u32,
     features: u64,
     /// What the guest said last.
@@ -24,7 +24,7 @@ struct State {
 impl Balloon {
     pub(super) fn give_bytes(&self) -> Result<Vec<u8>, DeviceStateError> {
         value::to_bytes(&State {
-            target: self.control.target(),
+            target: self.target.save(),
             actual: self.control.actual(),
             features: self.features,
             statistics: self.control.statistics(),
@@ -38,8 +38,8 @@ impl Balloon {
         ensure(state.statistics.len() <= NR_STATISTICS_MAX)?;
         let buffer = state.buffer.map(|chain| Chain::restore(memory, &chain)).transpose()?;
         (self.statistics, self.features, self.is_asked) = (buffer, state.features, state.is_asked);
+        self.target.restore(state.target);
         let shared = &self.control.0;
-        shared.target.restore(state.target);
         shared.actual.store(state.actual, Ordering::Release);
         *shared.statistics.lock().unwrap_or_else(PoisonError::into_inner) = state.statistics;
         Ok(())

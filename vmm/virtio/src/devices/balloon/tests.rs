@@ -77,6 +77,9 @@ fn only_so_many_pages_are_taken_from_one_buffer() {
 fn the_target_is_told_and_the_size_heard() {
     let (mut common, _, control, _) = started(Layout::all().next().expect("one of eight"), DEFLATE_ON_OOM);
     control.set_target(0x12345);
+    let mut before = [0xff; 4];
+    common.read_config(0, &mut before);
+    assert_eq!((before, common.generation()), ([0; 4], 0), "no other number in the same generation");
     common.wake();
     assert_eq!((due(&mut common), common.generation()), ((0, true), 1));
     common.write_config(4, &0x1234_u32.to_le_bytes());

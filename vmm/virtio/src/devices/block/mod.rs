@@ -2,6 +2,7 @@
 
 mod config;
 mod request;
+mod resize;
 mod saved;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,9 @@ use crate::{
     disk::{Disk, Transfer},
 };
 use config::{Config, QUEUE_SIZE};
+pub use resize::{BlockControl, ResizeError};
+use resize::{Resized, SharedDisk};
+use std::os::fd::{AsRawFd, RawFd};
 use vm_state::DeviceStateError;
 
 /// Bytes of the identification (§ 5.2.6): shorter ones end with a zero.
@@ -43,7 +47,11 @@ bitflags::bitflags! {
 
 /// A disk.
 pub struct Block {
-    disk: Box<dyn Disk>,
+    disk: SharedDisk,
+    /// Size as the driver was told, in bytes: that of the disk can be another one for a while.
+    capacity_bytes: u64,
+    /// Told when it is, if somebody can change it.
+    resized: Option<Resized>,
     id: [u8; ID_BYTES],
     queue_sizes: Vec<u16>,
     accepted: BlockFeatures,
@@ -61,14 +69,22 @@ impl Block {
             *byte = of_id;
         }
         let queue_sizes = vec![QUEUE_SIZE; nr_queues.clamp(1, 16).into()];
-        let accepted = BlockFeatures::empty();
-        Self { disk, id: bytes, queue_sizes, accepted, is_write_back: true, transfer: Transfer::default() }
+        Self {
+            capacity_bytes: disk.size_bytes(),
+            disk: SharedDisk::new(disk),
+            resized: None,
+            id: bytes,
+            queue_sizes,
+            accepted: BlockFeatures::empty(),
+            is_write_back: true,
+            transfer: Transfer::default(),
+        }
     }
 
     fn offered(&self) -> BlockFeatures {
         let mut features = BlockFeatures::all();
         features.set(BlockFeatures::MQ, self.queue_sizes.len() > 1);
-        let is_read_only = self.disk.is_read_only();
+        let is_read_only = self.disk.lock().is_read_only();
         features.set(BlockFeatures::RO, is_read_only);
         features.set(BlockFeatures::DISCARD | BlockFeatures::WRITE_ZEROES, !is_read_only);
         features
@@ -76,18 +92,18 @@ impl Block {
 
     fn config(&self) -> Config {
         Config {
-            size_bytes: self.disk.size_bytes(),
+            size_bytes: self.capacity_bytes,
             nr_queues: self.queue_sizes.len() as u16,
             is_write_back: self.is_write_back,
-            may_change: !self.disk.is_read_only(),
+            may_change: !self.disk.lock().is_read_only(),
         }
     }
 
     /// Does a request, and gives how many bytes were written.
-    fn handle(&mut self, chain: &Chain, memory: &Memory) -> u32 {
+    fn handle(&mut self, disk: &mut dyn Disk, chain: &Chain, memory: &Memory) -> u32 {
         // The status is the last byte, wherever the driver cut (§ 2.6.4): without one the request has no place for any answer.
         let Some(at) = chain.writable_bytes().checked_sub(1) else { return 0 };
-        let (done, status) = self.perform(chain, memory, at);
+        let (done, status) = self.perform(disk, chain, memory, at);
         // § 2.7.8.2: the bytes of the used length are all written, and the status is one of them, whatever failed before it.
         self.transfer.clear(done, at, chain, memory);
         chain.write(memory, at, &[status as u8]);
@@ -124,7 +140,7 @@ impl VirtioDevice for Block {
         let may_write = self.accepted.contains(BlockFeatures::CONFIG_WCE);
         if let ([value @ (0 | 1)], true) = (data, may_write && offset == config::WRITEBACK) {
             // What was written before is stable from then on, too; if it cannot be, the field reads as before.
-            self.is_write_back = *value == 1 || (self.is_write_back && self.disk.flush().is_err());
+            self.is_write_back = *value == 1 || (self.is_write_back && self.disk.lock().flush().is_err());
         }
     }
 
@@ -134,7 +150,25 @@ impl VirtioDevice for Block {
     }
 
     fn notified(&mut self, queue: usize, io: &mut Io<'_>) -> Result<(), RingError> {
-        io.each(queue, |chain, memory| Ok(self.handle(chain, memory)))
+        // It has one size for as long as requests are under way.
+        let disk = self.disk.clone();
+        let mut disk = disk.lock();
+        io.each(queue, |chain, memory| Ok(self.handle(&mut **disk, chain, memory)))
+    }
+
+    fn start(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
+        self.woken(io)
+    }
+
+    fn wake_ups(&self) -> Vec<RawFd> {
+        self.resized.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+
+    fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
+        if self.resized.as_ref().is_some_and(Resized::take) && self.take_size() {
+            io.change_config();
+        }
+        Ok(())
     }
 
     fn save(&mut self) -> Result<Vec<u8>, DeviceStateError> {

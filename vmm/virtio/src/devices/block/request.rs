@@ -4,7 +4,10 @@ use super::{
     Block, BlockFeatures,
     config::{RANGE_SECTORS_MAX, RANGES_MAX},
 };
-use crate::{Chain, Memory, disk::SECTOR_BYTES};
+use crate::{
+    Chain, Memory,
+    disk::{Disk, SECTOR_BYTES},
+};
 use std::io;
 
 /// Bytes of a request before its data: type, a reserved doubleword, first sector.
@@ -39,7 +42,7 @@ impl From<io::Result<()>> for Status {
 
 impl Block {
     /// Does a request whose data to be written by the device are `room` bytes; gives how many of them were, and the status.
-    pub(super) fn perform(&mut self, chain: &Chain, memory: &Memory, room: u64) -> (u64, Status) {
+    pub(super) fn perform(&mut self, disk: &mut dyn Disk, chain: &Chain, memory: &Memory, room: u64) -> (u64, Status) {
         let mut header = [0; HEADER_BYTES as usize];
         if chain.read(memory, 0, &mut header) < header.len() {
             return (0, Status::IoError);
@@ -49,55 +52,57 @@ impl Block {
         let given = chain.readable_bytes() - HEADER_BYTES;
         let has = |feature| self.accepted.contains(feature);
         match kind {
-            kind::IN => match self.range(sector, room) {
+            kind::IN => match self.range(disk, sector, room) {
                 Some(offset) => {
-                    let (done, result) = self.transfer.read(&mut *self.disk, offset, room, (chain, memory, 0));
+                    let (done, result) = self.transfer.read(disk, offset, room, (chain, memory, 0));
                     (done, result.into())
                 }
                 None => (0, Status::IoError),
             },
-            kind::OUT => (0, self.write(sector, given, chain, memory)),
+            kind::OUT => (0, self.write(disk, sector, given, chain, memory)),
             // Whether negotiated or not: § 5.2.6.3 has drivers send it in any case.
-            kind::FLUSH => (0, self.disk.flush().into()),
+            kind::FLUSH => (0, disk.flush().into()),
             kind::GET_ID => {
                 let size = room.min(self.id.len() as u64) as usize;
                 (chain.write(memory, 0, &self.id[..size]) as u64, Status::Ok)
             }
             // § 5.2.3: requests that were not negotiated are none.
-            kind::DISCARD if has(BlockFeatures::DISCARD) => (0, self.change(false, given, chain, memory)),
-            kind::WRITE_ZEROES if has(BlockFeatures::WRITE_ZEROES) => (0, self.change(true, given, chain, memory)),
+            kind::DISCARD if has(BlockFeatures::DISCARD) => (0, self.change(disk, false, given, chain, memory)),
+            kind::WRITE_ZEROES if has(BlockFeatures::WRITE_ZEROES) => {
+                (0, self.change(disk, true, given, chain, memory))
+            }
             _ => (0, Status::Unsupported),
         }
     }
 
-    /// Offset of a sector from which so many bytes are whole sectors of the disk.
-    fn range(&self, sector: u64, size_bytes: u64) -> Option<u64> {
+    /// Offset of a sector from which so many bytes are whole sectors of the disk that the driver knows.
+    fn range(&self, disk: &dyn Disk, sector: u64, size_bytes: u64) -> Option<u64> {
         let offset = sector.checked_mul(SECTOR_BYTES)?;
         let end = offset.checked_add(size_bytes)?;
-        (size_bytes.is_multiple_of(SECTOR_BYTES) && end <= self.disk.size_bytes()).then_some(offset)
+        (size_bytes.is_multiple_of(SECTOR_BYTES) && end <= self.capacity_bytes.min(disk.size_bytes())).then_some(offset)
     }
 
-    fn write(&mut self, sector: u64, size_bytes: u64, chain: &Chain, memory: &Memory) -> Status {
+    fn write(&mut self, disk: &mut dyn Disk, sector: u64, size_bytes: u64, chain: &Chain, memory: &Memory) -> Status {
         // § 5.2.6.2: nothing is written to a disk that cannot be.
-        let Some(offset) = self.range(sector, size_bytes).filter(|_| !self.disk.is_read_only()) else {
+        let Some(offset) = self.range(disk, sector, size_bytes).filter(|_| !disk.is_read_only()) else {
             return Status::IoError;
         };
-        let result = self.transfer.write(&mut *self.disk, offset, size_bytes, (chain, memory, HEADER_BYTES));
-        self.settle(result)
+        let result = self.transfer.write(disk, offset, size_bytes, (chain, memory, HEADER_BYTES));
+        self.settle(disk, result)
     }
 
     /// Makes what was written stable, if it has to be before the driver is told.
-    fn settle(&mut self, result: io::Result<()>) -> Status {
+    fn settle(&self, disk: &mut dyn Disk, result: io::Result<()>) -> Status {
         match result {
-            Ok(()) if !self.is_write_back => self.disk.flush().into(),
+            Ok(()) if !self.is_write_back => disk.flush().into(),
             result => result.into(),
         }
     }
 
     /// Discards ranges, or fills them with zeros.
-    fn change(&mut self, zeroes: bool, size_bytes: u64, chain: &Chain, memory: &Memory) -> Status {
+    fn change(&mut self, disk: &mut dyn Disk, zeroes: bool, size_bytes: u64, chain: &Chain, memory: &Memory) -> Status {
         let is_whole = size_bytes > 0 && size_bytes.is_multiple_of(RANGE_BYTES as u64);
-        if !is_whole || size_bytes / RANGE_BYTES as u64 > RANGES_MAX.into() || self.disk.is_read_only() {
+        if !is_whole || size_bytes / RANGE_BYTES as u64 > RANGES_MAX.into() || disk.is_read_only() {
             return Status::IoError;
         }
         let mut bytes = vec![0; size_bytes as usize];
@@ -114,16 +119,16 @@ impl Block {
                 return Status::Unsupported;
             }
             let size_bytes = u64::from(nr_sectors) * SECTOR_BYTES;
-            let Some(offset) = self.range(sector, size_bytes).filter(|_| nr_sectors <= RANGE_SECTORS_MAX) else {
+            let Some(offset) = self.range(disk, sector, size_bytes).filter(|_| nr_sectors <= RANGE_SECTORS_MAX) else {
                 return Status::IoError;
             };
             ranges.push((offset, size_bytes, flags & 1 != 0));
         }
         // Nothing is done unless all of it can be.
         let result = ranges.into_iter().try_for_each(|(offset, size_bytes, may_unmap)| match zeroes {
-            true => self.disk.write_zeroes(offset, size_bytes, may_unmap),
-            false => self.disk.discard(offset, size_bytes),
+            true => disk.write_zeroes(offset, size_bytes, may_unmap),
+            false => disk.discard(offset, size_bytes),
         });
-        self.settle(result)
+        self.settle(disk, result)
     }
 }

@@ -1,8 +1,10 @@
 //! Requests, one rule each, and hostile ones.
 
+mod resized;
+
 use super::*;
 use crate::{
-    Common,
+    Common, Features,
     disk::stub::StubDisk,
     hostile,
     testing::{Driver, Layout, due, exchange},

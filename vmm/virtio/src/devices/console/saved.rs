@@ -2,7 +2,7 @@
 
 use super::Console;
 use super::port::SavedPort;
-use crate::Memory;
+use crate::{Memory, readiness::ShownState};
 use serde::{Deserialize, Serialize};
 use vm_state::{
     DeviceStateError,
@@ -13,14 +13,14 @@ use vm_state::{
 struct State {
     multiport: bool,
     /// Columns and rows.
-    size: u32,
+    size: ShownState,
     ports: Vec<SavedPort>,
 }
 
 impl Console {
     pub(super) fn give_bytes(&mut self) -> Result<Vec<u8>, DeviceStateError> {
         let ports = self.ports.iter_mut().map(|port| port.save()).collect();
-        value::to_bytes(&State { multiport: self.multiport, size: self.size.0.get(), ports })
+        value::to_bytes(&State { multiport: self.multiport, size: self.size.save(), ports })
     }
 
     pub(super) fn take_bytes(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
@@ -30,7 +30,7 @@ impl Console {
             port.restore(saved, memory)?;
         }
         self.multiport = state.multiport;
-        self.size.0.restore(state.size);
+        self.size.restore(state.size);
         // What was taken in from the host, and what it has a place for now.
         self.readiness.wake().map_err(|error| DeviceStateError::Host(error.kind()))
     }

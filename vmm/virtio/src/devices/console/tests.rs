@@ -147,8 +147,10 @@ fn another_size_is_told() {
     let _ = due(&mut common);
     let generation = common.generation();
     size.set(132, 50);
-    common.wake();
     let mut config = [0; 16];
+    common.read_config(0, &mut config);
+    assert_eq!((&config[..4], common.generation()), (&[0; 4][..], generation), "no other size in the same generation");
+    common.wake();
     common.read_config(0, &mut config);
     assert_eq!(config, [132, 0, 50, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_ne!(common.generation(), generation);

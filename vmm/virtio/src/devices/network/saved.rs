@@ -1,7 +1,7 @@
 //! A network device in a saved VM.
 
 use super::{FRAME_BYTES_MIN, HEADER_BYTES, MacAddress, Network, filter::FilterState};
-use crate::{Chain, Memory, VirtioDevice, ring::ChainState};
+use crate::{Chain, Memory, VirtioDevice, readiness::ShownState, ring::ChainState};
 use serde::{Deserialize, Serialize};
 use vm_state::{
     DeviceStateError,
@@ -15,7 +15,7 @@ const NR_FRAMES_MAX: usize = 64;
 struct State {
     first_mac: MacAddress,
     mtu: u16,
-    is_up: bool,
+    is_up: ShownState,
     features: u64,
     mac: MacAddress,
     filter: FilterState,
@@ -39,7 +39,7 @@ impl Network {
         value::to_bytes(&State {
             first_mac: self.options.mac,
             mtu: self.options.mtu,
-            is_up: self.state.is_up(),
+            is_up: self.state.save(),
             features: self.features,
             mac: self.mac,
             filter: self.filter.save(),
@@ -63,7 +63,7 @@ impl Network {
         self.output = state.output.map(|chain| Chain::restore(memory, &chain)).transpose()?;
         self.early = state.frames.into();
         self.link.restore(&state.link)?;
-        self.state.0.restore(state.is_up.into());
+        self.state.restore(state.is_up);
         self.mac = state.mac;
         // The new link may have room, or frames.
         self.readiness.wake().map_err(|error| DeviceStateError::Host(error.kind()))

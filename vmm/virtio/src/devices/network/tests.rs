@@ -185,6 +185,7 @@ fn the_configuration_tells_address_and_state() {
     };
     assert_eq!(config(&common), [2, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0x28, 0x23, 0]);
     state.set_up(false);
+    assert_eq!((config(&common)[6], common.generation()), (1, 0), "no other state in the same generation");
     common.wake();
     assert_eq!((config(&common)[6], due(&mut common), common.generation()), (0, (0, true), 1));
     driver.submit(RECEIVE, &[], &[100]);
