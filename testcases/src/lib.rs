@@ -7,7 +7,6 @@ pub mod baseline;
 pub mod bench;
 pub mod cancel;
 pub mod catalog;
-pub mod chain;
 pub mod emulation;
 pub mod gate;
 pub mod host;
@@ -32,3 +31,5 @@ pub mod states;
 pub mod subjects;
 pub mod symbols;
 pub mod trace;
+
+pub use vmm::chain;

@@ -79,12 +79,11 @@ impl Absent {
     /// userfaultfd; the page stays then.
     pub(crate) fn new(memory: &GuestMemory, address: u64, delay: Duration) -> io::Result<Self> {
         let mut content = vec![0; PAGE_SIZE as usize];
-        if !address.is_multiple_of(PAGE_SIZE) || memory.read(address, &mut content).is_err() {
-            return Err(io::Error::from_raw_os_error(libc::EINVAL));
-        }
+        let page = memory.host_address(address).filter(|_| address.is_multiple_of(PAGE_SIZE));
+        let page = page.filter(|_| memory.read(address, &mut content).is_ok());
+        let page = page.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
         let faults = open()?;
         let stop = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
-        let page = memory.host_address() + address;
         // SAFETY: 1. the page lies within the mapping of guest memory, which `_memory` keeps. 2. guest memory is accessed by
         // addresses alone, and holds the same again when the thread is done; no reference to it exists.
         let mapped = unsafe {

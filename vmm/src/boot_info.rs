@@ -60,7 +60,7 @@ const NR_ENTRIES: u64 = 512;
 fn write_linux(memory: &GuestMemory, linux: &Linux, command_line: &str, rsdp: u64) -> Result<(), OutsideMemory> {
     let mut page = boot_params { hdr: linux.header, acpi_rsdp_addr: rsdp, ..Default::default() };
     page.hdr.cmd_line_ptr = at::COMMAND_LINE as u32;
-    let map = start_info::memory_map(memory.size_bytes());
+    let map = start_info::memory_map(memory.map());
     page.e820_entries = map.len() as u8;
     for (entry, of_map) in page.e820_table.iter_mut().zip(&map) {
         // Types are numbered alike.
@@ -110,8 +110,8 @@ const LOWER_KIB: u64 = layout::LEGACY_HOLE >> 10;
 
 fn write_multiboot(memory: &GuestMemory, multiboot: &Multiboot, command_line: &str) -> Result<(), OutsideMemory> {
     let base = layout::START_INFO;
-    let size_bytes = memory.size_bytes();
-    let map: Vec<u8> = start_info::memory_map(size_bytes)
+    let low_bytes = memory.map().low_bytes();
+    let map: Vec<u8> = start_info::memory_map(memory.map())
         .iter()
         .flat_map(|entry| {
             let [address, size] = [entry.addr, entry.size].map(u64::to_le_bytes);
@@ -124,8 +124,8 @@ fn write_multiboot(memory: &GuestMemory, multiboot: &Multiboot, command_line: &s
     // config_table, boot_loader_name.
     let mut info = [0_u32; 17];
     info[0] = flag::MEMORY | flag::COMMAND_LINE | flag::MODULES | flag::MEMORY_MAP | flag::LOADER_NAME;
-    info[1] = LOWER_KIB.min(size_bytes >> 10) as u32;
-    info[2] = (size_bytes.saturating_sub(layout::LEGACY_HOLE_END) >> 10) as u32;
+    info[1] = LOWER_KIB.min(low_bytes >> 10) as u32;
+    info[2] = (low_bytes.saturating_sub(layout::LEGACY_HOLE_END) >> 10) as u32;
     info[4] = (base + layout::COMMAND_LINE_OFFSET) as u32;
     info[5] = u32::from(multiboot.module.is_some());
     info[6] = (base + offset::MODULES) as u32;
@@ -141,5 +141,5 @@ fn write_multiboot(memory: &GuestMemory, multiboot: &Multiboot, command_line: &s
     memory.write(base + layout::COMMAND_LINE_OFFSET, command_line.as_bytes())
 }
 
-const _: () = assert!(layout::MEMORY_MAP_OFFSET + 3 * 24 <= offset::MODULES);
+const _: () = assert!(layout::MEMORY_MAP_OFFSET + start_info::NR_ENTRIES_MAX * 24 <= offset::MODULES);
 const _: () = assert!(offset::LOADER_NAME + 8 <= layout::COMMAND_LINE_OFFSET);

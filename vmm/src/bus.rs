@@ -3,7 +3,7 @@
 use crate::{
     connection::Connection,
     faults::{BusFault, Direction, Fault, Space},
-    memory::GuestMemory,
+    memory::{GuestMemory, MemoryMap},
     save::DeviceStateError,
     stop::StopReason,
 };
@@ -154,12 +154,12 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// A bus with `devices`; memory-mapped regions must lie above `memory_size_bytes`.
-    pub(crate) fn new(devices: Vec<Box<dyn Device>>, memory_size_bytes: u64) -> Result<Self, BusError> {
+    /// A bus with `devices`; memory-mapped regions must not lie where `ram` is.
+    pub(crate) fn new(devices: Vec<Box<dyn Device>>, ram: MemoryMap) -> Result<Self, BusError> {
         let mut bus = Self::default();
         for (device, regions) in devices.iter().map(|device| device.regions()).enumerate() {
             for (index, region) in regions.into_iter().enumerate() {
-                bus.claim(region, Claim { device, region: index }, memory_size_bytes)?;
+                bus.claim(region, Claim { device, region: index }, ram)?;
             }
         }
         bus.devices = devices;
@@ -171,12 +171,14 @@ impl Bus {
         self.devices.iter_mut().for_each(|device| device.take_firmware_files(files));
     }
 
-    fn claim(&mut self, region: Region, claim: Claim, memory_size_bytes: u64) -> Result<(), BusError> {
+    fn claim(&mut self, region: Region, claim: Claim, ram: MemoryMap) -> Result<(), BusError> {
         match region {
             Region::Ports { first, count } => {
                 BusRange::new(PioAddress(first), count).and_then(|range| self.ports.register(range, claim))
             }
-            Region::Memory { first, .. } if first < memory_size_bytes => return Err(BusError::WithinMemory { region }),
+            Region::Memory { first, size_bytes } if ram.overlaps(first, size_bytes) => {
+                return Err(BusError::WithinMemory { region });
+            }
             Region::Memory { first, size_bytes } => {
                 BusRange::new(MmioAddress(first), size_bytes).and_then(|range| self.memory.register(range, claim))
             }
@@ -238,9 +240,7 @@ impl Bus {
     /// whole reads as all ones.
     pub(crate) fn read_port(&mut self, port: u16, size: usize, data: &mut [u8]) -> Flow {
         let concerned = (Space::Ports, Direction::Read, port.into(), size);
-        if self.fault.is_some()
-            && let Some(flow) =
-                self.faulty(concerned, |fault, bus| fault.read(bus, Space::Ports, port.into(), size, data))
+        if let Some(flow) = self.faulty(concerned, |fault, bus| fault.read(bus, Space::Ports, port.into(), size, data))
         {
             return flow;
         }
@@ -253,9 +253,8 @@ impl Bus {
     /// Writes a port once for every `size` bytes of `data`. What no device claims as a whole is dropped.
     pub(crate) fn write_port(&mut self, port: u16, size: usize, data: &[u8], memory: &GuestMemory) -> Flow {
         let at = (Space::Ports, port.into(), size);
-        if self.fault.is_some()
-            && let Some(flow) =
-                self.faulty((at.0, Direction::Write, at.1, size), |fault, bus| fault.write(bus, at, data, memory))
+        if let Some(flow) =
+            self.faulty((at.0, Direction::Write, at.1, size), |fault, bus| fault.write(bus, at, data, memory))
         {
             return flow;
         }
@@ -267,10 +266,8 @@ impl Bus {
     /// Reads `data` at `address`; all ones where no device claims it as a whole.
     pub(crate) fn read_memory(&mut self, address: u64, data: &mut [u8]) -> Flow {
         let (size, space) = (data.len(), Space::Memory);
-        if self.fault.is_some()
-            && let Some(flow) = self.faulty((space, Direction::Read, address, size), |fault, bus| {
-                fault.read(bus, space, address, size, data)
-            })
+        if let Some(flow) = self
+            .faulty((space, Direction::Read, address, size), |fault, bus| fault.read(bus, space, address, size, data))
         {
             return flow;
         }
@@ -284,9 +281,8 @@ impl Bus {
     /// Writes `data` at `address`; dropped where no device claims it as a whole.
     pub(crate) fn write_memory(&mut self, address: u64, data: &[u8], memory: &GuestMemory) -> Flow {
         let at = (Space::Memory, address, data.len());
-        if self.fault.is_some()
-            && let Some(flow) =
-                self.faulty((at.0, Direction::Write, address, at.2), |fault, bus| fault.write(bus, at, data, memory))
+        if let Some(flow) =
+            self.faulty((at.0, Direction::Write, address, at.2), |fault, bus| fault.write(bus, at, data, memory))
         {
             return flow;
         }
@@ -307,98 +303,4 @@ fn each<T>(values: impl Iterator<Item = T>, mut access: impl FnMut(T) -> Flow) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::{MemoryError, Template};
-    use std::sync::mpsc;
-
-    /// Tells each access and answers with the region's index.
-    struct Teller(Vec<Region>, mpsc::Sender<(Location, Vec<u8>)>);
-
-    impl Device for Teller {
-        fn regions(&self) -> Vec<Region> {
-            self.0.clone()
-        }
-
-        fn read(&mut self, at: Location, data: &mut [u8]) -> Flow {
-            data[0] = at.region as u8;
-            Flow::Continue
-        }
-
-        fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {
-            self.1.send((at, data.to_vec())).unwrap();
-            if data[0] == 0 { Flow::Stop(StopReason::DebugExit(data[0].into())) } else { Flow::Continue }
-        }
-    }
-
-    const PORTS: Region = Region::Ports { first: 0x10, count: 4 };
-    const PAGE: Region = Region::Memory { first: 0x10_0000, size_bytes: 0x1000 };
-
-    type Told = mpsc::Receiver<(Location, Vec<u8>)>;
-
-    fn bus(regions: &[Region]) -> Result<(Bus, Told), BusError> {
-        let (sender, receiver) = mpsc::channel();
-        Ok((Bus::new(vec![Box::new(Teller(regions.to_vec(), sender))], 0x10_0000)?, receiver))
-    }
-
-    fn memory() -> GuestMemory {
-        Template::new::<MemoryError>(0x10_0000, |_| Ok(())).unwrap().instantiate().unwrap()
-    }
-
-    #[test]
-    fn unclaimed_reads_are_all_ones() {
-        let (mut bus, _receiver) = bus(&[PORTS, PAGE]).unwrap();
-        for (port, size) in [(0xf, 1), (0x14, 1), (0x13, 2), (0xf, 4), (0xffff, 4)] {
-            let mut data = [0; 4];
-            assert_eq!(bus.read_port(port, size, &mut data[..size]), Flow::Continue);
-            assert!(data[..size].iter().all(|byte| *byte == 0xff), "{port:#x} {size}");
-        }
-        for address in [0, 0xf_fff9, 0x10_0ffd, 0x10_1000, u64::MAX] {
-            let mut data = [0; 4];
-            assert_eq!(bus.read_memory(address, &mut data), Flow::Continue);
-            assert_eq!(data, [0xff; 4], "{address:#x}");
-        }
-    }
-
-    #[test]
-    fn unclaimed_writes_are_dropped() {
-        let (mut bus, receiver) = bus(&[PORTS, PAGE]).unwrap();
-        let memory = memory();
-        assert_eq!(bus.write_port(0x13, 2, &[1, 2], &memory), Flow::Continue);
-        assert_eq!(bus.write_memory(0x10_1000, &[1], &memory), Flow::Continue);
-        assert!(receiver.try_recv().is_err());
-    }
-
-    #[test]
-    fn claimed_accesses_reach_the_region() {
-        let (mut bus, receiver) = bus(&[PORTS, PAGE]).unwrap();
-        let mut data = [0; 2];
-        assert_eq!(bus.read_port(0x12, 2, &mut data), Flow::Continue);
-        assert_eq!(data, [0, 0xff]);
-        assert_eq!(bus.read_memory(0x10_0ffe, &mut data), Flow::Continue);
-        assert_eq!(data, [1, 0xff]);
-        assert_eq!(bus.write_memory(0x10_0ffe, &[7, 8], &memory()), Flow::Continue);
-        assert_eq!(receiver.try_recv().unwrap(), (Location { region: 1, offset: 0xffe }, vec![7, 8]));
-    }
-
-    #[test]
-    fn a_string_instruction_is_many_accesses_to_one_port() {
-        let (mut bus, receiver) = bus(&[PORTS]).unwrap();
-        let flow = bus.write_port(0x11, 2, &[1, 2, 0, 4, 5, 6], &memory());
-        assert_eq!(flow, Flow::Stop(StopReason::DebugExit(0)));
-        let at = Location { region: 0, offset: 1 };
-        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [(at, vec![1, 2]), (at, vec![0, 4]), (at, vec![5, 6])]);
-    }
-
-    #[test]
-    fn regions_that_collide_are_refused() {
-        let refused = |regions: &[Region]| bus(regions).err().expect("refused");
-        assert!(matches!(refused(&[PORTS, PORTS]), BusError::Region { source: bus::Error::DeviceOverlap, .. }));
-        let empty = Region::Ports { first: 1, count: 0 };
-        assert!(matches!(refused(&[empty]), BusError::Region { source: bus::Error::InvalidRange, .. }));
-        let endless = Region::Memory { first: u64::MAX, size_bytes: 2 };
-        assert!(matches!(refused(&[endless]), BusError::Region { source: bus::Error::InvalidRange, .. }));
-        let within = Region::Memory { first: 0xf_f000, size_bytes: 0x1000 };
-        assert!(matches!(refused(&[within]), BusError::WithinMemory { .. }));
-    }
-}
+mod tests;

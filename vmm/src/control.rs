@@ -9,7 +9,6 @@
 use crate::{
     confinement::Confinement,
     gate::Gate,
-    interrupts::WeakInterrupts,
     platform::Platform,
     run_page::RunPage,
     spares::{SpareError, Spares},
@@ -71,15 +70,8 @@ pub(crate) struct Control {
     gate: Gate,
     /// What threads of the run may ask of the kernel.
     confinement: Confinement,
-    /// What is restored when the guest may go on.
-    held: Mutex<Option<Held>>,
-}
-
-/// What stood still with a guest that is paused.
-#[derive(Debug)]
-struct Held {
-    /// KVM's clock of the VM, where there is one.
-    clock: Option<u64>,
+    /// Taken to pause the guest and to let it go on.
+    pausing: Mutex<()>,
 }
 
 /// A thread that runs a vCPU.
@@ -151,8 +143,8 @@ impl Control {
         &self.gate
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pausing(&self) -> MutexGuard<'_, ()> {
+        self.pausing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets one vCPU out of KVM_RUN once, unless the caller is its thread: that is not in there.
@@ -236,7 +228,6 @@ impl Drop for Registration<'_> {
 #[derive(Clone)]
 pub struct VmHandle {
     pub(crate) control: Arc<Control>,
-    pub(crate) interrupts: WeakInterrupts,
     pub(crate) platform: Weak<Platform>,
     pub(crate) spares: Weak<Spares>,
 }
@@ -266,27 +257,26 @@ impl VmHandle {
         self.control.end();
     }
 
-    /// Pauses the guest: when this returns no vCPU is in it, and the VM's clocks stand still; a run that is still to start waits,
-    /// too. Whether it went until now. Not for a run by [`crate::Vm::debug`], which a debugger pauses.
+    /// Pauses the guest: when this returns no vCPU is in it; a run that is still to start waits, too. Whether it went until now.
+    /// All clocks of the VM go on, time-stamp counters among them, and what comes due meanwhile comes when the guest goes on. Not for
+    /// a run by [`crate::Vm::debug`], which a debugger pauses.
     pub fn pause(&self) -> bool {
-        let mut held = self.control.held();
-        if held.is_some() {
+        let _turn = self.control.pausing();
+        if self.is_paused() {
             return false;
         }
         self.control.gate.hold(|| self.control.interrupt());
         if let Some(platform) = self.platform.upgrade() {
             platform.set_held(true);
         }
-        *held = Some(Held { clock: self.interrupts.upgrade().and_then(|interrupts| interrupts.clock()) });
         true
     }
 
     /// Lets the guest go on where it stood; whether it was paused.
     pub fn resume(&self) -> bool {
-        let mut held = self.control.held();
-        let Some(Held { clock }) = held.take() else { return false };
-        if let (Some(interrupts), Some(clock)) = (self.interrupts.upgrade(), clock) {
-            interrupts.set_clock(clock);
+        let _turn = self.control.pausing();
+        if !self.is_paused() {
+            return false;
         }
         if let Some(platform) = self.platform.upgrade() {
             platform.set_held(false);

@@ -11,7 +11,7 @@ use crate::{
     connection::Connection,
     control::Control,
     cpuid::{self, Machine},
-    dirty::{DirtyPages, DirtyTracking},
+    dirty::{DirtyMethod, DirtyPages, DirtyTracking},
     faults::{self, Fault},
     firmware,
     host::Hypervisor,
@@ -164,6 +164,8 @@ impl Vm {
             interrupts.set_platform(&platform);
             platform
         });
+        // Before those that come later are taken out.
+        let nr_vcpus_max = config.nr_vcpus_max();
         let (fault, has_filter) = (config.fault, config.irqchip != Irqchip::User);
         let told = tables(&config);
         let spares = match config.spare_vcpus.take() {
@@ -190,8 +192,8 @@ impl Vm {
             .with_fault(config.fault);
         config.devices.iter_mut().for_each(|device| device.connect(&mut connection));
         let watched = connection.into_watched();
-        let shape = Shape::new(&config, memory.size_bytes());
-        let mut bus = Bus::new(config.devices, memory.size_bytes())?;
+        let shape = Shape::new(&config, nr_vcpus_max, memory.size_bytes());
+        let mut bus = Bus::new(config.devices, memory.map())?;
         let rsdp = match config.acpi {
             true => {
                 let (has_i8042, devices) = (bus.has_port(I8042_COMMAND), bus.firmware_devices());
@@ -254,6 +256,9 @@ fn check_spares(config: &VmConfig) -> Result<(), VmError> {
             Err(VmError::Shape("there are no vCPUs left that could come later"))
         }
         (_, Irqchip::None) => Err(VmError::Shape("more than one vCPU needs local APICs, of KVM or of this VMM")),
+        _ if config.tracking.method() == Some(DirtyMethod::Ring) => {
+            Err(VmError::Shape("vCPUs that come and go have no dirty rings: use the dirty log"))
+        }
         _ if !config.chipset.power => Err(VmError::Shape("vCPUs that come and go need the fixed hardware of ACPI")),
         _ => Ok(()),
     }
@@ -295,18 +300,19 @@ fn tables(config: &VmConfig) -> firmware::Machine<'static> {
 
 /// Gives KVM the memory, or changes whether it logs which pages are written.
 pub(crate) fn set_memory(fd: &VmFd, memory: &GuestMemory, is_logged: bool) -> Result<(), kvm_ioctls::Error> {
-    let ram = kvm_userspace_memory_region {
-        slot: 0,
-        flags: if is_logged { KVM_MEM_LOG_DIRTY_PAGES } else { 0 },
-        guest_phys_addr: 0,
-        memory_size: memory.size_bytes(),
-        userspace_addr: memory.host_address(),
-    };
-    let rom = memory.rom().map(|rom| {
-        let (guest_phys_addr, userspace_addr, memory_size) = rom.place();
-        kvm_userspace_memory_region { slot: 1, flags: KVM_MEM_READONLY, guest_phys_addr, memory_size, userspace_addr }
-    });
-    for region in [Some(ram), rom].into_iter().flatten() {
+    for slot in memory.slots() {
+        let flags = match slot.is_read_only {
+            true => KVM_MEM_READONLY,
+            false if is_logged => KVM_MEM_LOG_DIRTY_PAGES,
+            false => 0,
+        };
+        let region = kvm_userspace_memory_region {
+            slot: slot.number,
+            flags,
+            guest_phys_addr: slot.range.address,
+            memory_size: slot.range.size_bytes,
+            userspace_addr: slot.host_address,
+        };
         // SAFETY: the memory is mapped with this size, and stays so for as long as guests can run: `Vm` owns it and the vCPUs,
         // and drops those first. What others keep of the VM, for interrupts or to make a vCPU, runs no guest.
         unsafe { fd.set_user_memory_region(region) }?;

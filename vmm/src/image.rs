@@ -14,7 +14,7 @@ pub use rom::RomError;
 
 use crate::{
     layout,
-    memory::{Backing, GuestMemory, MemoryError, Rom, Template},
+    memory::{Backing, GuestMemory, MemoryError, MemoryMap, Rom, Template},
 };
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::{
@@ -134,8 +134,16 @@ impl Image {
     /// # Errors
     /// As [`Self::load`].
     pub fn from_bytes(file: &[u8], memory_size_bytes: u64) -> Result<Self, ImageError> {
+        Self::from_bytes_in(file, MemoryMap::new(memory_size_bytes)?)
+    }
+
+    /// As [`Self::from_bytes`], where it is said where memory is.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn from_bytes_in(file: &[u8], memory: MemoryMap) -> Result<Self, ImageError> {
         let elf = elf64(file)?;
-        let template = Template::new(memory_size_bytes, |memory| {
+        let template = Template::of(memory, |memory| {
             elf.program_headers
                 .iter()
                 .filter(|segment| segment.p_type == PT_LOAD && segment.p_memsz != 0)
@@ -188,7 +196,12 @@ impl Image {
 
     /// Size of guest memory in bytes.
     pub fn memory_size_bytes(&self) -> u64 {
-        self.template.size_bytes()
+        self.template.map().size_bytes()
+    }
+
+    /// Where guest memory is.
+    pub fn memory_map(&self) -> MemoryMap {
+        self.template.map()
     }
 
     /// Physical address of the PVH entry.

@@ -23,9 +23,14 @@ pub const LEGACY_HOLE: u64 = 0xa_0000;
 /// First byte behind that hole.
 pub const LEGACY_HOLE_END: u64 = 0x10_0000;
 
-/// Guest memory is one slot from 0 and ends here at the latest: above stand the MMIO pages, the APICs and the pages
-/// below, and a program that tests a hypervisor needs no more.
+/// Guest memory from 0 on ends here at the latest: above stand the MMIO pages, the APICs and the pages below.
 pub const MEMORY_END: u64 = 0xc000_0000;
+/// Where else it ends is a multiple of this: what is saved, or logged, at once is on one side.
+pub const LOW_END_UNIT: u64 = 64 * PAGE_SIZE;
+/// Where the rest of it is, if there is more.
+pub const HIGH_MEMORY: u64 = 1 << 32;
+/// The most memory: the rest ends below PCI's window, where processors with the smallest physical addresses reach it.
+pub const MEMORY_MAX: u64 = 30 << 30;
 /// The smallest memory: up to the end of the page with the start info.
 pub const MEMORY_MIN: u64 = START_INFO + PAGE_SIZE;
 
@@ -129,7 +134,7 @@ pub mod pci {
     pub const LOW_WINDOW: u64 = super::MEMORY_END;
     /// Its size in bytes.
     pub const LOW_WINDOW_SIZE: u64 = MAPPED_CONFIG - LOW_WINDOW;
-    /// Configuration space, mapped where firmware for that machine expects it; guest memory ends below.
+    /// Configuration space, mapped where firmware for that machine expects it; guest memory that is not above 4 GiB ends below.
     pub const Q35_MAPPED_CONFIG: u64 = 0xb000_0000;
     /// Its size in bytes.
     pub const Q35_MAPPED_CONFIG_SIZE: u64 = 256 << 20;
@@ -148,6 +153,10 @@ pub mod pci {
 }
 
 const _: () = assert!(START_INFO.is_multiple_of(PAGE_SIZE) && MEMORY_MIN <= LEGACY_HOLE);
+const _: () = assert!(HIGH_MEMORY + MEMORY_MAX - pci::Q35_MAPPED_CONFIG <= pci::HIGH_WINDOW);
+// Huge pages are on one side, too.
+const _: () = assert!((2_u64 << 20).is_multiple_of(LOW_END_UNIT));
+const _: () = assert!(MEMORY_END.is_multiple_of(2 << 20) && pci::Q35_MAPPED_CONFIG.is_multiple_of(2 << 20));
 const _: () = assert!(pci::Q35_MAPPED_CONFIG + pci::Q35_MAPPED_CONFIG_SIZE <= pci::LOW_WINDOW);
 const _: () = assert!(KVM_TSS == IDENTITY_MAP + PAGE_SIZE);
 const _: () = assert!(linux::END <= LEGACY_HOLE && KVM_TSS + 3 * PAGE_SIZE <= ROM_START);

@@ -4,7 +4,7 @@
 
 use crate::{
     layout,
-    memory::{GuestMemory, OutsideMemory},
+    memory::{GuestMemory, MemoryMap, OutsideMemory},
 };
 use linux_loader::loader::elf::start_info::{hvm_memmap_table_entry, hvm_start_info};
 use vm_memory::ByteValued;
@@ -23,7 +23,7 @@ const RESERVED: u32 = 2;
 ///
 /// `rsdp` is the address of ACPI's root pointer, or 0.
 pub(crate) fn write(memory: &GuestMemory, command_line: &str, rsdp: u64) -> Result<(), OutsideMemory> {
-    let map = memory_map(memory.size_bytes());
+    let map = memory_map(memory.map());
     let map_address = layout::START_INFO + layout::MEMORY_MAP_OFFSET;
     let info = hvm_start_info {
         magic: MAGIC,
@@ -42,23 +42,30 @@ pub(crate) fn write(memory: &GuestMemory, command_line: &str, rsdp: u64) -> Resu
     memory.write(layout::START_INFO + layout::COMMAND_LINE_OFFSET, command_line.as_bytes())
 }
 
-pub(crate) fn memory_map(memory_size_bytes: u64) -> Vec<hvm_memmap_table_entry> {
-    let edges = [
-        (0, layout::LEGACY_HOLE, RAM),
-        (layout::LEGACY_HOLE, layout::LEGACY_HOLE_END, RESERVED),
-        (layout::LEGACY_HOLE_END, memory_size_bytes, RAM),
+/// The most entries of a memory map.
+pub(crate) const NR_ENTRIES_MAX: u64 = 4;
+
+pub(crate) fn memory_map(memory: MemoryMap) -> Vec<hvm_memmap_table_entry> {
+    let low_end = memory.low_bytes();
+    let high_end = layout::HIGH_MEMORY + memory.high_bytes();
+    let edges: [_; NR_ENTRIES_MAX as usize] = [
+        (0, layout::LEGACY_HOLE.min(low_end), RAM),
+        (layout::LEGACY_HOLE, layout::LEGACY_HOLE_END.min(low_end), RESERVED),
+        (layout::LEGACY_HOLE_END, low_end, RAM),
+        (layout::HIGH_MEMORY, high_end, RAM),
     ];
     edges
         .into_iter()
-        .map(|(start, end, type_)| (start, end.min(memory_size_bytes), type_))
         .filter(|(start, end, _)| start < end)
         .map(|(addr, end, type_)| hvm_memmap_table_entry { addr, size: end - addr, type_, reserved: 0 })
         .collect()
 }
 
 const _: () = assert!(size_of::<hvm_start_info>() as u64 <= layout::MEMORY_MAP_OFFSET);
-const _: () =
-    assert!(layout::MEMORY_MAP_OFFSET + 3 * size_of::<hvm_memmap_table_entry>() as u64 <= layout::COMMAND_LINE_OFFSET);
+const _: () = assert!(
+    layout::MEMORY_MAP_OFFSET + NR_ENTRIES_MAX * size_of::<hvm_memmap_table_entry>() as u64
+        <= layout::COMMAND_LINE_OFFSET
+);
 
 #[cfg(test)]
 mod tests {
@@ -90,8 +97,16 @@ mod tests {
 
     #[test]
     fn small_memory_is_one_entry() {
-        let map = memory_map(layout::MEMORY_MIN);
+        let map = memory_map(MemoryMap::new(layout::MEMORY_MIN).unwrap());
         assert_eq!(map.len(), 1);
         assert_eq!((map[0].addr, map[0].size), (0, layout::MEMORY_MIN));
+    }
+
+    #[test]
+    fn memory_above_4_gib_is_the_last_entry() {
+        let map = memory_map(MemoryMap::new(6 << 30).unwrap());
+        let entries: Vec<_> = map.iter().map(|entry| (entry.addr, entry.size, entry.type_)).collect();
+        let low = (0x10_0000, (3 << 30) - 0x10_0000, RAM);
+        assert_eq!(entries, [(0, 0xa_0000, RAM), (0xa_0000, 0x6_0000, RESERVED), low, (4 << 30, 3 << 30, RAM)]);
     }
 }

@@ -3,75 +3,31 @@
 #![expect(unsafe_code, reason = "the pointer to the page shared with KVM must not outlive the vCPU")]
 // UNSAFETY: one construction of `RunPage` beside the vCPU whose borrow bounds its use.
 
+mod readiness;
+mod step;
+mod unfinished;
+
+pub(crate) use step::Step;
+pub(crate) use unfinished::{Pending, Unfinished};
+
 use crate::{
     bus::{Bus, Flow},
     control::{Control, Registration},
     dirty,
-    faults::{Fault, OfVcpu},
-    injection::Injector,
-    interrupts::Interrupts,
-    lint1,
     memory::GuestMemory,
     observer::{CpuView, Exit, ExitObserver},
-    platform::{Failure, Platform, Request},
-    reset,
+    platform::Platform,
     run_page::RunPage,
     stop::StopReason,
-    tsc::{self, MSR_TSC, MSR_TSC_ADJUST},
 };
-use ::platform::local_apic::MSR_APIC_BASE;
-use kvm_bindings::kvm_debug_exit_arch;
 use kvm_ioctls::{VcpuExit, VcpuFd};
-use serde::{Deserialize, Serialize};
+use readiness::Readiness;
 use std::thread;
 
 /// What vCPUs of a VM take turns with.
 pub(crate) struct Outside<'a> {
     pub(crate) bus: &'a mut Bus,
     pub(crate) observer: &'a mut dyn ExitObserver,
-}
-
-/// What one entry of the guest led to.
-pub(crate) enum Step {
-    /// The guest can go on.
-    Continue,
-    /// A signal came, or KVM wants to be called again.
-    Interrupted,
-    /// A breakpoint or a single step.
-    Debug(kvm_debug_exit_arch),
-    /// The run ends.
-    Stop(StopReason),
-}
-
-/// What a vCPU takes along from one run to the next, where interrupts or HLT are this VMM's affair.
-#[derive(Debug, Default)]
-pub(crate) struct Unfinished {
-    injector: Injector,
-    /// Whether the guest waits in HLT.
-    is_halted: bool,
-    /// What is wrong with this vCPU on purpose.
-    fault: Option<Box<OfVcpu>>,
-}
-
-/// What of it is saved.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Pending {
-    injector: Injector,
-    is_halted: bool,
-}
-
-impl Unfinished {
-    pub(crate) fn pending(&self) -> Pending {
-        Pending { injector: self.injector, is_halted: self.is_halted }
-    }
-
-    pub(crate) fn set_pending(&mut self, Pending { injector, is_halted }: Pending) {
-        (self.injector, self.is_halted) = (injector, is_halted);
-    }
-
-    pub(crate) fn new(fault: Option<Fault>, interrupts: &Interrupts, has_filter: bool) -> Self {
-        Self { fault: OfVcpu::new(fault, interrupts, has_filter), ..Self::default() }
-    }
 }
 
 /// A vCPU on the thread that runs it.
@@ -129,61 +85,6 @@ impl<'a> Runner<'a> {
     /// signal that comes in between is seen by the next entry.
     pub(crate) fn allow_entry(&self) {
         self.page.set_immediate_exit(false);
-    }
-
-    /// Does what has to be done before the guest is entered, where interrupts are this VMM's affair.
-    fn prepare_entry(&mut self, platform: &Platform) -> Result<Readiness, StopReason> {
-        if platform.has_local_apics() {
-            while let Some(request) = platform.take_request(self.index) {
-                self.unfinished.is_halted = false;
-                match request {
-                    Request::Init => reset::init(self.vcpu)?,
-                    Request::StartUp(page) => reset::start_up(self.vcpu, page)?,
-                    Request::Nmi => {
-                        self.vcpu.nmi()?;
-                        self.unfinished.injector.expect_nmi();
-                    }
-                    // There is no system-management mode.
-                    Request::Smi => {}
-                }
-            }
-            let can_wake = || self.page.has_interrupts_enabled() && platform.asks(self.index);
-            if platform.is_waiting(self.index) || self.unfinished.is_halted && !can_wake() {
-                return Ok(Readiness::Idle);
-            }
-            self.unfinished.is_halted = false;
-            self.cr8 = platform.cr8(self.index);
-            self.page.set_cr8(self.cr8);
-        }
-        let Unfinished { injector, fault, .. } = &mut *self.unfinished;
-        injector.prepare_entry(platform, self.index, self.vcpu, self.page, fault.as_deref_mut())?;
-        Ok(Readiness::Ready)
-    }
-
-    fn pulse_lint1(&mut self) -> Step {
-        if let Some(platform) = self.platform.filter(|platform| platform.has_local_apics()) {
-            return platform.pulse_lint1(self.index).into();
-        }
-        match lint1::pulse(self.vcpu) {
-            Ok(true) => self.unfinished.injector.expect_nmi(),
-            Ok(false) => {}
-            Err(reason) => return Step::Stop(reason),
-        }
-        Step::Continue
-    }
-
-    /// Does what is left of a WRMSR that this VMM took.
-    fn complete_write(&self, platform: &Platform, (msr, value): (u32, u64)) -> Result<(), StopReason> {
-        match msr {
-            MSR_APIC_BASE => reset::set_apic_base(self.vcpu, value)?,
-            MSR_TSC => tsc::write(self.vcpu, value)?,
-            MSR_TSC_ADJUST => tsc::adjust(self.vcpu, value)?,
-            _ => return Ok(()),
-        }
-        if msr != MSR_APIC_BASE {
-            platform.move_counter(self.index, tsc::difference(self.vcpu)?)?;
-        }
-        Ok(())
     }
 
     /// Enters the guest once and handles its exit; `outside` is taken only for an exit.
@@ -359,31 +260,5 @@ impl<'a> Runner<'a> {
         self.nr_exits += 1;
         outside.observer.exit(self.index, &exit, &CpuView { vcpu: self.vcpu, memory });
         step
-    }
-}
-
-/// Whether the guest can be entered.
-enum Readiness {
-    Ready,
-    /// It waits for an interrupt.
-    Idle,
-}
-
-impl From<Result<(), Failure>> for Step {
-    fn from(result: Result<(), Failure>) -> Self {
-        match result {
-            Ok(()) => Self::Continue,
-            Err(failure) => Self::Stop(failure.into()),
-        }
-    }
-}
-
-impl From<Flow> for Step {
-    fn from(flow: Flow) -> Self {
-        match flow {
-            // Of an access by port, the only one that is told; see `Runner::step`.
-            Flow::Continue | Flow::TellPaused | Flow::PulseLint1 => Self::Continue,
-            Flow::Stop(reason) => Self::Stop(reason),
-        }
     }
 }

@@ -51,7 +51,7 @@ impl Vm {
     pub fn handle(&self) -> VmHandle {
         let platform = self.platform.as_ref().map(Arc::downgrade).unwrap_or_default();
         let spares = self.spares.as_ref().map(Arc::downgrade).unwrap_or_default();
-        VmHandle { control: self.control.clone(), interrupts: self.interrupts.downgrade(), platform, spares }
+        VmHandle { control: self.control.clone(), platform, spares }
     }
 
     /// Ways into the interrupt controllers that KVM emulates.

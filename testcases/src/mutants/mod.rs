@@ -4,16 +4,20 @@
 //! and without, and tells which noticed: a fault that no case of its feature notices is a hole in the suite.
 //!
 //! What KVM and the processor do by themselves cannot be made wrong from here. For those rules the judging is tried instead:
-//! what cases saw is changed before it is judged, see `testcases/tests/wrong_observations.rs`.
+//! `judged` makes the tables wrong that cases go by, and what cases saw is changed before it is judged, see
+//! `testcases/tests/wrong_observations.rs`.
 
+mod judged;
 pub mod outcome;
 pub mod run;
 mod select;
 pub mod table;
+pub mod trial;
 
 pub use outcome::{Fate, Killer, Outcome, Tried};
 pub use run::{Options, run};
 pub use select::{UnknownFault, select};
+pub use trial::{Trial, Wrong};
 
 use case::Feature;
 use vmm::Fault;

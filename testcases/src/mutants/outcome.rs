@@ -1,6 +1,6 @@
 //! What became of each fault.
 
-use super::Mutant;
+use super::Trial;
 use case::Feature;
 use reports::model::Verdict;
 use serde_json::{Value, json};
@@ -40,6 +40,15 @@ pub enum Fate {
         /// How many cases could have; none if the subject offers too little for them.
         nr_cases: usize,
     },
+    /// A check holds with a mutation of its table as without.
+    Held {
+        /// Id of the case.
+        case: String,
+        /// Name of the mutation.
+        mutation: &'static str,
+        /// The check, or what ended the run.
+        check: String,
+    },
     /// A run failed that says nothing of the fault.
     Failed {
         /// Why.
@@ -51,7 +60,7 @@ pub enum Fate {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tried {
     /// The fault.
-    pub mutant: Mutant,
+    pub trial: Trial,
     /// What became of it.
     pub fate: Fate,
 }
@@ -61,7 +70,7 @@ impl Fate {
         match self {
             Self::Killed { .. } => "killed",
             Self::KilledElsewhere { .. } => "elsewhere",
-            Self::Survived { .. } => "survived",
+            Self::Survived { .. } | Self::Held { .. } => "survived",
             Self::Failed { .. } => "error",
         }
     }
@@ -69,16 +78,17 @@ impl Fate {
     fn killers(&self) -> &[Killer] {
         match self {
             Self::Killed { killers } | Self::KilledElsewhere { killers } => killers,
-            Self::Survived { .. } | Self::Failed { .. } => &[],
+            Self::Survived { .. } | Self::Held { .. } | Self::Failed { .. } => &[],
         }
     }
 }
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({})", self.fate.name(), self.mutant.id, self.mutant.feature.id())?;
+        write!(f, "{} {} ({})", self.fate.name(), self.trial.id, self.trial.feature.id())?;
         match &self.fate {
             Fate::Survived { nr_cases } => write!(f, ": {nr_cases} cases noticed nothing"),
+            Fate::Held { case, mutation, check } => write!(f, ": {case} is {mutation}, and notices nothing: {check}"),
             Fate::Failed { reason } => write!(f, ": {reason}"),
             Fate::Killed { killers } | Fate::KilledElsewhere { killers } => {
                 let ids: Vec<_> = killers.iter().map(|killer| killer.case.as_str()).collect();
@@ -108,13 +118,13 @@ impl Outcome {
         }
     }
 
-    fn count(&self, name: &str, of: impl Fn(&Mutant) -> bool) -> usize {
-        self.tried.iter().filter(|tried| of(&tried.mutant) && tried.fate.name() == name).count()
+    fn count(&self, name: &str, of: impl Fn(&Trial) -> bool) -> usize {
+        self.tried.iter().filter(|tried| of(&tried.trial) && tried.fate.name() == name).count()
     }
 
     /// Features without a fault that was noticed by its own cases.
     pub fn unproven(&self) -> Vec<Feature> {
-        let is_proven = |feature| self.count("killed", |mutant| mutant.feature == feature) > 0;
+        let is_proven = |feature| self.count("killed", |trial| trial.feature == feature) > 0;
         Feature::ALL.iter().copied().filter(|feature| !is_proven(*feature)).collect()
     }
 
@@ -122,7 +132,7 @@ impl Outcome {
     pub fn summary(&self) -> String {
         let mut areas: Vec<&str> = Vec::new();
         for tried in &self.tried {
-            let area = tried.mutant.feature.area();
+            let area = tried.trial.feature.area();
             if !areas.contains(&area) {
                 areas.push(area);
             }
@@ -131,19 +141,18 @@ impl Outcome {
             "{:<14}{:>8}{:>8}{:>11}{:>10}{:>7}\n",
             "area", "faults", "killed", "elsewhere", "survived", "error"
         );
-        let row = |name: &str, of: &dyn Fn(&Mutant) -> bool| {
+        let row = |name: &str, of: &dyn Fn(&Trial) -> bool| {
             let counts = ["killed", "elsewhere", "survived", "error"].map(|fate| self.count(fate, of));
             let [killed, elsewhere, survived, error] = counts;
             let faults: usize = counts.iter().sum();
             format!("{name:<14}{faults:>8}{killed:>8}{elsewhere:>11}{survived:>10}{error:>7}\n")
         };
         for area in areas {
-            text += &row(area, &|mutant| mutant.feature.area() == area);
+            text += &row(area, &|trial| trial.feature.area() == area);
         }
         text += &row("all", &|_| true);
         for tried in self.tried.iter().filter(|tried| !matches!(tried.fate, Fate::Killed { .. })) {
-            text +=
-                &format!("{tried}\n    {}\n    again: cargo xtask mutants {}\n", tried.mutant.what, tried.mutant.id);
+            text += &format!("{tried}\n    {}\n    again: cargo xtask mutants {}\n", tried.trial.what, tried.trial.id);
         }
         if self.tried.len() < self.nr_asked {
             text += &format!("interrupted: {} of {} faults were tried\n", self.tried.len(), self.nr_asked);
@@ -159,21 +168,22 @@ impl Outcome {
                 .map(|killer| json!({ "case": killer.case, "verdict": killer.verdict.name(), "check": killer.check }));
             let reason = match &tried.fate {
                 Fate::Failed { reason } => Some(reason),
+                Fate::Held { check, .. } => Some(check),
                 _ => None,
             };
             json!({
-                "id": tried.mutant.id,
-                "what": tried.mutant.what,
-                "feature": tried.mutant.feature.id(),
-                "area": tried.mutant.feature.area(),
+                "id": tried.trial.id,
+                "what": tried.trial.what,
+                "feature": tried.trial.feature.id(),
+                "area": tried.trial.feature.area(),
                 "fate": tried.fate.name(),
                 "killed_by": killers.collect::<Vec<_>>(),
                 "reason": reason,
             })
         };
         let feature = |feature: &Feature| {
-            let of = |mutant: &Mutant| mutant.feature == *feature;
-            let faults = self.tried.iter().filter(|tried| of(&tried.mutant)).count();
+            let of = |trial: &Trial| trial.feature == *feature;
+            let faults = self.tried.iter().filter(|tried| of(&tried.trial)).count();
             let killed = self.count("killed", of);
             json!({ "id": feature.id(), "area": feature.area(), "faults": faults, "killed": killed, "proven": killed > 0 })
         };
@@ -203,7 +213,8 @@ mod tests {
     use crate::mutants::table;
 
     fn outcome(fates: &[Fate]) -> Outcome {
-        let tried = table::all().zip(fates).map(|(mutant, fate)| Tried { mutant, fate: fate.clone() }).collect();
+        let tried =
+            table::all().zip(fates).map(|(mutant, fate)| Tried { trial: mutant.into(), fate: fate.clone() }).collect();
         Outcome { nr_asked: fates.len(), tried }
     }
 

@@ -1,12 +1,13 @@
 //! Running cases with a fault and without.
 
-use super::{Fate, Killer, Mutant, Outcome, Tried};
+use super::{Fate, Killer, Outcome, Trial, Tried, Wrong, judged::Subjects};
 use crate::{
     cancel::Cancel,
     catalog::Case,
     judge::{self, Ending},
     subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
 };
+use case::Feature;
 use reports::model::{self, Verdict};
 use std::{
     collections::HashMap,
@@ -47,27 +48,36 @@ struct Shared<'a> {
     vmm: &'a OurVmm,
     cancel: &'a Cancel,
     right: Mutex<Right>,
+    subjects: Subjects<'a>,
 }
 
-/// Tries each fault: first on the cases of its feature; if none of them notices, on the others of its area.
+/// Tries each fault of our VMM: first on the cases of its feature; if none of them notices, on the others of its area. The mutation
+/// of a table is tried on the case whose table it is.
 ///
 /// # Errors
 /// If KVM cannot be used.
-pub fn run(image: &Arc<Image>, mutants: &[Mutant], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
+pub fn run(image: &Arc<Image>, trials: &[Trial], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
     let (opened, vmm) = (Opened::open("vmm", image)?, OurVmm::open("vmm", image)?);
-    let shared = Shared { image, opened: &opened, vmm: &vmm, cancel, right: Mutex::default() };
+    let shared = Shared {
+        image,
+        opened: &opened,
+        vmm: &vmm,
+        cancel,
+        right: Mutex::default(),
+        subjects: Subjects::new(image, cancel),
+    };
     let nr_workers = options.jobs.unwrap_or_else(crate::host::nr_processors).max(1) as usize;
     let (next, nr_done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Mutex<Vec<Option<Tried>>> = Mutex::new(mutants.iter().map(|_| None).collect());
+    let results: Mutex<Vec<Option<Tried>>> = Mutex::new(trials.iter().map(|_| None).collect());
     let worker = || {
-        while let Some((index, mutant)) = (!cancel.is_cancelled())
+        while let Some((index, trial)) = (!cancel.is_cancelled())
             .then(|| next.fetch_add(1, Ordering::Relaxed))
-            .and_then(|index| mutants.get(index).map(|mutant| (index, mutant)))
+            .and_then(|index| trials.get(index).map(|trial| (index, trial)))
         {
-            let Some(tried) = shared.attempt(*mutant) else { break };
+            let Some(tried) = shared.attempt(trial) else { break };
             let done = nr_done.fetch_add(1, Ordering::Relaxed) + 1;
             if options.tell {
-                tell(&tried, done, mutants.len());
+                tell(&tried, done, trials.len());
             }
             // A worker that panicked left at most its own place empty.
             if let Some(place) = results.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
@@ -76,36 +86,43 @@ pub fn run(image: &Arc<Image>, mutants: &[Mutant], options: Options, cancel: &Ca
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..nr_workers.min(mutants.len()) {
+        for _ in 1..nr_workers.min(trials.len()) {
             scope.spawn(worker);
         }
         worker();
     });
     let tried: Vec<_> = results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect();
-    Ok(Outcome { nr_asked: mutants.len(), tried })
+    Ok(Outcome { nr_asked: trials.len(), tried })
 }
 
 fn tell(tried: &Tried, done: usize, nr_mutants: usize) {
     let mut stderr = std::io::stderr().lock();
     // Nobody may be listening any more; the table tells it again.
     let _ = match stderr.is_terminal() && matches!(tried.fate, Fate::Killed { .. }) {
-        true => write!(stderr, "\r{done}/{nr_mutants} {:<60.60}", tried.mutant.id),
+        true => write!(stderr, "\r{done}/{nr_mutants} {:<60.60}", tried.trial.id),
         false => writeln!(stderr, "{done}/{nr_mutants} {tried}"),
     };
 }
 
 impl Shared<'_> {
     /// Nothing if it was cancelled.
-    fn attempt(&self, mutant: Mutant) -> Option<Tried> {
+    fn attempt(&self, trial: &Trial) -> Option<Tried> {
+        let fate = match &trial.wrong {
+            Wrong::Vmm(fault) => self.attempt_fault(*fault, trial.feature),
+            Wrong::Table { case, subject } => self.subjects.attempt(case, subject),
+        };
+        fate.map(|fate| Tried { trial: trial.clone(), fate })
+    }
+
+    fn attempt_fault(&self, fault: Fault, feature: Feature) -> Option<Fate> {
         let cases = self.image.catalog.cases().iter().filter(|case| !case.is_of_host());
-        let (own, others): (Vec<_>, Vec<_>) = cases
-            .filter(|case| case.feature.area() == mutant.feature.area())
-            .partition(|case| case.feature == mutant.feature);
+        let (own, others): (Vec<_>, Vec<_>) =
+            cases.filter(|case| case.feature.area() == feature.area()).partition(|case| case.feature == feature);
         let (mut nr_cases, mut failed) = (0, None);
         for (cases, enough) in [(own, KILLERS_MAX), (others, 1)] {
             let mut killers = Vec::new();
             for case in cases {
-                match self.try_on(mutant.fault, case) {
+                match self.try_on(fault, case) {
                     // What was cut short tells of nothing.
                     _ if self.cancel.is_cancelled() => return None,
                     Ok(None) => {}
@@ -121,12 +138,11 @@ impl Shared<'_> {
                 }
             }
             if !killers.is_empty() {
-                let fate = if enough == 1 { Fate::KilledElsewhere { killers } } else { Fate::Killed { killers } };
-                return Some(Tried { mutant, fate });
+                return Some(if enough == 1 { Fate::KilledElsewhere { killers } } else { Fate::Killed { killers } });
             }
         }
         let survived = Fate::Survived { nr_cases };
-        Some(Tried { mutant, fate: failed.map_or(survived, |reason| Fate::Failed { reason }) })
+        Some(failed.map_or(survived, |reason| Fate::Failed { reason }))
     }
 
     /// What a case notices of a fault; nothing at all if it cannot notice anything here.

@@ -1,7 +1,10 @@
 //! Which faults are tried.
 
-use super::{Mutant, table};
-use crate::nearest::{nearest, suggestion};
+use super::{Trial, trial};
+use crate::{
+    catalog::Catalog,
+    nearest::{nearest, suggestion},
+};
 use wildmatch::WildMatch;
 
 /// No fault is meant by a filter.
@@ -14,56 +17,72 @@ pub struct UnknownFault {
     pub nearest: Vec<String>,
 }
 
-/// The faults that any filter matches, in the order of the table; all without a filter. A filter is the id of a fault, a
+/// The faults that any filter matches, in the order of the tables; all without a filter. A filter is the id of a fault, a
 /// feature or an area, a pattern with `*` and `?`, or a part of an id.
 ///
 /// # Errors
 /// [`UnknownFault`], if a filter matches none.
-pub fn select(filters: &[String]) -> Result<Vec<Mutant>, UnknownFault> {
-    let all: Vec<Mutant> = table::all().collect();
-    for filter in filters {
-        if !all.iter().any(|mutant| matches(mutant, filter)) {
-            let names = all.iter().flat_map(|mutant| [mutant.id, mutant.feature.id(), mutant.feature.area()]);
-            return Err(UnknownFault { filter: filter.clone(), nearest: nearest(filter, names) });
-        }
-    }
-    let is_wanted = |mutant: &Mutant| filters.is_empty() || filters.iter().any(|filter| matches(mutant, filter));
-    Ok(all.into_iter().filter(is_wanted).collect())
+pub fn select(catalog: &Catalog, filters: &[String]) -> Result<Vec<Trial>, UnknownFault> {
+    among(trial::all(catalog), filters)
 }
 
-fn matches(mutant: &Mutant, filter: &str) -> bool {
-    let names = [mutant.id, mutant.feature.id(), mutant.feature.area()];
+fn among(all: Vec<Trial>, filters: &[String]) -> Result<Vec<Trial>, UnknownFault> {
+    let mut is_wanted = vec![filters.is_empty(); all.len()];
+    for filter in filters {
+        let matching = matching(&all, filter);
+        if !matching.contains(&true) {
+            let names = all.iter().flat_map(names);
+            return Err(UnknownFault { filter: filter.clone(), nearest: nearest(filter, names) });
+        }
+        is_wanted.iter_mut().zip(matching).for_each(|(wanted, matches)| *wanted |= matches);
+    }
+    Ok(all.into_iter().zip(is_wanted).filter_map(|(trial, is_wanted)| is_wanted.then_some(trial)).collect())
+}
+
+fn names(trial: &Trial) -> [&str; 3] {
+    [&trial.id, trial.feature.id(), trial.feature.area()]
+}
+
+/// Which of them a filter means.
+fn matching(all: &[Trial], filter: &str) -> Vec<bool> {
+    let which = |is_meant: &dyn Fn(&Trial) -> bool| all.iter().map(is_meant).collect();
     if filter.contains(['*', '?']) {
-        return names.iter().any(|name| WildMatch::new(filter).matches(name));
+        let pattern = WildMatch::new(filter);
+        return which(&|trial| names(trial).iter().any(|name| pattern.matches(name)));
     }
     // What is exactly the name of something means just that.
-    if table::all().any(|other| [other.id, other.feature.id(), other.feature.area()].contains(&filter)) {
-        return names.contains(&filter);
+    if all.iter().any(|trial| names(trial).contains(&filter)) {
+        return which(&|trial| names(trial).contains(&filter));
     }
-    mutant.id.contains(filter) && !filter.is_empty()
+    which(&|trial| trial.id.contains(filter) && !filter.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutants::table;
 
-    fn ids(filter: &str) -> Vec<&'static str> {
-        select(&[filter.to_owned()]).unwrap().iter().map(|mutant| mutant.id).collect()
+    fn chosen(filters: &[&str]) -> Result<Vec<Trial>, UnknownFault> {
+        let filters: Vec<_> = filters.iter().map(|&filter| filter.to_owned()).collect();
+        among(table::all().map(Trial::from).collect(), &filters)
+    }
+
+    fn ids(filter: &str) -> Vec<String> {
+        chosen(&[filter]).unwrap().into_iter().map(|trial| trial.id).collect()
     }
 
     #[test]
     fn a_filter_is_an_id_a_feature_an_area_a_pattern_or_a_part() {
+        let has = |filter: &str| ids(filter).contains(&"pic-poll-ignored".to_owned());
         assert_eq!(ids("pic-poll-ignored"), ["pic-poll-ignored"]);
-        assert!(ids("PicSpurious").contains(&"pic-poll-ignored"));
-        assert!(select(&["pic".to_owned()]).unwrap().iter().all(|mutant| mutant.feature.area() == "pic"));
-        assert!(ids("pic-*ignored").contains(&"pic-poll-ignored"));
-        assert!(ids("poll-ign").contains(&"pic-poll-ignored"));
-        assert_eq!(select(&[]).unwrap().len(), table::all().count());
+        assert!(has("PicSpurious") && has("pic-*ignored") && has("poll-ign"));
+        assert!(chosen(&["pic"]).unwrap().iter().all(|trial| trial.feature.area() == "pic"));
+        assert_eq!(chosen(&[]).unwrap().len(), table::all().count());
     }
 
     #[test]
     fn an_unknown_fault_is_told_with_the_nearest() {
-        let error = select(&["pic-pol-ignored".to_owned()]).unwrap_err();
+        let error = chosen(&["pic-pol-ignored"]).unwrap_err();
         assert!(error.nearest.contains(&"pic-poll-ignored".to_owned()), "{error}");
     }
 }

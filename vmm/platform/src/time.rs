@@ -1,6 +1,6 @@
 //! Time as devices know it.
 
-/// Nanoseconds since the VM was made. Monotonic; it stands still while the VM is paused.
+/// Nanoseconds since the VM was made. Monotonic; it goes on while the VM is paused.
 pub type Nanoseconds = u64;
 
 /// No device asks to be woken more often: what a guest programs beyond that comes late, but nothing is lost.

@@ -11,7 +11,7 @@
 
 use crate::{
     bus::{Device, Flow, Location, Region},
-    memory::{GuestMemory, OutsideMemory},
+    memory::{GuestMemory, MemoryMap, OutsideMemory},
     save::{self, DeviceStateError},
 };
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// The first port.
 const BASE: u16 = 0x510;
 const NR_PORTS: u16 = 12;
+
+/// The type of memory in a memory map, whose entries are address, size and type.
+const E820_RAM: u32 = 1;
 
 /// Keys of items.
 mod key {
@@ -62,19 +65,20 @@ pub struct FwCfg {
 }
 
 impl FwCfg {
-    /// One that tells of so many vCPUs and so much memory.
-    pub fn new(nr_vcpus: u8, memory_size_bytes: u64) -> Self {
+    /// One that tells of so many vCPUs, of how many there can be, and of memory.
+    pub fn new(nr_vcpus: u8, nr_vcpus_max: u8, memory: MemoryMap) -> Self {
         let items = BTreeMap::from([
             (key::SIGNATURE, b"QEMU".to_vec()),
             (key::ID, (HAS_PORTS | HAS_DMA).to_le_bytes().to_vec()),
-            (key::RAM_SIZE, memory_size_bytes.to_le_bytes().to_vec()),
+            (key::RAM_SIZE, memory.size_bytes().to_le_bytes().to_vec()),
             (key::NB_CPUS, u16::from(nr_vcpus).to_le_bytes().to_vec()),
-            (key::MAX_CPUS, u16::from(nr_vcpus).to_le_bytes().to_vec()),
+            (key::MAX_CPUS, u16::from(nr_vcpus_max).to_le_bytes().to_vec()),
         ]);
-        // The one entry of the memory map: address, size, and that it is memory.
-        let map = [&0_u64.to_le_bytes()[..], &memory_size_bytes.to_le_bytes(), &1_u32.to_le_bytes()].concat();
+        let map = memory.ranges().flat_map(|range| {
+            [&range.address.to_le_bytes()[..], &range.size_bytes.to_le_bytes(), &E820_RAM.to_le_bytes()].concat()
+        });
         let empty = Self { items, files: BTreeMap::new(), selected: 0, offset: 0, dma_address: 0 };
-        empty.with_file("etc/e820", map)
+        empty.with_file("etc/e820", map.collect())
     }
 
     /// Adds a file, whose name has at most 55 bytes; the rest of a longer one is cut off.
@@ -227,21 +231,31 @@ mod tests {
 
     #[test]
     fn items_are_read_by_byte_and_end_with_zeros() {
-        let device = &mut FwCfg::new(3, 0x1234_5000);
+        let device = &mut FwCfg::new(3, 5, MemoryMap::new(0x1234_5000).unwrap());
         assert_eq!(item(device, 0, 6), b"QEMU\0\0");
         assert_eq!(item(device, 1, 4), [3, 0, 0, 0]);
         assert_eq!(item(device, 3, 8), 0x1234_5000_u64.to_le_bytes());
-        assert_eq!((item(device, 5, 2), item(device, 0xf, 2)), (vec![3, 0], vec![3, 0]));
+        assert_eq!((item(device, 5, 2), item(device, 0xf, 2)), (vec![3, 0], vec![5, 0]));
         assert_eq!(item(device, 0x7777, 2), [0, 0]);
     }
 
     #[test]
+    fn memory_above_4_gib_is_the_second_entry_of_the_map() {
+        let device = &mut FwCfg::new(1, 1, MemoryMap::new(6 << 30).unwrap());
+        let entries = [(0_u64, 3_u64 << 30), (4 << 30, 3 << 30)];
+        let entry =
+            |(address, size): (u64, u64)| [&address.to_le_bytes()[..], &size.to_le_bytes(), &[1, 0, 0, 0]].concat();
+        assert_eq!(item(device, key::FIRST_FILE, 41), [&entries.map(entry).concat()[..], &[0]].concat());
+        assert_eq!(item(device, key::RAM_SIZE, 8), (6_u64 << 30).to_le_bytes());
+    }
+
+    #[test]
     fn a_restored_one_goes_on_within_the_item() {
-        let before = &mut FwCfg::new(3, 1 << 20).with_file("a", b"letters".to_vec());
+        let before = &mut FwCfg::new(3, 3, MemoryMap::new(1 << 20).unwrap()).with_file("a", b"letters".to_vec());
         assert_eq!(item(before, 0x20, 3), b"let");
         write(before, 4, &[0, 0, 0, 1], &memory());
         let state = before.save().unwrap();
-        let after = &mut FwCfg::new(1, 1 << 21);
+        let after = &mut FwCfg::new(1, 1, MemoryMap::new(1 << 21).unwrap());
         after.restore(&state).unwrap();
         assert_eq!(
             ((0..4).flat_map(|_| read(after, 1, 1)).collect::<Vec<_>>(), after.dma_address),
@@ -255,7 +269,9 @@ mod tests {
 
     #[test]
     fn directory_leads_to_the_files_in_the_order_of_their_names() {
-        let device = &mut FwCfg::new(1, 1 << 20).with_file("etc/second", vec![7, 8]).with_file("a/first", vec![9]);
+        let device = &mut FwCfg::new(1, 1, MemoryMap::new(1 << 20).unwrap())
+            .with_file("etc/second", vec![7, 8])
+            .with_file("a/first", vec![9]);
         let directory = item(device, 0x19, 4 + 3 * 64);
         assert_eq!(word(&directory), 3);
         for (index, (name, contents)) in
@@ -279,7 +295,7 @@ mod tests {
 
     #[test]
     fn dma_selects_skips_and_reads() {
-        let (device, memory) = (&mut FwCfg::new(1, 1 << 20), memory());
+        let (device, memory) = (&mut FwCfg::new(1, 1, MemoryMap::new(1 << 20).unwrap()), memory());
         assert_eq!(read(device, 4, 4), b"QEMU");
         assert_eq!(dma(device, &memory, control::SELECT | control::READ, 4, 0x2000), 0);
         assert_eq!(memory.read_u32(0x2000).unwrap().to_le_bytes(), *b"QEMU");
@@ -290,7 +306,7 @@ mod tests {
 
     #[test]
     fn dma_that_cannot_be_done_says_so() {
-        let (device, memory) = (&mut FwCfg::new(1, 1 << 20), memory());
+        let (device, memory) = (&mut FwCfg::new(1, 1, MemoryMap::new(1 << 20).unwrap()), memory());
         for (control, length, target) in [
             (control::WRITE, 1, 0x2000),
             (control::READ, 8, 0xf_fffc),

@@ -16,6 +16,7 @@ pub(crate) use pages::WriteLog;
 use crate::{
     create::{VmError, refused, set_memory},
     host::Hypervisor,
+    layout::PAGE_SIZE,
     memory::GuestMemory,
 };
 use kvm_bindings::{KVM_CAP_DIRTY_LOG_RING, kvm_enable_cap};
@@ -166,10 +167,11 @@ impl DirtyPages {
         if rings.is_empty() {
             return Ok(());
         }
-        // Noted before KVM tells of them anew, and so before whoever takes the set copies them. Slot 0 is all memory.
+        // Noted before KVM tells of them anew, and so before whoever takes the set copies them.
+        let slots: Vec<_> = self.memory.slots().collect();
         let mut tell = |slot: u32, number: u64| {
-            if slot & 0xffff == 0 {
-                self.written.note_page(number);
+            if let Some(slot) = slots.iter().find(|of| of.number == slot & 0xffff) {
+                self.written.note_page(slot.range.address / PAGE_SIZE + number);
             }
         };
         rings.iter_mut().for_each(|ring| ring.harvest(&mut tell));
@@ -189,9 +191,11 @@ impl DirtyPages {
         self.harvest()?;
         let mut pages = self.written.take();
         if self.tracking.method() == Some(DirtyMethod::Log) {
-            let size_bytes = self.memory.size_bytes() as usize;
-            let words = self.fd.get_dirty_log(0, size_bytes).map_err(denied("KVM_GET_DIRTY_LOG"))?;
-            pages.add_all(&PageSet::from_words(words));
+            for slot in self.memory.slots().filter(|slot| !slot.is_read_only) {
+                let size_bytes = slot.range.size_bytes as usize;
+                let words = self.fd.get_dirty_log(slot.number, size_bytes).map_err(denied("KVM_GET_DIRTY_LOG"))?;
+                pages.add_words(slot.range.address, &words);
+            }
         }
         Ok(pages)
     }

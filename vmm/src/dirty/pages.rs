@@ -1,6 +1,9 @@
 //! Sets of pages of guest memory.
 
-use crate::layout::PAGE_SIZE;
+use crate::{
+    layout::PAGE_SIZE,
+    memory::{MemoryMap, MemoryRange},
+};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Pages of guest memory by number, page 0 at address 0.
@@ -11,26 +14,32 @@ pub struct PageSet {
 
 impl PageSet {
     /// All pages of so much memory.
-    pub fn all(size_bytes: u64) -> Self {
-        let nr_pages = size_bytes / PAGE_SIZE;
-        let word = |first: u64| match nr_pages - first {
-            rest @ ..64 => (1 << rest) - 1,
-            _ => u64::MAX,
-        };
-        Self { words: (0..nr_pages).step_by(64).map(word).collect() }
-    }
-
-    /// One of the words of KVM_GET_DIRTY_LOG.
-    pub(super) fn from_words(words: Vec<u64>) -> Self {
-        Self { words }
+    pub fn all(memory: MemoryMap) -> Self {
+        let mut all = Self::default();
+        for range in memory.ranges() {
+            let nr_pages = range.size_bytes / PAGE_SIZE;
+            let word = |first: u64| match nr_pages - first {
+                rest @ ..64 => (1 << rest) - 1,
+                _ => u64::MAX,
+            };
+            let words: Vec<_> = (0..nr_pages).step_by(64).map(word).collect();
+            all.add_words(range.address, &words);
+        }
+        all
     }
 
     /// Adds those of another set.
     pub fn add_all(&mut self, other: &Self) {
-        if self.words.len() < other.words.len() {
-            self.words.resize(other.words.len(), 0);
+        self.add_words(0, &other.words);
+    }
+
+    /// Adds words of KVM_GET_DIRTY_LOG, of memory from `address` on: 0, or a multiple of as much as a word tells of.
+    pub(super) fn add_words(&mut self, address: u64, words: &[u64]) {
+        let first = (address / PAGE_SIZE / 64) as usize;
+        if self.words.len() < first + words.len() {
+            self.words.resize(first + words.len(), 0);
         }
-        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+        self.words[first..].iter_mut().zip(words).for_each(|(word, more)| *word |= more);
     }
 
     /// How many there are.
@@ -72,29 +81,33 @@ impl PageSet {
 #[derive(Debug)]
 pub(crate) struct WriteLog {
     words: Vec<AtomicU64>,
-    nr_pages: u64,
+    memory: MemoryMap,
     /// Whether somebody has the memory who writes without telling.
     has_others: AtomicBool,
 }
 
 impl WriteLog {
-    pub(crate) fn new(size_bytes: u64) -> Self {
-        let nr_pages = size_bytes / PAGE_SIZE;
+    pub(crate) fn new(memory: MemoryMap) -> Self {
+        let nr_pages = memory.ranges().map(MemoryRange::end).max().unwrap_or(0) / PAGE_SIZE;
         let words = (0..nr_pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Self { words, nr_pages, has_others: AtomicBool::new(false) }
+        Self { words, memory, has_others: AtomicBool::new(false) }
     }
 
     /// Notes that bytes were written. After that was done: who takes the set before it copies the page then finds either the new
     /// bytes, or the page in the next set.
     pub(crate) fn note(&self, address: u64, size_bytes: usize) {
-        let end = address.saturating_add(size_bytes as u64).div_ceil(PAGE_SIZE).min(self.nr_pages);
-        let first = if size_bytes == 0 { end } else { address / PAGE_SIZE };
-        (first..end).for_each(|number| self.note_page(number));
+        let written = address..address.saturating_add(size_bytes as u64);
+        for range in self.memory.ranges() {
+            let (start, end) = (written.start.max(range.address), written.end.min(range.end()));
+            if start < end {
+                (start / PAGE_SIZE..end.div_ceil(PAGE_SIZE)).for_each(|number| self.note_page(number));
+            }
+        }
     }
 
     /// Notes a page by its number; nothing if there is no such page.
     pub(super) fn note_page(&self, number: u64) {
-        if number < self.nr_pages
+        if self.memory.contains(number.saturating_mul(PAGE_SIZE), PAGE_SIZE)
             && let Some(word) = self.words.get((number / 64) as usize)
         {
             word.fetch_or(1 << (number % 64), Ordering::SeqCst);
@@ -119,20 +132,36 @@ impl WriteLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::HIGH_MEMORY;
+
+    /// The first page above 4 GiB.
+    const FIRST_HIGH: u64 = HIGH_MEMORY / PAGE_SIZE;
+
+    fn memory(nr_pages: u64) -> MemoryMap {
+        MemoryMap::new(nr_pages * PAGE_SIZE).unwrap()
+    }
+
+    /// Of 200 pages, the last eight of them above 4 GiB.
+    fn split() -> MemoryMap {
+        MemoryMap::with_low_end(200 * PAGE_SIZE, 192 * PAGE_SIZE).unwrap()
+    }
 
     #[test]
     fn all_pages_are_those_of_the_memory() {
-        for nr_pages in [1, 63, 64, 65, 128] {
-            let all = PageSet::all(nr_pages * PAGE_SIZE);
+        for nr_pages in [145, 191, 192, 193, 256] {
+            let all = PageSet::all(memory(nr_pages));
             assert!(all.numbers().eq(0..nr_pages), "{nr_pages}");
             assert_eq!(all.count(), nr_pages);
         }
-        assert!(PageSet::all(0).is_empty());
+        assert!(PageSet::default().is_empty());
+        let all = PageSet::all(split());
+        assert!(all.numbers().eq((0..192).chain(FIRST_HIGH..FIRST_HIGH + 8)));
+        assert_eq!(all.runs(u64::MAX), [(0, 192), (FIRST_HIGH, 8)]);
     }
 
     #[test]
     fn runs_are_of_neighbours_and_bounded() {
-        let log = WriteLog::new(200 * PAGE_SIZE);
+        let log = WriteLog::new(memory(200));
         [3, 4, 5, 63, 64, 199, 200].into_iter().for_each(|number| log.note_page(number));
         let set = log.take();
         assert_eq!(set.runs(2), [(3, 2), (5, 1), (63, 2), (199, 1)]);
@@ -142,14 +171,31 @@ mod tests {
 
     #[test]
     fn each_page_that_a_write_touches_is_noted_and_none_else() {
-        let log = WriteLog::new(8 * PAGE_SIZE);
+        let log = WriteLog::new(memory(200));
         log.note(PAGE_SIZE - 1, 2);
         log.note(4 * PAGE_SIZE, 0);
-        log.note(7 * PAGE_SIZE + 5, usize::MAX);
-        assert!(log.take().numbers().eq([0, 1, 7]));
+        log.note(199 * PAGE_SIZE + 5, usize::MAX);
+        assert!(log.take().numbers().eq([0, 1, 199]));
         let mut set = PageSet::default();
         log.note(5 * PAGE_SIZE, 1);
         set.add_all(&log.take());
         assert!(set.numbers().eq([5]));
+    }
+
+    #[test]
+    fn pages_above_4_gib_are_noted_and_none_between() {
+        let log = WriteLog::new(split());
+        log.note(191 * PAGE_SIZE, 2 * PAGE_SIZE as usize);
+        log.note(HIGH_MEMORY - 1, 2);
+        [192, FIRST_HIGH - 1, FIRST_HIGH + 7, FIRST_HIGH + 8, u64::MAX]
+            .into_iter()
+            .for_each(|page| log.note_page(page));
+        assert!(log.take().numbers().eq([191, FIRST_HIGH, FIRST_HIGH + 7]));
+        log.note(0, usize::MAX);
+        assert_eq!(log.take(), PageSet::all(split()));
+        let mut told = PageSet::default();
+        told.add_words(HIGH_MEMORY, &[0b101]);
+        told.add_words(0, &[1 << 63]);
+        assert!(told.numbers().eq([63, FIRST_HIGH, FIRST_HIGH + 2]));
     }
 }

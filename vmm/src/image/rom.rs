@@ -5,7 +5,7 @@
 use super::ImageError;
 use crate::{
     layout,
-    memory::{Rom, Template},
+    memory::{MemoryMap, Rom, Template},
 };
 use std::{
     fs, io,
@@ -56,7 +56,9 @@ pub(super) fn load(path: &Path, memory_size_bytes: u64) -> Result<(Template, Rom
         return Err(RomError::Size { path: path.into(), size_bytes }.into());
     }
     let shadow = &file[file.len().saturating_sub(layout::ROM_SHADOW_SIZE as usize)..];
-    let template = Template::new::<ImageError>(memory_size_bytes, |memory| {
+    // Firmware that knows QEMU's q35 maps configuration space where other guests have memory.
+    let map = MemoryMap::with_low_end(memory_size_bytes, layout::pci::Q35_MAPPED_CONFIG)?;
+    let template = Template::of::<ImageError>(map, |memory| {
         // Memory, and not a view of the firmware: a BIOS makes it writable and stores variables there.
         memory
             .write(layout::LEGACY_HOLE_END - shadow.len() as u64, shadow)

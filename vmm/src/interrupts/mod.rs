@@ -98,32 +98,7 @@ pub struct Interrupts {
     shared: Arc<Shared>,
 }
 
-/// A reference that does not keep the VM in the kernel.
-#[derive(Clone)]
-pub(crate) struct WeakInterrupts(Weak<Shared>);
-
-impl WeakInterrupts {
-    pub(crate) fn upgrade(&self) -> Option<Interrupts> {
-        self.0.upgrade().map(|shared| Interrupts { shared })
-    }
-}
-
 impl Interrupts {
-    pub(crate) fn downgrade(&self) -> WeakInterrupts {
-        WeakInterrupts(Arc::downgrade(&self.shared))
-    }
-
-    /// KVM's clock of this VM in nanoseconds, if it has one.
-    pub(crate) fn clock(&self) -> Option<u64> {
-        self.shared.vm.get_clock().ok().map(|clock| clock.clock)
-    }
-
-    /// Sets it.
-    pub(crate) fn set_clock(&self, clock: u64) {
-        // It was read before, so that there is one.
-        let _ = self.shared.vm.set_clock(&kvm_clock_data { clock, ..Default::default() });
-    }
-
     pub(crate) fn new(vm: Arc<VmFd>, irqchip: Irqchip, control: Arc<Control>, fault: Option<Fault>) -> Self {
         let (routes, fault) = (Mutex::new(Routes::new(irqchip)), Interference::new(fault));
         Self { shared: Arc::new(Shared { vm, irqchip, routes, platform: OnceLock::new(), control, fault }) }

@@ -11,6 +11,7 @@ mod stream;
 pub use stream::StreamError;
 
 use crate::{
+    chain::chain,
     config::VmConfig,
     create::VmError,
     dirty::{DirtyError, DirtyPages, PageSet},
@@ -21,10 +22,7 @@ use crate::{
     save::{Elapsed, RestoreError, SaveError},
     vm::Vm,
 };
-use std::{
-    error::Error,
-    io::{Read, Write},
-};
+use std::io::{Read, Write};
 use stream::{Kind, MEMORY_MAX, read_header, read_record, write_header, write_record};
 use vm_state::{Reader, memory::is_zero};
 
@@ -131,7 +129,7 @@ impl<S: Read + Write> Outgoing<S> {
         mut enough: impl FnMut(u32, u64) -> bool,
     ) -> Result<(), MigrationError> {
         dirty.start()?;
-        let mut pages = PageSet::all(memory.size_bytes());
+        let mut pages = PageSet::all(memory.map());
         for round in 1.. {
             self.send(memory, &pages)?;
             if enough(round, pages.count()) {
@@ -152,7 +150,7 @@ impl<S: Read + Write> Outgoing<S> {
         let state = vm.save_state(hypervisor)?.finish();
         let mut pages = dirty.take()?;
         if !dirty.is_complete() {
-            pages = PageSet::all(vm.memory().size_bytes());
+            pages = PageSet::all(vm.memory().map());
         }
         self.send(vm.memory(), &pages)?;
         write_record(&mut self.stream, Kind::State, (0, state.len() as u64), &state)?;
@@ -205,7 +203,7 @@ impl Vm {
         let result = Self::receive_all(&mut stream, hypervisor, image, config, elapsed);
         let (kind, text) = match &result {
             Ok(_) => (Kind::Restored, String::new()),
-            Err(error) => (Kind::Refused, told(error)),
+            Err(error) => (Kind::Refused, chain(error)),
         };
         let answered =
             write_record(&mut stream, kind, (0, text.len() as u64), text.as_bytes()).and_then(|()| Ok(stream.flush()?));
@@ -234,8 +232,10 @@ impl Vm {
             match record.kind {
                 Kind::Memory => write_changed(&vm.memory, record.address, &record.contents)?,
                 Kind::Zeros => {
-                    let end = record.address.checked_add(record.size_bytes).filter(|end| *end <= here);
-                    let end = end.ok_or_else(|| senseless(record.kind, record.address, record.size_bytes))?;
+                    if !vm.memory.map().contains(record.address, record.size_bytes) {
+                        return Err(senseless(record.kind, record.address, record.size_bytes));
+                    }
+                    let end = record.address + record.size_bytes;
                     for at in (record.address..end).step_by(zeros.len()) {
                         write_changed(&vm.memory, at, &zeros[..(end - at).min(PAGE_SIZE) as usize])?;
                     }
@@ -262,16 +262,6 @@ fn write_changed(memory: &GuestMemory, address: u64, bytes: &[u8]) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// An error with its causes.
-fn told(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -113,10 +113,17 @@ impl LocalApics {
             && other.last < other.apics.len()
     }
 
-    /// The vCPUs' counters have changed.
-    pub(super) fn set_counters(&mut self, counters: Option<Counters>) -> Result<(), Unfit> {
+    /// The vCPUs' counters have changed, those that came `later` by their numbers.
+    pub(super) fn set_counters(&mut self, mut counters: Option<Counters>, later: &[(u8, u64)]) -> Result<(), Unfit> {
         if self.counters.is_some() != counters.is_some() {
             return Err(Unfit);
+        }
+        if let Some(counters) = &mut counters {
+            // As when they are new.
+            counters.differences.resize(self.apics.len(), 0);
+            for (vcpu, difference) in later {
+                *counters.differences.get_mut(usize::from(*vcpu)).ok_or(Unfit)? = *difference;
+            }
         }
         self.counters = counters;
         Ok(())

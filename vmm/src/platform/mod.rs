@@ -195,15 +195,9 @@ impl Platform {
         self.access(|state, now| state.raise_general_event(now, event)).unwrap_or(true)
     }
 
-    /// Lets time stand still, or go on.
+    /// Says whether the guest is paused: what comes due meanwhile waits until it is not.
     pub(crate) fn set_held(&self, is_held: bool) {
-        let mut state = self.state();
-        state.is_held = is_held;
-        match is_held {
-            true => state.clock.pause(),
-            false if state.is_awake => state.start(),
-            false => {}
-        }
+        self.state().is_held = is_held;
         self.changed.notify_one();
     }
 

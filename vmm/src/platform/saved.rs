@@ -6,7 +6,6 @@ use super::{
     general_events::GeneralEvents,
     lines::{Controllers, SharedLine},
     local_apics::{Counters, LocalApics},
-    state::State,
 };
 use ::platform::{
     hpet::Hpet, io_apic::IoApic, pic::Pic, pit::Pit, pm_timer::PowerManagement, rtc::Rtc, time::Nanoseconds,
@@ -44,35 +43,31 @@ pub(super) struct ControllersState {
 pub(crate) struct Unfit;
 
 impl Platform {
-    /// Its state, with the time that it is: the clock goes on to count until then, though nothing runs.
-    pub(crate) fn save(&self) -> PlatformState {
+    /// Its state, with the time that it was at an instant since which nobody touched it.
+    pub(crate) fn save(&self, here: Instant) -> PlatformState {
         let state = self.state();
-        state.saved(state.clock.now_as_if_running())
+        PlatformState { now: state.clock.at(here), ..state.parts() }
     }
 
-    /// Takes it to a state. So many nanoseconds had passed since then at an instant, and go on to do so, unless none did.
+    /// Takes it to a state. Counters are those of `vcpus`, and of `later`, each with its number, which came later. So many nanoseconds had passed since then at an instant, and go on to do so.
     pub(crate) fn restore(
         &self,
         saved: PlatformState,
-        vcpus: &[VcpuFd],
+        (vcpus, later): (&[VcpuFd], &[(u8, u64)]),
         (elapsed, here): (Nanoseconds, Instant),
     ) -> Result<(), Unfit> {
         let mut state = self.state();
-        let now = saved.now.saturating_add(elapsed);
+        let then = saved.now;
         state.restore(saved)?;
-        state.clock.set(now, (elapsed != 0).then_some(here));
+        // That of one that has not run yet starts when it does.
+        if then != 0 {
+            state.clock.set(then.saturating_add(elapsed), here);
+        }
         state.next = None;
         if let Some(apics) = state.local_apics() {
-            apics.set_counters(Counters::of(vcpus))?;
+            apics.set_counters(Counters::of(vcpus), later)?;
         }
         Ok(())
-    }
-}
-
-impl State {
-    fn saved(&self, now: Nanoseconds) -> PlatformState {
-        let parts = self.parts();
-        PlatformState { now, ..parts }
     }
 }
 

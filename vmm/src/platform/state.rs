@@ -136,9 +136,7 @@ pub(crate) struct State {
     /// When something changes by itself, as it was after the last access.
     pub(super) next: Option<Nanoseconds>,
     pub(super) must_stop: bool,
-    /// Whether a run is under way.
-    pub(super) is_awake: bool,
-    /// Whether the guest is paused, and time with it.
+    /// Whether the guest is paused.
     pub(super) is_held: bool,
 }
 
@@ -166,7 +164,6 @@ impl State {
             due: None,
             next: None,
             must_stop: false,
-            is_awake: false,
             is_held: false,
         };
         state.set_fault();
@@ -187,8 +184,8 @@ impl State {
         }
     }
 
-    /// Lets the clock count. The first time, the real-time clock begins with what the host's shows then, however long it took
-    /// to make the VM.
+    /// Lets the clock count, if it does not yet. The first time, the real-time clock begins with what the host's shows then, however
+    /// long it took to make the VM.
     pub(super) fn start(&mut self) {
         if self.clock.is_new()
             && let Some(rtc) = &mut self.rtc

@@ -8,7 +8,7 @@ use crate::{
 use ::platform::time::{MIN_PERIOD, Nanoseconds};
 use std::{io, sync::PoisonError, thread, time::Duration};
 
-/// Calls `work` while time passes for the devices, if there are any. `failed` is told why an interrupt could not be
+/// Calls `work` while the devices, if there are any, are told of the time. `failed` is told why an interrupt could not be
 /// delivered from there; it should end the work.
 ///
 /// # Errors
@@ -22,12 +22,9 @@ pub(crate) fn awake<T>(
     {
         let mut state = platform.state();
         state.must_stop = false;
-        state.is_awake = true;
-        if !state.is_held {
-            state.start();
-        }
+        state.start();
     }
-    let result = thread::scope(|scope| {
+    thread::scope(|scope| {
         let wait = move || {
             let confined = confine(ThreadKind::Timers, platform.control.confinement()).map_err(StopReason::from);
             if let Err(reason) = confined.and_then(|()| platform.wait_for_changes()) {
@@ -38,11 +35,7 @@ pub(crate) fn awake<T>(
         let _end = End(platform);
         thread::Builder::new().name("timers".into()).spawn_scoped(scope, wait)?;
         Ok(work())
-    });
-    let mut state = platform.state();
-    state.is_awake = false;
-    state.clock.pause();
-    result
+    })
 }
 
 struct End<'a>(&'a Platform);
@@ -64,7 +57,7 @@ impl Platform {
             if state.must_stop {
                 return Ok(());
             }
-            // While time stands still nothing comes by itself.
+            // While the guest is paused nothing comes by itself.
             state.due = if state.is_held { None } else { state.next_change(now) };
             match state.due {
                 None => drop(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)),

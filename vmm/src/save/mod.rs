@@ -8,11 +8,12 @@
 //! | `machine` | the VM's shape: what it is restored into must have the same |
 //! | `firmware` | memory that is only read, if there is some: it stays as it was made |
 //! | `moment` | when it was saved, by the clocks of the host |
-//! | `vcpu/0`, … | a vCPU |
+//! | `vcpu/0`, … | a vCPU; of those that come and go, each that is there |
+//! | `spares` | the registers of those, if there can be some |
 //! | `kernel` | interrupt controllers, PIT and clock of KVM |
 //! | `platform` | those of this VMM |
 //! | `device/0`, … | what [`crate::Device::save`] gave, in the order of the devices |
-//! | `memory` | guest memory without pages of zeros |
+//! | `memory` | guest memory without pages of zeros; what is above 4 GiB follows what is below |
 //!
 //! What it is restored into is made by its user from the same [`VmConfig`]: devices bring what they have of the host.
 //! The checksums tell damage from a state, not an enemy from a friend: who can write the file can do what a guest's processor can.
@@ -36,11 +37,12 @@ use crate::{
     image::Image,
     memory::{OutsideMemory, Rom},
     platform::PlatformState,
+    spares::{self, SpareError},
     vm::Vm,
 };
 use kernel::KernelState;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{io, time::Instant};
+use std::io;
 use time::Moment;
 use vm_state::{FormatError, Reader, Writer, WriterError, memory};
 
@@ -57,9 +59,6 @@ pub enum SaveError {
         /// Why.
         source: DeviceStateError,
     },
-    /// A VM whose vCPUs come and go cannot be saved yet.
-    #[error("a VM whose processors come and go cannot be saved yet")]
-    SpareVcpus,
     /// KVM refused a request.
     #[error("KVM refused {request}")]
     Kvm {
@@ -113,6 +112,14 @@ pub enum RestoreError {
         /// Why.
         source: DeviceStateError,
     },
+    /// A vCPU that had come later could not be made.
+    #[error("processor {index}, which had come later, could not be made")]
+    Spare {
+        /// Which one.
+        index: u8,
+        /// Why.
+        source: Box<SpareError>,
+    },
     /// The VM could not be made.
     #[error(transparent)]
     Vm(#[from] VmError),
@@ -149,6 +156,8 @@ pub enum RestoreError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shape {
     nr_vcpus: u8,
+    /// With those that can come later.
+    nr_vcpus_max: u8,
     irqchip: Irqchip,
     has_pit: bool,
     chipset: Chipset,
@@ -158,10 +167,10 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// That of a VM with these devices.
-    pub(crate) fn new(config: &VmConfig, memory_bytes: u64) -> Self {
+    pub(crate) fn new(config: &VmConfig, nr_vcpus_max: u8, memory_bytes: u64) -> Self {
         let VmConfig { nr_vcpus, irqchip, pit: has_pit, chipset, ref devices, .. } = *config;
         let devices = devices.iter().map(|device| device.regions()).collect();
-        Self { nr_vcpus, irqchip, has_pit, chipset, memory_bytes, devices }
+        Self { nr_vcpus, nr_vcpus_max, irqchip, has_pit, chipset, memory_bytes, devices }
     }
 
     fn has_kernel_apic(&self) -> bool {
@@ -188,16 +197,13 @@ impl Vm {
     /// See [`SaveError`].
     pub fn save(&mut self, hypervisor: &Hypervisor) -> Result<Vec<u8>, SaveError> {
         let mut writer = self.save_state(hypervisor)?;
-        let memory = &self.memory;
-        writer.add("memory", memory::write(memory.size_bytes(), |at, bytes| memory.read(at, bytes))?)?;
+        let (memory, map) = (&self.memory, self.memory.map());
+        writer.add("memory", memory::write(map.size_bytes(), |at, bytes| memory.read(map.address_of(at), bytes))?)?;
         Ok(writer.finish())
     }
 
     /// All but the memory, which this may change: what is left of an exit is done.
     pub(crate) fn save_state(&mut self, hypervisor: &Hypervisor) -> Result<Writer, SaveError> {
-        if self.spares.is_some() {
-            return Err(SaveError::SpareVcpus);
-        }
         for (index, device) in self.bus.devices_mut().iter_mut().enumerate() {
             let result = device.quiesce();
             result.map_err(|source| SaveError::Device { index, regions: device.regions(), source })?;
@@ -212,14 +218,26 @@ impl Vm {
         if !firmware.is_empty() {
             writer.add("firmware", firmware)?;
         }
-        add(&mut writer, "moment", &Moment::now())?;
+        let (moment, here) = Moment::now();
+        add(&mut writer, "moment", &moment)?;
         if let Some(platform) = &self.platform {
-            add(&mut writer, "platform", &platform.save())?;
+            add(&mut writer, "platform", &platform.save(here))?;
         }
-        add(&mut writer, "kernel", &KernelState::read(&self.fd, self.shape.irqchip, self.shape.has_pit)?)?;
+        // What they take from the 8259s by that is not to be in these any more.
+        for vcpu in &mut self.vcpus {
+            VcpuState::take_interrupts(vcpu, self.shape.has_kernel_apic())?;
+        }
+        add(&mut writer, "kernel", &KernelState::read(&self.fd, self.shape.irqchip, self.shape.has_pit, here)?)?;
         for (index, (vcpu, unfinished)) in self.vcpus.iter_mut().zip(&self.unfinished).enumerate() {
             let state = VcpuState::read(vcpu, list.as_slice(), unfinished.pending(), self.shape.has_kernel_apic())?;
             add(&mut writer, format!("vcpu/{index}"), &state)?;
+        }
+        if let Some(spares) = &self.spares {
+            let (registers, states) = spares.save()?;
+            add(&mut writer, spares::SECTION, &registers)?;
+            for (index, state) in states {
+                add(&mut writer, format!("vcpu/{index}"), &state)?;
+            }
         }
         for (index, device) in self.bus.devices().iter().enumerate() {
             let state =
@@ -279,13 +297,27 @@ impl Vm {
             .map(|index| section(reader, &format!("vcpu/{index}")))
             .collect::<Result<Vec<VcpuState>, _>>()?;
         // All that follows takes time, by which clocks that go on must not fall behind.
-        let (here, now) = (Instant::now(), Moment::now());
+        let (now, here) = Moment::now();
         let (elapsed, behind) = moment.until(&now, elapsed);
-        kernel.write_clock(&vm.fd, elapsed)?;
-        for ((vcpu, unfinished), state) in vm.vcpus.iter_mut().zip(&mut vm.unfinished).zip(&states) {
+        kernel.write_clock(&vm.fd, (elapsed, here))?;
+        let as_of_now = |mut state: VcpuState| {
+            if elapsed != 0 {
+                state.advance_timer();
+            }
+            state
+        };
+        for ((vcpu, unfinished), state) in vm.vcpus.iter_mut().zip(&mut vm.unfinished).zip(states) {
+            let state = as_of_now(state);
             state.write(vcpu, behind)?;
             unfinished.set_pending(state.pending());
         }
+        let later = match &vm.spares {
+            Some(spares) => {
+                let state_of = |index| section(reader, &format!("vcpu/{index}")).map(as_of_now);
+                spares.restore(section(reader, spares::SECTION)?, state_of, behind)?
+            }
+            None => Vec::new(),
+        };
         kernel.write_chips(&vm.fd)?;
         for (index, device) in vm.bus.devices_mut().iter_mut().enumerate() {
             let state = reader.section(&format!("device/{index}"))?;
@@ -294,7 +326,7 @@ impl Vm {
         if let Some(platform) = &vm.platform {
             let state: PlatformState = section(reader, "platform")?;
             let senseless = || RestoreError::Section { name: "platform".to_owned() };
-            platform.restore(state, &vm.vcpus, (elapsed, here)).map_err(|_| senseless())?;
+            platform.restore(state, (&vm.vcpus, &later), (elapsed, here)).map_err(|_| senseless())?;
         }
         Ok(())
     }
@@ -317,9 +349,10 @@ impl Vm {
                 }
                 _ => &zeros,
             };
-            self.memory.read(at, &mut page)?;
+            let address = self.memory.map().address_of(at);
+            self.memory.read(address, &mut page)?;
             if page != *wanted {
-                self.memory.write(at, wanted)?;
+                self.memory.write(address, wanted)?;
             }
             at += memory::PAGE_SIZE as u64;
         }

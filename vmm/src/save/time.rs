@@ -5,11 +5,12 @@
 
 use crate::tsc;
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 
 /// What a VM's clocks do between saving and restoring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Elapsed {
-    /// They stand still, as those of a VM that is paused.
+    /// They stand still: the guest goes on as if it had been restored in the moment in which it was saved.
     #[default]
     StoodStill,
     /// They go on, as those of a VM that its host did not run for a while. Only on the host that saved it, and before that starts
@@ -28,10 +29,25 @@ pub(super) struct Moment {
     boot: String,
 }
 
+/// How often the clocks are read together: what takes least time counts, because a thread can lose its processor in between.
+const NR_READS: usize = 3;
+
 impl Moment {
-    pub(super) fn now() -> Self {
+    /// That of now, also as an instant.
+    pub(super) fn now() -> (Self, Instant) {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { monotonic: monotonic(), tsc: tsc::host(), boot }
+        let read = || {
+            let before = tsc::host();
+            let (monotonic, here) = (monotonic(), Instant::now());
+            let width = tsc::host().wrapping_sub(before);
+            (width, monotonic, before.wrapping_add(width / 2), here)
+        };
+        let best = (1..NR_READS).fold(read(), |best, _| {
+            let other = read();
+            if other.0 < best.0 { other } else { best }
+        });
+        let (_, monotonic, tsc, here) = best;
+        (Self { monotonic, tsc, boot }, here)
     }
 
     /// How many nanoseconds a VM's clocks go on by until `later`, and how far its time-stamp counters fall behind the host's.
@@ -44,7 +60,8 @@ impl Moment {
     }
 }
 
-fn monotonic() -> u64 {
+/// The host's monotonic clock in nanoseconds.
+pub(super) fn monotonic() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the result goes to a local. It fails only for clocks that are none.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };

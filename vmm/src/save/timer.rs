@@ -1,4 +1,5 @@
-//! Timer interrupts of KVM's local APICs that are between their timer and the local APIC.
+//! Timers of KVM's local APICs, whose counts stand still while they are a state, and timer interrupts that are between their timer
+//! and the local APIC.
 //!
 //! When the timer of a vCPU expires, KVM notes that, and interrupts the local APIC when the vCPU runs next. Nothing that can be
 //! saved tells of it, so that KVM_SET_LAPIC lets a one-shot timer without a current count expire once more: it cannot know whether
@@ -24,11 +25,21 @@ use vmm_sys_util::{
 vmm_sys_util::ioctl_iow_nr!(KVM_SET_SIGNAL_MASK, KVMIO, 0x8b, kvm_signal_mask);
 
 /// Registers by their offset, and fields of them.
+const TRIGGER_MODES: usize = 0x180;
+const REQUESTS: usize = 0x200;
 const LVT_TIMER: usize = 0x320;
 const INITIAL_COUNT: usize = 0x380;
 const CURRENT_COUNT: usize = 0x390;
+const DIVIDE: usize = 0x3e0;
+const VECTOR: u32 = 0xff;
 const MASKED: u32 = 1 << 16;
 const MODE: u32 = 3 << 17;
+const ONE_SHOT: u32 = 0;
+const PERIODIC: u32 = 1 << 17;
+/// Vectors below are reserved: a local APIC does not take them.
+const FIRST_VECTOR: u32 = 16;
+/// What a timer that is not divided counts in a nanosecond, unless KVM is told otherwise (KVM_CAP_X86_APIC_BUS_CYCLES_NS).
+const COUNTS_PER_NANOSECOND: u64 = 1;
 /// How long a timer of the host is waited for that has expired and was not served: it is served before any that expires later.
 const SERVED_AFTER: Duration = Duration::from_micros(100);
 
@@ -105,6 +116,50 @@ fn register(state: &kvm_lapic_state, offset: usize) -> u32 {
     bytes.rev().fold(0, |value, byte| value << 8 | u32::from(*byte as u8))
 }
 
+fn set_register(state: &mut kvm_lapic_state, offset: usize, value: u32) {
+    let bytes = state.regs.iter_mut().skip(offset).take(4);
+    bytes.zip(value.to_le_bytes()).for_each(|(byte, value)| *byte = value as _);
+}
+
+/// What the clock of the timer is divided by, as a power of 2 (Intel SDM vol. 3A, "APIC Timer", figure "Divide Configuration
+/// Register").
+fn divided_by(state: &kvm_lapic_state) -> u32 {
+    let divide = register(state, DIVIDE);
+    (((divide & 3) | (divide >> 1 & 4)) + 1) & 7
+}
+
+/// Lets a timer that counts go on by so many nanoseconds. What comes due meanwhile is there afterwards, once.
+pub(super) fn advance(state: &mut kvm_lapic_state, nanoseconds: u64) {
+    let (lvt, count) = (register(state, LVT_TIMER), register(state, CURRENT_COUNT));
+    let initial = register(state, INITIAL_COUNT);
+    let passed = nanoseconds.saturating_mul(COUNTS_PER_NANOSECOND) >> divided_by(state);
+    let left = match (lvt & MODE, u64::from(count).checked_sub(passed)) {
+        (ONE_SHOT | PERIODIC, _) if count == 0 || initial == 0 => return,
+        (ONE_SHOT | PERIODIC, Some(left @ 1..)) => left as u32,
+        // KVM lets it expire.
+        (ONE_SHOT, _) => 1,
+        (PERIODIC, _) => {
+            request(state, lvt);
+            initial - ((passed - u64::from(count)) % u64::from(initial)) as u32
+        }
+        _ => return,
+    };
+    set_register(state, CURRENT_COUNT, left);
+}
+
+/// Requests the interrupt that an entry of the local vector table asks for, unless it is masked.
+fn request(state: &mut kvm_lapic_state, entry: u32) {
+    let vector = entry & VECTOR;
+    if entry & MASKED != 0 || vector < FIRST_VECTOR {
+        return;
+    }
+    let (word, bit) = (vector as usize / 32 * 16, 1 << (vector % 32));
+    let edge = register(state, TRIGGER_MODES + word) & !bit;
+    set_register(state, TRIGGER_MODES + word, edge);
+    let requested = register(state, REQUESTS + word) | bit;
+    set_register(state, REQUESTS + word, requested);
+}
+
 /// Whether it is a one-shot timer that has nothing left to count, and interrupts.
 fn is_over(state: &kvm_lapic_state) -> bool {
     register(state, LVT_TIMER) & (MODE | MASKED) == 0
@@ -121,7 +176,7 @@ pub(super) fn read(vcpu: &mut VcpuFd) -> Result<kvm_lapic_state, Error> {
         thread::sleep(SERVED_AFTER);
         deliver(vcpu)?;
         state = vcpu.get_lapic()?;
-        state.regs.iter_mut().skip(INITIAL_COUNT).take(4).for_each(|byte| *byte = 0);
+        set_register(&mut state, INITIAL_COUNT, 0);
     }
     Ok(state)
 }
@@ -133,11 +188,41 @@ mod tests {
     fn state(lvt: u32, initial: u32, current: u32) -> kvm_lapic_state {
         let mut state = kvm_lapic_state::default();
         for (offset, value) in [(LVT_TIMER, lvt), (INITIAL_COUNT, initial), (CURRENT_COUNT, current)] {
-            for (byte, value) in state.regs.iter_mut().skip(offset).zip(value.to_le_bytes()) {
-                *byte = value as _;
-            }
+            set_register(&mut state, offset, value);
         }
         state
+    }
+
+    /// Count, and whether vector 40H is requested, after so many nanoseconds.
+    fn after(mut state: kvm_lapic_state, divide: u32, nanoseconds: u64) -> (u32, bool) {
+        set_register(&mut state, DIVIDE, divide);
+        set_register(&mut state, TRIGGER_MODES + 0x20, 3);
+        advance(&mut state, nanoseconds);
+        let requests = register(&state, REQUESTS + 0x20);
+        assert_eq!(register(&state, TRIGGER_MODES + 0x20), 3 & !requests, "it is edge-triggered");
+        (register(&state, CURRENT_COUNT), requests == 1)
+    }
+
+    #[test]
+    fn a_timer_goes_on_and_what_is_due_comes_once() {
+        const BY_1: u32 = 0b1011;
+        let (one_shot, periodic) = (state(0x40, 1_000, 600), state(0x40 | PERIODIC, 1_000, 600));
+        for timer in [one_shot, periodic] {
+            assert_eq!(after(timer, BY_1, 0), (600, false));
+            assert_eq!(after(timer, BY_1, 599), (1, false));
+            // Divided by 2, 4 and 128.
+            assert_eq!([0b0000, 0b0001, 0b1010].map(|divide| after(timer, divide, 1_024).0), [88, 344, 592]);
+        }
+        assert_eq!([600, 5_000].map(|time| after(one_shot, BY_1, time)), [(1, false); 2]);
+        assert_eq!(after(periodic, BY_1, 600), (1_000, true));
+        assert_eq!(after(periodic, BY_1, 601), (999, true));
+        assert_eq!(after(periodic, BY_1, 600 + 1_999), (1, true));
+        assert_eq!(after(state(0x40 | PERIODIC | MASKED, 1_000, 600), BY_1, 700), (900, false));
+        assert_eq!(after(state(0xf | PERIODIC, 1_000, 600), BY_1, 700), (900, false));
+        // Over, never started, and with a deadline.
+        assert_eq!(after(state(0x40, 1_000, 0), BY_1, 700), (0, false));
+        assert_eq!(after(state(0x40 | PERIODIC, 0, 0), BY_1, 700), (0, false));
+        assert_eq!(after(state(0x40 | 2 << 17, 1_000, 600), BY_1, 700), (600, false));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "kvm-ioctls cannot know how much the kernel reads of an XSAVE area")]
 // UNSAFETY: KVM_SET_XSAVE with a structure of the size that the kernel reads.
 
-use super::{RestoreError, SaveError, timer};
+use super::{RestoreError, SaveError, time::monotonic, timer};
 use crate::{
     tsc::{self, MSR_TSC},
     vcpu::Pending,
@@ -33,6 +33,8 @@ pub(crate) struct VcpuState {
     debug: kvm_debugregs,
     /// Where KVM has a local APIC.
     lapic: Option<kvm_lapic_state>,
+    /// The host's monotonic clock when that was read.
+    lapic_read: u64,
     msrs: Vec<(u32, u64)>,
     events: kvm_vcpu_events,
     /// Where KVM offers nested virtualization.
@@ -90,6 +92,15 @@ fn write_msr(vcpu: &VcpuFd, index: u32, data: u64) -> Result<(), RestoreError> {
 }
 
 impl VcpuState {
+    /// Lets a vCPU do what is left of the last exit and take the interrupts that wait for it, without entering the guest.
+    pub(super) fn take_interrupts(vcpu: &mut VcpuFd, has_kernel_apic: bool) -> Result<(), SaveError> {
+        settle(vcpu).map_err(refused("KVM_RUN, to complete the last exit"))?;
+        match has_kernel_apic {
+            true => timer::deliver(vcpu).map_err(refused("KVM_RUN with a signal")),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn read(
         vcpu: &mut VcpuFd,
         msrs: &[u32],
@@ -104,6 +115,7 @@ impl VcpuState {
             true => Some(timer::read(vcpu).map_err(refused("KVM_GET_LAPIC after KVM_RUN with a signal"))?),
             false => None,
         };
+        let lapic_read = monotonic();
         let mut nested = Box::new(KvmNestedStateBuffer::empty());
         let nested = match vcpu.nested_state(&mut nested) {
             Ok(Some(_)) => Some(nested),
@@ -118,6 +130,7 @@ impl VcpuState {
             xcrs: vcpu.get_xcrs().map_err(refused("KVM_GET_XCRS"))?,
             debug: vcpu.get_debug_regs().map_err(refused("KVM_GET_DEBUGREGS"))?,
             lapic,
+            lapic_read,
             msrs: read_msrs(vcpu, msrs).map_err(refused("KVM_GET_MSRS"))?,
             events: vcpu.get_vcpu_events().map_err(refused("KVM_GET_VCPU_EVENTS"))?,
             nested,
@@ -127,8 +140,17 @@ impl VcpuState {
         })
     }
 
+    /// Lets the timer of its local APIC go on until now, on the host that read it.
+    pub(super) fn advance_timer(&mut self) {
+        if let Some(lapic) = &mut self.lapic {
+            let now = monotonic();
+            timer::advance(lapic, now.saturating_sub(self.lapic_read));
+            self.lapic_read = now;
+        }
+    }
+
     /// Takes a new vCPU to this state; its time-stamp counter falls behind the host's by `behind`.
-    pub(super) fn write(&self, vcpu: &mut VcpuFd, behind: u64) -> Result<(), RestoreError> {
+    pub(crate) fn write(&self, vcpu: &mut VcpuFd, behind: u64) -> Result<(), RestoreError> {
         let here = vcpu.get_tsc_khz().unwrap_or(0);
         if self.tsc_khz != 0 && self.tsc_khz != here {
             vcpu.set_tsc_khz(self.tsc_khz)

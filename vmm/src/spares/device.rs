@@ -5,6 +5,7 @@ use crate::{
     bus::{Device, Flow, Location, Region},
     layout::pc,
     memory::GuestMemory,
+    save::{self, DeviceStateError},
 };
 use std::sync::Weak;
 
@@ -21,6 +22,15 @@ impl Device for SpareRegisters {
             spares.read(at.offset, data);
         }
         Flow::Continue
+    }
+
+    // They are kept with the vCPUs, which have to be made before.
+    fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), DeviceStateError> {
+        save::nothing(state)
     }
 
     fn write(&mut self, at: Location, data: &[u8], _: &GuestMemory) -> Flow {

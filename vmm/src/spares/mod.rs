@@ -8,10 +8,12 @@
 
 mod device;
 mod registers;
+mod saved;
 
 pub(crate) use device::SpareRegisters;
-pub(crate) use registers::SIZE_BYTES as REGISTERS_SIZE_BYTES;
 pub use registers::{OccupancyError, SpareEvent};
+pub(crate) use registers::{Registers, SIZE_BYTES as REGISTERS_SIZE_BYTES};
+pub(crate) use saved::SECTION;
 
 use crate::{
     control::Control,
@@ -25,7 +27,6 @@ use crate::{
 };
 use kvm_bindings::CpuId;
 use kvm_ioctls::{VcpuFd, VmFd};
-use registers::Registers;
 use std::{
     io,
     sync::{

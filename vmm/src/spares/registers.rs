@@ -15,6 +15,8 @@
 //!
 //! Source: QEMU, "docs/specs/acpi_cpu_hotplug.rst".
 
+use serde::{Deserialize, Serialize};
+
 /// How many bytes of ports the registers take.
 pub(crate) const SIZE_BYTES: u16 = 12;
 
@@ -99,7 +101,7 @@ pub enum SpareEvent {
 }
 
 /// One processor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Processor {
     is_enabled: bool,
     is_inserted: bool,
@@ -109,8 +111,8 @@ struct Processor {
 }
 
 /// The registers, and what they tell of each processor.
-#[derive(Clone, Debug)]
-pub(super) struct Registers {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Registers {
     /// Those below are there for good.
     first: u8,
     processors: Vec<Processor>,
@@ -133,6 +135,18 @@ impl Registers {
             Some(_) if index < self.first => Err(OccupancyError::Fixed { index }),
             Some(processor) => Ok(processor),
         }
+    }
+
+    /// Whether they can stand in for others: of as many processors, of which the same are there for good.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let mut for_good = self.processors.iter().take(self.first.into());
+        (self.first, self.processors.len()) == (other.first, other.processors.len())
+            && for_good.all(|processor| processor.is_enabled)
+    }
+
+    /// The numbers of those that came and are there.
+    pub(super) fn enabled(&self) -> impl Iterator<Item = u8> {
+        (0..).zip(&self.processors).skip(self.first.into()).filter(|(_, of)| of.is_enabled).map(|(index, _)| index)
     }
 
     #[cfg(test)]
@@ -252,111 +266,4 @@ impl Registers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn registers() -> Registers {
-        Registers::new(2, 4)
-    }
-
-    fn flags(registers: &mut Registers, index: u32) -> u8 {
-        assert_eq!(registers.write(0, &index.to_le_bytes()), None);
-        let mut data = [0xff];
-        registers.read(4, &mut data);
-        data[0]
-    }
-
-    fn data(registers: &mut Registers) -> u32 {
-        let mut data = [0xff; 4];
-        registers.read(8, &mut data);
-        u32::from_le_bytes(data)
-    }
-
-    #[test]
-    fn processors_come_are_told_of_and_go_when_they_are_ejected() {
-        let mut registers = registers();
-        assert_eq!([0, 1, 2, 3, 4].map(|index| flags(&mut registers, index)), [1, 1, 0, 0, 0]);
-        registers.insert(3).unwrap();
-        assert_eq!((flags(&mut registers, 3), registers.is_enabled(3)), (3, true));
-        assert_eq!(registers.write(4, &[2]), None);
-        assert_eq!(flags(&mut registers, 3), 1);
-        registers.request_removal(3).unwrap();
-        assert_eq!(
-            (flags(&mut registers, 3), registers.request_removal(3)),
-            (5, Err(OccupancyError::Pending { index: 3 }))
-        );
-        assert_eq!(registers.write(4, &[4]), None);
-        assert_eq!((flags(&mut registers, 3), registers.request_removal(3)), (1, Ok(())));
-        assert_eq!(registers.write(4, &[8]), Some(SpareEvent::Ejected { index: 3 }));
-        assert_eq!((flags(&mut registers, 3), registers.write(4, &[8]), registers.is_enabled(3)), (0, None, false));
-        assert_eq!(registers.insert(3), Ok(()));
-    }
-
-    #[test]
-    fn what_cannot_come_or_go_is_an_error() {
-        let mut registers = registers();
-        assert_eq!(registers.insert(1), Err(OccupancyError::Present { index: 1 }));
-        assert_eq!(registers.insert(4), Err(OccupancyError::TooMany { index: 4, nr_max: 4 }));
-        assert_eq!(registers.request_removal(0), Err(OccupancyError::Fixed { index: 0 }));
-        assert_eq!(registers.request_removal(2), Err(OccupancyError::Absent { index: 2 }));
-        assert_eq!(registers.request_removal(255), Err(OccupancyError::TooMany { index: 255, nr_max: 4 }));
-        registers.insert(2).unwrap();
-        assert_eq!(registers.insert(2), Err(OccupancyError::Present { index: 2 }));
-        assert_eq!((flags(&mut registers, 0), registers.write(4, &[8]), flags(&mut registers, 0)), (1, None, 1));
-    }
-
-    #[test]
-    fn the_next_with_an_event_is_found_from_the_selected_one_on() {
-        let mut registers = registers();
-        registers.insert(2).unwrap();
-        registers.insert(3).unwrap();
-        let mut next = |from: u32| {
-            let _ = registers.write(0, &from.to_le_bytes());
-            let _ = registers.write(5, &[0]);
-            data(&mut registers)
-        };
-        assert_eq!([0, 2, 3, u32::MAX].map(&mut next), [2, 2, 3, 2]);
-        for index in [2, 3] {
-            flags(&mut registers, index);
-            assert_eq!(registers.write(4, &[2]), None);
-        }
-        let _ = registers.write(5, &[0]);
-        assert_eq!(data(&mut registers), 3, "without one it stays");
-        let _ = (registers.write(0, &[1, 0, 0, 0]), registers.write(5, &[3]));
-        assert_eq!(data(&mut registers), 1);
-        let _ = registers.write(5, &[7]);
-        assert_eq!(data(&mut registers), 0);
-    }
-
-    #[test]
-    fn a_status_is_told_with_its_event() {
-        let mut registers = registers();
-        flags(&mut registers, 2);
-        let steps: [(u64, &[u8]); 4] = [(5, &[1]), (8, &[3, 0, 0, 0]), (5, &[2]), (8, &[1, 0, 0, 0])];
-        let told: Vec<_> = steps.into_iter().filter_map(|(offset, data)| registers.write(offset, data)).collect();
-        assert_eq!(told, [SpareEvent::Status { index: 2, event: 3, status: 1 }]);
-    }
-
-    proptest! {
-        #[test]
-        fn only_what_came_is_ejected(steps in proptest::collection::vec((0_u8..4, 0_u64..13, any::<u32>(), 0_usize..9), 0..64)) {
-            let mut registers = registers();
-            let mut present = [false; 4];
-            for (kind, offset, value, size) in steps {
-                let index = (value % 4) as u8;
-                let bytes = u64::from(value).to_le_bytes();
-                let event = match kind {
-                    0 => { present[usize::from(index)] |= registers.insert(index).is_ok(); None }
-                    1 => { let _ = registers.request_removal(index); None }
-                    2 => { registers.read(offset, &mut [0; 8][..size.min(8)]); None }
-                    _ => registers.write(offset, &bytes[..size.min(8)]),
-                };
-                if let Some(SpareEvent::Ejected { index }) = event {
-                    prop_assert!(index >= 2 && std::mem::take(&mut present[usize::from(index)]));
-                }
-                prop_assert_eq!([2, 3].map(|index| registers.is_enabled(index)), [present[2], present[3]]);
-            }
-        }
-    }
-}
+mod tests;

@@ -44,7 +44,7 @@ pub use writer::{Writer, WriterError};
 pub const MAGIC: [u8; 8] = *b"\x89VMST\x1a\r\n";
 /// The version that this crate writes, and the only one that it reads: another one for whatever changes in the file, or in what a
 /// section holds.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// How many sections a file has at most.
 pub const NR_SECTIONS_MAX: usize = 1024;
 /// How long a name is at most, in bytes.

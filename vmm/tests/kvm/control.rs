@@ -79,6 +79,63 @@ fn a_run_that_is_still_to_start_waits_too() {
     assert_eq!(handle.press_power_button(), Err(HandleError::NoPowerButton));
 }
 
+/// Port of ACPI's timer, of which a guest shows the value in [`COUNTER`].
+const PM_TIMER: u32 = 0x608;
+/// Its frequency in ticks a millisecond, rounded down, and its width.
+const PM_TIMER_KHZ: u32 = 3579;
+const PM_TIMER_MASK: u32 = (1 << 24) - 1;
+
+fn show_pm_timer(a: &mut CodeAssembler) {
+    let mut here = a.create_label();
+    a.mov(dx, PM_TIMER).unwrap();
+    a.set_label(&mut here).unwrap();
+    a.in_(eax, dx).unwrap();
+    a.mov(dword_ptr(COUNTER), eax).unwrap();
+    a.jmp(here).unwrap();
+}
+
+#[test]
+fn clocks_of_devices_go_on_over_a_pause_and_between_runs() {
+    const PAUSE_MS: u32 = 50;
+    let config = config().with_interrupts(InterruptSetup::Split);
+    let mut vm = Vm::new(&hypervisor(), &image(32, show_pm_timer), config).unwrap();
+    let (handle, memory) = (vm.handle(), vm.memory().clone());
+    let shown = || memory.read_u32(COUNTER).unwrap();
+    let next_after = |last| {
+        while shown() == last {
+            thread::yield_now();
+        }
+        shown()
+    };
+    let mut run_between = |before_end: &mut dyn FnMut()| {
+        with_deadline(|| {
+            thread::scope(|scope| {
+                let run = scope.spawn(|| vm.run(&mut NoObserver).unwrap());
+                before_end();
+                handle.suspend();
+                assert_eq!(run.join().unwrap().reason, StopReason::Suspended);
+            });
+        });
+    };
+    // What a pause takes beyond its time only adds to that.
+    let passed_ms = |from: u32, to: u32| (to.wrapping_sub(from) & PM_TIMER_MASK) / PM_TIMER_KHZ;
+    run_between(&mut || {
+        next_after(shown());
+        handle.pause();
+        let before = shown();
+        thread::sleep(Duration::from_millis(PAUSE_MS.into()));
+        handle.resume();
+        let after = next_after(before);
+        assert!(passed_ms(before, after) >= PAUSE_MS, "a pause from {before:#x} to {after:#x}");
+    });
+    let before = shown();
+    thread::sleep(Duration::from_millis(PAUSE_MS.into()));
+    run_between(&mut || {
+        let after = next_after(before);
+        assert!(passed_ms(before, after) >= PAUSE_MS, "nothing ran from {before:#x} to {after:#x}");
+    });
+}
+
 /// A running `vmm` with a control socket.
 struct Machine {
     child: Child,
@@ -217,6 +274,34 @@ fn malformed_messages_and_unknown_devices_are_errors_and_the_connection_lives() 
     // What was asked to go is gone with the next start.
     assert_eq!(machine.execute("system_reset", json!({})), Ok(json!({})));
     assert_eq!(machine.event("DEVICE_DELETED")["device"], "r1");
+    assert_eq!(machine.quit(), Some(0));
+}
+
+#[test]
+fn disks_get_another_size_and_cables_are_pulled_out() {
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(1 << 20).unwrap();
+    let path = disk.path().display().to_string();
+    let mut machine = Machine::start(count, &["--machine", "pc", "--disk", &path, "--net", "user"]);
+    for (arguments, size_bytes) in [
+        (json!({ "device": "disk0", "size": 2 << 20 }), 2 << 20),
+        (json!({ "node-name": "disk0", "size": 1536 }), 1536),
+        (json!({ "device": "disk0", "node-name": "disk0", "size": 4096 }), 4096),
+    ] {
+        assert_eq!(machine.execute("block_resize", arguments), Ok(json!({})));
+        assert_eq!(disk.as_file().metadata().unwrap().len(), size_bytes);
+    }
+    for (command, arguments, expected) in [
+        ("block_resize", json!({ "device": "disk0", "size": 513 }), "multiple of 512"),
+        ("block_resize", json!({ "device": "disk0", "size": 0 }), "multiple of 512"),
+        ("block_resize", json!({ "device": "net0", "size": 512 }), "'net0' is no disk"),
+        ("set_link", json!({ "name": "disk0", "up": true }), "'disk0' is no network device"),
+        ("set_link", json!({ "name": "net1", "up": true }), "no device 'net1'"),
+    ] {
+        assert!(machine.execute(command, arguments).unwrap_err().contains(expected), "{expected}");
+    }
+    assert_eq!(disk.as_file().metadata().unwrap().len(), 4096);
+    assert_eq!(machine.execute("set_link", json!({ "name": "net0", "up": false })), Ok(json!({})));
     assert_eq!(machine.quit(), Some(0));
 }
 

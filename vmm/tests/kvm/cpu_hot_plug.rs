@@ -4,8 +4,9 @@ use crate::guest::{config, exit_with_eax, hypervisor, image, with_deadline};
 use iced_x86::code_asm::*;
 use std::sync::{Arc, Mutex};
 use vmm::{
-    Image, InterruptSetup, NoObserver, OccupancyError, SpareError, SpareEvent, SpareVcpus, StopReason, Vm, VmConfig,
-    VmError, layout::pc,
+    CpuView, DirtyMethod, DirtyTracking, Elapsed, Exit, ExitObserver, Image, InterruptSetup, NoObserver,
+    OccupancyError, RestoreError, SpareError, SpareEvent, SpareVcpus, StopReason, Vm, VmConfig, VmError, VmHandle,
+    layout::pc,
 };
 
 /// Interrupt command register of the local APIC, and its high half.
@@ -233,6 +234,84 @@ fn a_processor_ejects_itself_and_the_guest_goes_on() {
     }
 }
 
+/// Suspends the run at one of its exits.
+struct SuspendAt(u32, VmHandle);
+
+impl ExitObserver for SuspendAt {
+    fn exit(&mut self, _: u8, _: &Exit<'_>, _: &CpuView<'_>) {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 {
+            self.1.suspend();
+        }
+    }
+}
+
+#[test]
+fn a_machine_with_a_processor_that_came_is_restored_again_and_again() {
+    let image = image(32, |a| {
+        selects(a, INDEX.into());
+        flags(a);
+        expect(a, 0b11, 0x10);
+        write_8(a, 4, 0b10);
+        for turn in 1..=2 {
+            start(a, turn);
+            flags(a);
+            expect(a, 0b01, 0x11);
+        }
+        write_8(a, 4, 0b1000);
+        flags(a);
+        expect(a, 0, 0x12);
+        // Who is gone stays away.
+        for command in TO_ONE {
+            a.mov(dword_ptr(ICR), command).unwrap();
+        }
+        flags(a);
+        a.mov(eax, dword_ptr(COUNT)).unwrap();
+        expect(a, 2, 0x13);
+        a.mov(eax, 0x77).unwrap();
+        exit_with_eax(a);
+    });
+    let hypervisor = hypervisor();
+    for (setup, elapsed) in
+        InterruptSetup::ALL.into_iter().flat_map(|setup| [(setup, Elapsed::StoodStill), (setup, Elapsed::WentOn)])
+    {
+        let (mut vm, mut told) = vm(&image, setup);
+        vm.handle().plug_vcpu(INDEX).unwrap();
+        let (mut nr_restored, mut is_gone) = (0, false);
+        let stopped = loop {
+            let handle = vm.handle();
+            let stopped = with_deadline(|| vm.run(&mut SuspendAt(2, handle)).unwrap());
+            is_gone |= !told.lock().unwrap().is_empty();
+            if stopped.reason != StopReason::Suspended {
+                break stopped;
+            }
+            assert_eq!(vm.handle().has_spare_vcpu(INDEX), !is_gone, "{setup:?}");
+            let file = vm.save(&hypervisor).unwrap();
+            drop(vm);
+            let config;
+            (config, told) = with_spare(self::config().with_interrupts(setup), 4);
+            vm = Vm::restore(&hypervisor, &image, config, &file, elapsed).unwrap();
+            assert_eq!(vm.handle().has_spare_vcpu(INDEX), !is_gone, "{setup:?}");
+            nr_restored += 1;
+        };
+        assert_eq!(stopped.reason, StopReason::DebugExit(0x77), "{setup:?} {elapsed:?}: {stopped}");
+        assert!(is_gone && nr_restored >= 4, "{setup:?}: {nr_restored}");
+    }
+}
+
+#[test]
+fn a_state_with_places_for_other_processors_is_refused() {
+    let image = image(32, |a| a.hlt().unwrap());
+    let (mut vm, _) = vm(&image, InterruptSetup::Split);
+    vm.handle().plug_vcpu(INDEX).unwrap();
+    let file = vm.save(&hypervisor()).unwrap();
+    let refused = |config| Vm::restore(&hypervisor(), &image, config, &file, Elapsed::default()).unwrap_err();
+    let error = refused(with_spare(config().with_interrupts(InterruptSetup::Split), 3).0);
+    assert!(matches!(error, RestoreError::Shape { .. }), "{error}");
+    let error = refused(config().with_interrupts(InterruptSetup::Split));
+    assert!(matches!(error, RestoreError::Shape { .. }), "{error}");
+}
+
 #[test]
 fn what_cannot_come_or_go_is_named() {
     let (vm, _) = vm(&image(32, |a| a.hlt().unwrap()), InterruptSetup::Split);
@@ -264,6 +343,8 @@ fn machines_that_could_not_tell_the_guest_are_refused() {
     let pc = || config().with_interrupts(InterruptSetup::Split);
     assert!(refused(config(), 2).contains("local APICs"));
     assert!(refused(VmConfig { irqchip: vmm::Irqchip::Split, ..config() }, 2).contains("fixed hardware"));
+    let rings = VmConfig { tracking: DirtyTracking::OnDemand(DirtyMethod::Ring), ..pc() };
+    assert!(refused(rings, 2).contains("rings"));
     assert!(refused(pc(), 1).contains("no vCPUs left"));
     assert!(refused(pc(), 65).contains("at most 64"));
 }

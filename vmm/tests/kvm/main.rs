@@ -7,6 +7,7 @@ mod cpu_hot_plug;
 mod exits;
 mod gdb;
 mod guest;
+mod high_memory;
 mod hot_plug;
 mod interrupts;
 mod long_mode;

@@ -3,6 +3,7 @@
 mod apic;
 mod bus;
 mod cpuid;
+mod dependents;
 mod event;
 mod hpet;
 mod io;
@@ -32,6 +33,7 @@ const TABLES: &[&[Mutant]] = &[
     io::TABLE,
     machine::TABLE,
     bus::TABLE,
+    dependents::TABLE,
     apic::TABLE,
     ioapic::TABLE,
     pic::TABLE,

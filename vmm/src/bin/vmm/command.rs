@@ -1,12 +1,13 @@
 //! Doing what the command line says.
 
+mod config;
+
 use crate::{
-    arguments::{Arguments, Command, EntryChoice, MachineChoice, Payload, Run},
+    arguments::{Arguments, Command, Payload, Run},
     choices::MigrationUri,
     client,
     devices::{self, LateMemory},
     inventory::{Ending, Inventory, Running},
-    machine,
     migration::{self, Journey},
     monitor::{Facts, Monitor},
     tell,
@@ -15,6 +16,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::CommandFactory;
+use config::{config, load, with_devices};
 use qmp::{Server, json};
 use std::{
     fs,
@@ -26,31 +28,16 @@ use std::{
     time::{Duration, Instant},
 };
 use vmm::{
-    DirtyMethod, DirtyTracking, Entry, ExitObserver, Hypervisor, Image, NoObserver, Notifications, SpareVcpus,
-    StopReason, Stopped, Vm, VmConfig, VmHandle,
+    Entry, ExitObserver, Hypervisor, Image, NoObserver, SpareVcpus, StopReason, Stopped, Vm, VmHandle,
     confinement::{ThreadKind, confine},
-    devices::{DebugExit, DebugPort, FwCfg, I8042, PcTestDevice, PciHost, PciSlots, Serial},
-    layout,
 };
 
-/// Where Linux kernels under QEMU and most test kernels expect QEMU's isa-debug-exit.
-const DEBUG_EXIT_PORT: u16 = 0xf4;
 /// Events that a guest can raise through KVM (Linux, "include/uapi/linux/kvm.h", KVM_SYSTEM_EVENT_*).
 const SYSTEM_EVENTS_OF_SUCCESS: [u32; 2] = [1, 2];
 
 /// Where Linux's own code begins, at the lowest, once it has unpacked itself and turned on its paging (Linux,
 /// "Documentation/arch/x86/x86_64/mm.rst").
 const KERNEL_START: u64 = 0xffff_ffff_8000_0000;
-
-/// Where firmware writes its log.
-const DEBUG_PORT: u16 = 0x402;
-/// The interrupt of COM1.
-const COM1_IRQ: u32 = 4;
-/// Where SeaBIOS looks for the port of a serial console, and its first port.
-const SERIAL_CONSOLE: (&str, u16) = ("etc/sercon-port", layout::pc::COM1);
-
-/// Where it looks whether to wait for a key, which nobody can press: there is no keyboard.
-const BOOT_MENU: &str = "etc/show-boot-menu";
 
 /// Gives the exit status.
 pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<u8> {
@@ -130,20 +117,29 @@ fn run_until_end(
     let mut incoming = run.incoming.as_ref();
     loop {
         let memory = LateMemory::default();
-        let (mut config, slots) = with_devices(run, config(run, entry, input)?, inventory, &memory)?;
+        let (mut config, slots) =
+            with_devices(run, config(run, entry, image.memory_map(), input)?, inventory, &memory)?;
         if run.cpus.has_spare() {
             let told = inventory.clone();
             config.spare_vcpus = Some(SpareVcpus::new(run.cpus.max, move |event| told.cpu_event(event)));
         }
         let mut vm = match incoming.take() {
-            Some(uri) => migration::receive(uri, hypervisor, image, config)?,
-            None => Vm::new(hypervisor, image, config).context("failed to make the VM")?,
+            Some(uri) => {
+                let vm = migration::receive(uri, hypervisor, image, config)?;
+                inventory.find_cpus(&vm.handle(), run.cpus.nr..run.cpus.max).map_err(anyhow::Error::msg)?;
+                vm
+            }
+            None => {
+                let vm = Vm::new(hypervisor, image, config).context("failed to make the VM")?;
+                for (index, _) in inventory.cpus() {
+                    let plugged = vm.handle().plug_vcpu(index);
+                    plugged.context("failed to make a processor that was plugged before the reset")?;
+                }
+                vm
+            }
         };
         // It is new, and gets its memory once.
         let _ = memory.set(vm.memory().clone());
-        for (index, _) in inventory.cpus() {
-            vm.handle().plug_vcpu(index).context("failed to make a processor that was plugged before the reset")?;
-        }
         let running = Running { vm: vm.handle(), slots, memory };
         if !inventory.attach(running) {
             vm.handle().stop();
@@ -160,91 +156,6 @@ fn run_until_end(
             ending => return Ok((stopped, timed_out, ending)),
         }
     }
-}
-
-/// Puts the devices on a PCI bus, if there are any or the machine has one; also gives the way to plug others.
-fn with_devices(
-    run: &Run,
-    config: VmConfig,
-    inventory: &Inventory,
-    memory: &LateMemory,
-) -> anyhow::Result<(VmConfig, Option<PciSlots>)> {
-    let (specs, is_pc) = (inventory.specs(), run.machine() == MachineChoice::Pc);
-    if !is_pc && specs.is_empty() {
-        return Ok((config, None));
-    }
-    let mut host = PciHost::new();
-    if config.entry == Entry::Reset {
-        // OVMF knows few machines, and this one by its host bridge.
-        host = host.like_q35();
-    }
-    let mut slots = None;
-    if is_pc && run.qmp.is_some() {
-        let ejected = inventory.clone();
-        let (with_hot_plug, way) = host.with_hot_plug(move |slot| ejected.remove(slot));
-        (host, slots) = (with_hot_plug, Some(way));
-    }
-    for spec in specs {
-        let (device, handles) = devices::make(&spec, memory)?;
-        inventory.keep(spec.slot, handles);
-        host = host.with(Some(spec.slot), device);
-    }
-    Ok((config.with(host), slots))
-}
-
-fn load(run: &Run) -> anyhow::Result<(Image, Entry)> {
-    let (size_bytes, initrd) = (run.memory().size_bytes, run.initrd.as_deref());
-    // All but the first name the file by themselves.
-    Ok(match run.payload() {
-        Payload::Image(path) => {
-            let EntryChoice::Pvh = run.entry;
-            let image = Image::load(path, size_bytes);
-            (image.with_context(|| format!("failed to load the image {}", path.display()))?, Entry::Pvh)
-        }
-        Payload::Kernel(path) if run.unpack => (Image::load_linux_unpacked(path, initrd, size_bytes)?, Entry::Linux),
-        Payload::Kernel(path) => (Image::load_linux(path, initrd, size_bytes)?, Entry::Linux),
-        Payload::Multiboot(path) => (Image::load_multiboot(path, initrd, size_bytes)?, Entry::Multiboot),
-        Payload::Firmware(path) => (Image::load_firmware(path, size_bytes)?, Entry::Reset),
-    })
-}
-
-fn config(run: &Run, entry: Entry, input: Option<&SerialInput>) -> anyhow::Result<VmConfig> {
-    let is_pc = run.machine() == MachineChoice::Pc;
-    let memory = run.memory();
-    let config = VmConfig {
-        nr_vcpus: run.cpus.nr,
-        acpi: run.acpi || is_pc,
-        command_line: run.append.clone(),
-        backing: memory.backing,
-        notifications: Notifications::Events,
-        confinement: run.seccomp.into(),
-        tracking: match run.qmp {
-            Some(_) => DirtyTracking::OnDemand(DirtyMethod::Log),
-            None => DirtyTracking::Off,
-        },
-        ..machine::with_interrupts(run, VmConfig::new(entry))?
-    };
-    // Nothing is kept of what goes to standard output, so that there is no need for a limit.
-    let mut serial = Serial::new(layout::pc::COM1, io::stdout(), usize::MAX);
-    if let Some(input) = input {
-        let descriptor = input.descriptor.try_clone().context("cannot use standard input once more")?;
-        serial = serial.with_input(descriptor, input.escape);
-    }
-    let mut config = config
-        .with(if is_pc { serial.with_line(COM1_IRQ) } else { serial })
-        .with(DebugExit::new(DEBUG_EXIT_PORT))
-        .with(I8042::new(layout::pc::I8042));
-    let fw_cfg = FwCfg::new(run.cpus.nr, memory.size_bytes);
-    match entry {
-        Entry::Multiboot => config = config.with(PcTestDevice::new()).with(fw_cfg),
-        Entry::Reset => {
-            let (name, port) = SERIAL_CONSOLE;
-            let fw_cfg = fw_cfg.with_file(name, port.to_le_bytes().to_vec());
-            config = config.with(fw_cfg.with_file(BOOT_MENU, vec![0]));
-        }
-        Entry::Pvh | Entry::LongMode(_) | Entry::Linux => {}
-    }
-    Ok(if run.debug_port { config.with(DebugPort::new(DEBUG_PORT, io::stderr())) } else { config })
 }
 
 fn go(vm: &mut Vm, run: &Run, journey: &Journey<'_>) -> anyhow::Result<Stopped> {

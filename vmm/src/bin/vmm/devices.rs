@@ -16,8 +16,8 @@ use std::{
 use virtio::{
     VirtioDevice,
     devices::{
-        Balloon, BalloonControl, Block, Channel, Console, Discard, Entropy, FrameBuffer, FrameFile, Gpu, HostStack,
-        Network, NetworkOptions, Port, Scsi, Socket,
+        Balloon, BalloonControl, Block, BlockControl, Channel, Console, Discard, Entropy, FrameBuffer, FrameFile, Gpu,
+        HostStack, LinkState, Network, NetworkOptions, Port, Scsi, Socket,
     },
     disk::{self, OpenDisk},
 };
@@ -56,6 +56,8 @@ pub(crate) type LateMemory = Arc<OnceLock<GuestMemory>>;
 #[derive(Default)]
 pub(crate) struct Handles {
     pub(crate) balloon: Option<BalloonControl>,
+    pub(crate) disk: Option<BlockControl>,
+    pub(crate) link: Option<LinkState>,
     pub(crate) screen: Option<FrameBuffer>,
     _sockets: Sockets,
 }
@@ -116,7 +118,11 @@ pub(crate) fn address_of(index: u8) -> [u8; 6] {
 pub(crate) fn make(spec: &Spec, memory: &LateMemory) -> anyhow::Result<(Box<dyn VirtioDevice>, Handles)> {
     let mut handles = Handles::default();
     let device: Box<dyn VirtioDevice> = match &spec.kind {
-        Kind::Disk(choice) => Box::new(Block::new(open(choice)?.disk, &spec.id, 1)),
+        Kind::Disk(choice) => {
+            let mut disk = Block::new(open(choice)?.disk, &spec.id, 1);
+            handles.disk = Some(disk.control().context("cannot use a disk")?);
+            Box::new(disk)
+        }
         Kind::Scsi(choices) => {
             let scsi = Scsi::new(1).context("cannot use --disk with bus=scsi")?;
             for (target, choice) in (0_u8..).zip(choices) {
@@ -135,7 +141,9 @@ pub(crate) fn make(spec: &Spec, memory: &LateMemory) -> anyhow::Result<(Box<dyn 
                     Network::new(options, FrameFile::new(tap::open(name).context("cannot use --net")?))
                 }
             };
-            Box::new(network.context("cannot use --net")?)
+            let network = network.context("cannot use --net")?;
+            handles.link = Some(network.link_state());
+            Box::new(network)
         }
         Kind::Console(paths) => {
             let sockets = &mut handles._sockets;

@@ -2,10 +2,13 @@
 //!
 //! **Architecture Invariant**: nothing is called under its lock that could wait for a vCPU, because vCPUs take it.
 
+mod cpus;
+
 use crate::{
     devices::{Handles, Kind, LateMemory, Spec},
     migration::Migrations,
 };
+use cpus::Cpu;
 use pci::Slot;
 use qmp::{Events, json};
 use std::{
@@ -13,7 +16,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
-use vmm::{SpareEvent, VmHandle, devices::PciSlots};
+use vmm::{VmHandle, devices::PciSlots};
 
 /// Why a control socket ended a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +50,6 @@ struct State {
     running: Option<Running>,
     ending: Option<Ending>,
     events: Option<Events>,
-}
-
-/// A processor that came later.
-struct Cpu {
-    id: String,
-    /// Whether it was asked to go.
-    is_leaving: bool,
 }
 
 impl State {
@@ -154,6 +150,11 @@ impl Inventory {
     /// Does something with what belongs to the devices of the VM that there is now; waits as [`Self::running`] does.
     pub(crate) fn with_handles<T>(&self, look: impl FnMut(&Handles) -> Option<T>) -> Option<T> {
         self.made().handles.values().find_map(look)
+    }
+
+    /// The same for the device of a slot.
+    pub(crate) fn with_handles_of<T>(&self, slot: Slot, look: impl FnOnce(&Handles) -> Option<T>) -> Option<T> {
+        self.made().handles.get(&slot).and_then(look)
     }
 
     /// The VM is there; whether it may run, because nobody ended it before.
@@ -268,65 +269,6 @@ impl Inventory {
         Err(format!("'{id}' is no id: letters, digits, '-', '.' and '_', a letter first"))
     }
 
-    /// Processors that came later, with their names.
-    pub(crate) fn cpus(&self) -> Vec<(u8, String)> {
-        self.state().cpus.iter().map(|(index, cpu)| (*index, cpu.id.clone())).collect()
-    }
-
-    /// A processor comes.
-    pub(crate) fn add_cpu(&self, id: &str, index: u8) -> Result<(), String> {
-        let mut state = self.state();
-        if state.has(id) {
-            return Err(format!("there is a device '{id}' already"));
-        }
-        if state.cpus.contains_key(&index) {
-            return Err(format!("processor {index} is there already"));
-        }
-        state.cpus.insert(index, Cpu { id: id.to_owned(), is_leaving: false });
-        Ok(())
-    }
-
-    /// A processor that was to come did not.
-    pub(crate) fn forget_cpu(&self, index: u8) {
-        self.state().cpus.remove(&index);
-    }
-
-    /// A processor was asked to go.
-    pub(crate) fn set_cpu_leaving(&self, index: u8) {
-        if let Some(cpu) = self.state().cpus.get_mut(&index) {
-            cpu.is_leaving = true;
-        }
-    }
-
-    fn is_cpu_leaving(&self, index: u8) -> bool {
-        self.state().cpus.get(&index).is_some_and(|cpu| cpu.is_leaving)
-    }
-
-    /// The guest did something to a processor.
-    pub(crate) fn cpu_event(&self, event: SpareEvent) {
-        match event {
-            SpareEvent::Ejected { index } => self.remove_cpu(index),
-            SpareEvent::Status { index, event, status } => {
-                let mut info =
-                    json!({ "slot": index.to_string(), "slot-type": "CPU", "source": event, "status": status });
-                let state = self.state();
-                if let Some(cpu) = state.cpus.get(&index) {
-                    info["device"] = cpu.id.as_str().into();
-                }
-                if let Some(events) = &state.events {
-                    events.send("ACPI_DEVICE_OST", json!({ "info": info }));
-                }
-            }
-        }
-    }
-
-    fn remove_cpu(&self, index: u8) {
-        let gone = self.state().cpus.remove(&index);
-        if let (Some(Cpu { id, .. }), Some(events)) = (gone, self.events()) {
-            tell_deleted(&events, &id);
-        }
-    }
-
     /// A device was asked to go.
     pub(crate) fn set_leaving(&self, slot: Slot) {
         self.state().leaving.push(slot);
@@ -368,55 +310,4 @@ fn is_name(id: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_slots_are_taken_once() {
-        let inventory = Inventory::new(Vec::new(), None);
-        let slot = |device| Slot::new(device).unwrap();
-        assert_eq!(inventory.add("a", None, Kind::Random).unwrap().slot, slot(1));
-        assert_eq!(inventory.add("b", Some(slot(3)), Kind::Random).unwrap().slot, slot(3));
-        assert!(inventory.add("a", None, Kind::Random).unwrap_err().contains("'a' already"));
-        assert!(inventory.add("c", Some(slot(3)), Kind::Random).unwrap_err().contains("slot 3"));
-        assert_eq!(inventory.add("c", None, Kind::Random).unwrap().slot, slot(2));
-        inventory.remove(slot(1));
-        assert_eq!((inventory.find("a"), inventory.add("d", None, Kind::Random).unwrap().slot), (None, slot(1)));
-        for _ in 0..28 {
-            let id = format!("x{}", inventory.specs().len());
-            inventory.add(&id, None, Kind::Random).unwrap();
-        }
-        assert_eq!(inventory.add("last", None, Kind::Random), Err("all slots are taken".into()));
-    }
-
-    #[test]
-    fn processors_have_names_like_devices_and_go_when_they_are_ejected() {
-        let inventory = Inventory::new(Vec::new(), None);
-        inventory.add("a", None, Kind::Random).unwrap();
-        assert!(inventory.add_cpu("a", 1).unwrap_err().contains("'a' already"));
-        inventory.add_cpu("b", 1).unwrap();
-        assert!(inventory.add_cpu("c", 1).unwrap_err().contains("processor 1 is there already"));
-        assert!(inventory.add("b", None, Kind::Random).unwrap_err().contains("'b' already"));
-        inventory.add_cpu("device0", 3).unwrap();
-        assert_eq!(
-            (inventory.name_for(None), inventory.name_for(Some("1".into())).is_err()),
-            (Ok("device1".into()), true)
-        );
-        inventory.cpu_event(SpareEvent::Ejected { index: 1 });
-        assert_eq!(inventory.cpus(), [(3, "device0".into())]);
-        inventory.set_cpu_leaving(3);
-        inventory.detach();
-        assert_eq!(inventory.cpus(), []);
-    }
-
-    #[test]
-    fn what_was_to_go_is_gone_with_the_vm() {
-        let inventory = Inventory::new(Vec::new(), None);
-        let spec = inventory.add("a", None, Kind::Random).unwrap();
-        inventory.add("b", None, Kind::Random).unwrap();
-        inventory.set_leaving(spec.slot);
-        inventory.end(Ending::Reset);
-        assert_eq!((inventory.detach(), inventory.detach()), (Some(Ending::Reset), None));
-        assert_eq!(inventory.specs().len(), 1);
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ mod monitor;
 mod size;
 mod terminal;
 mod trace;
+mod whole_file;
 
 use clap::Parser;
 use std::{

@@ -31,10 +31,10 @@ impl FromStr for MemorySize {
         let number: u64 = digits.parse().map_err(|_| format!("{size} is not a size: type 512M or 2G"))?;
         let size_bytes = number.checked_mul(1 << shift);
         // The image says what else is too small; less than 1 MiB leaves no room for any.
-        let fits = size_bytes.filter(|size| (1 << 20..=layout::MEMORY_END).contains(size));
+        let fits = size_bytes.filter(|size| (1 << 20..=layout::MEMORY_MAX).contains(size));
         let fits = fits.filter(|size| size.is_multiple_of(layout::PAGE_SIZE));
         let size_bytes =
-            fits.ok_or_else(|| format!("{size} is not in 1M..={}M, in whole pages of 4K", layout::MEMORY_END >> 20))?;
+            fits.ok_or_else(|| format!("{size} is not in 1M..={}M, in whole pages of 4K", layout::MEMORY_MAX >> 20))?;
         Ok(Self { size_bytes, backing })
     }
 }
@@ -49,13 +49,14 @@ mod tests {
         assert_eq!(size("64"), Ok((64 << 10, Backing::Template)));
         assert_eq!(size("1028K,thp"), Ok((1028, Backing::TransparentHuge)));
         assert_eq!(size("2G,hugetlb"), Ok((2 << 20, Backing::HugePages)));
+        assert_eq!(size("6G"), Ok((6 << 20, Backing::Template)));
         assert_eq!(size("512m,mergeable"), Ok((512 << 10, Backing::Mergeable)));
         for (text, problem) in [
             ("", "not a size"),
             ("M", "not a size"),
             ("1T", "not a size"),
             ("0", "not in 1M"),
-            ("4G", "not in 1M"),
+            ("31G", "not in 1M"),
             ("1025K", "whole pages"),
             ("99999999999999999999", "not a size"),
             ("18446744073709551615G", "not in 1M"),

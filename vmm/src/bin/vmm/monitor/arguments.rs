@@ -44,6 +44,11 @@ impl Arguments {
         Ok(self.take(name, "true or false", Value::as_bool)?.unwrap_or(false))
     }
 
+    /// Whether something is to be, which has to be said.
+    pub(super) fn needed_flag(&mut self, name: &str) -> Result<bool, Error> {
+        self.take(name, "true or false", Value::as_bool)?.ok_or_else(|| missing(name))
+    }
+
     /// An object that has to be there.
     pub(super) fn needed_object(&mut self, name: &str) -> Result<Self, Error> {
         let object = self.take(name, "an object", |value| value.as_object().cloned())?;

@@ -4,7 +4,8 @@
 //! what stands in it.
 
 use super::{
-    Answer, Commands, arguments::Arguments, backends, cpus, devices, migration, nothing, query, run_state, types::*,
+    Answer, Commands, arguments::Arguments, backends, changes, cpus, devices, migration, nothing, options, query,
+    run_state, types::*,
 };
 use qmp::schema::{Event, Object, Signature, Type, Variants, introspection, needed, optional};
 use qmp::{Value, json};
@@ -24,6 +25,7 @@ const fn command(name: &'static str, arguments: &'static Object, returns: Type, 
 /// All commands but `qmp_capabilities`, sorted.
 pub(super) const COMMANDS: &[Command] = &[
     command("balloon", &BALLOON, NOTHING, devices::balloon),
+    command("block_resize", &BLOCK_RESIZE, NOTHING, changes::resize_disk),
     command("blockdev-add", &BLOCKDEV_ADD, NOTHING, backends::add_disk),
     command("blockdev-del", &NODE_NAME, NOTHING, backends::remove_disk),
     command("cont", NONE, NOTHING, run_state::resume),
@@ -36,7 +38,9 @@ pub(super) const COMMANDS: &[Command] = &[
     command("query-block", NONE, Type::Array(&Type::Object(&BLOCK)), query::block),
     command("query-block-jobs", NONE, Type::Array(&Type::Any), nothing::none),
     command("query-chardev", NONE, Type::Array(&Type::Object(&CHARDEV)), nothing::chardev),
+    command("query-command-line-options", &OPTION, Type::Array(&Type::Object(&COMMAND_LINE_OPTION)), options::query),
     command("query-commands", NONE, Type::Array(&Type::Object(&NAME)), query::command_names),
+    command("query-cpu-definitions", NONE, Type::Array(&Type::Object(&CPU_DEFINITION)), cpus::definitions),
     command("query-cpus-fast", NONE, Type::Array(&Type::Object(&CPU)), cpus::query),
     command("query-current-machine", NONE, Type::Object(&CURRENT_MACHINE), nothing::current_machine),
     command("query-hotpluggable-cpus", NONE, Type::Array(&Type::Object(&PLUGGABLE_CPU)), cpus::query_hotpluggable),
@@ -57,6 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
     command("query-version", NONE, Type::Object(&VERSION), query::version),
     command("quit", NONE, NOTHING, run_state::quit),
     command("screendump", &SCREENDUMP, NOTHING, devices::screendump),
+    command("set_link", &SET_LINK, NOTHING, changes::set_link),
     command("stop", NONE, NOTHING, run_state::stop),
     command("system_powerdown", NONE, NOTHING, run_state::power_down),
     command("system_reset", NONE, NOTHING, run_state::reset),
@@ -68,10 +73,14 @@ pub(super) fn find(name: &str) -> Option<&'static Command> {
 }
 
 const NONE: &Object = &Object::EMPTY;
+const OPTION: Object = Object::new(&[optional("option", Type::Str)]);
 const BALLOON: Object = Object::new(&[needed("value", Type::Number)]);
 const URI: Object = Object::new(&[needed("uri", Type::Str)]);
 const ID: Object = Object::new(&[needed("id", Type::Str)]);
 const NODE_NAME: Object = Object::new(&[needed("node-name", Type::Str)]);
+const BLOCK_RESIZE: Object =
+    Object::new(&[optional("device", Type::Str), optional("node-name", Type::Str), needed("size", Type::Number)]);
+const SET_LINK: Object = Object::new(&[needed("name", Type::Str), needed("up", Type::Bool)]);
 const FILE: Object =
     Object::new(&[optional("driver", Type::Enum(&["file", "host_device"])), needed("filename", Type::Str)]);
 const BLOCKDEV_ADD: Object = Object::new(&[

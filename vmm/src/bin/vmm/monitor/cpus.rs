@@ -3,7 +3,7 @@
 use super::{Answer, Commands, arguments::Arguments};
 use qmp::{Error, Value, json};
 use std::collections::BTreeMap;
-use vmm::SpareError;
+use vmm::{SpareError, chain::chain};
 
 /// What QEMU calls the type of a processor like the host's.
 pub(super) const DRIVER: &str = "host-x86_64-cpu";
@@ -16,22 +16,7 @@ fn place(index: u8) -> Value {
 fn generic(error: &SpareError) -> Error {
     match error {
         SpareError::None => Error::generic(format!("{error}: --cpus N,max=M has some")),
-        error => Error::generic(format!("{:#}", Chain(error))),
-    }
-}
-
-/// An error with its causes.
-struct Chain<'a>(&'a SpareError);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = std::error::Error::source(self.0);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        error => Error::generic(chain(error)),
     }
 }
 
@@ -54,6 +39,16 @@ pub(super) fn query(commands: &mut Commands, arguments: Arguments) -> Answer {
         })
     };
     Ok(paths(commands).into_iter().map(cpu).collect())
+}
+
+/// `query-cpu-definitions`: processors are like the host's, as KVM lets them be, and so only as good for migration as the hosts are
+/// alike.
+pub(super) fn definitions(_: &mut Commands, arguments: Arguments) -> Answer {
+    arguments.end()?;
+    Ok(json!([{
+        "name": "host", "typename": DRIVER, "static": false, "migration-safe": false, "unavailable-features": [],
+        "deprecated": false,
+    }]))
 }
 
 /// `query-hotpluggable-cpus`: those without a path can come.

@@ -4,15 +4,11 @@ use super::{Answer, Commands, arguments::Arguments, cpus};
 use crate::{
     choices::SocketChoice,
     devices::{self, Kind},
+    whole_file::write_whole,
 };
 use pci::Slot;
 use qmp::{Error, ErrorClass, json};
-use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::Path,
-};
-use virtio::devices::{BalloonControl, FrameBuffer, PAGE_BYTES};
+use virtio::devices::{BalloonControl, PAGE_BYTES};
 use vmm::devices::{HotPlugError, PciSlots};
 
 fn generic(error: &HotPlugError) -> Error {
@@ -156,23 +152,7 @@ pub(super) fn screendump(commands: &mut Commands, mut arguments: Arguments) -> A
     if screen.size() == (0, 0) {
         return Err(Error::generic("nothing is shown"));
     }
-    dump(&screen, path.as_ref()).map_err(|error| Error::generic(format!("cannot write {path}: {error}")))?;
+    let written = write_whole(path.as_ref(), |file| screen.write_ppm(file));
+    written.map_err(|error| Error::generic(format!("cannot write {path}: {error}")))?;
     Ok(json!({}))
-}
-
-/// Writes a picture as a whole or not at all.
-pub(super) fn dump(screen: &FrameBuffer, path: &Path) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    let write = || -> io::Result<()> {
-        let mut output = BufWriter::new(File::create_new(&name)?);
-        screen.write_ppm(&mut output)?;
-        output.flush()?;
-        fs::rename(&name, path)
-    };
-    write().inspect_err(|error| {
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            let _ = fs::remove_file(&name);
-        }
-    })
 }

@@ -4,11 +4,13 @@
 
 mod arguments;
 mod backends;
+mod changes;
 mod commands;
 mod cpus;
 mod devices;
 mod migration;
 mod nothing;
+mod options;
 mod query;
 mod run_state;
 mod types;

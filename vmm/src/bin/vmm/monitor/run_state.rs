@@ -18,7 +18,7 @@ pub(super) fn query(commands: &mut Commands, arguments: Arguments) -> Answer {
     })
 }
 
-/// `stop`: when the answer comes, no vCPU is in the guest.
+/// `stop`: when the answer comes, no vCPU is in the guest. Clocks go on, all of them: a guest that compares them finds no difference.
 pub(super) fn stop(commands: &mut Commands, arguments: Arguments) -> Answer {
     arguments.end()?;
     if commands.running()?.vm.pause() {

@@ -55,6 +55,13 @@ fn arguments_that_are_wrong_are_named() {
         ("netdev_add", json!({ "type": "tap", "id": "n" }), "'ifname' is missing"),
         ("screendump", json!({ "filename": "/x" }), "no screen"),
         ("screendump", json!({ "filename": "/x", "format": "png" }), "'format' cannot be 'png'"),
+        ("block_resize", json!({ "device": "disk0" }), "'size' is missing"),
+        ("block_resize", json!({ "device": "disk0", "size": -512 }), "'size' must be a number"),
+        ("block_resize", json!({ "size": 512 }), "'device' or 'node-name'"),
+        ("block_resize", json!({ "device": "a", "node-name": "b", "size": 512 }), "different disks"),
+        ("block_resize", json!({ "node-name": "disk0", "size": 512 }), "no device 'disk0'"),
+        ("set_link", json!({ "name": "net0" }), "'up' is missing"),
+        ("set_link", json!({ "name": "net0", "up": true }), "no device 'net0'"),
         ("stop", json!({}), "being made or has ended"),
         ("migrate", json!({}), "'uri' is missing"),
         ("migrate", json!({ "uri": "exec:cat" }), "type unix:PATH"),
@@ -67,6 +74,18 @@ fn arguments_that_are_wrong_are_named() {
     assert_eq!(missing.class, ErrorClass::DeviceNotFound);
     let missing = execute(commands, "query-balloon", json!({})).unwrap_err();
     assert_eq!(missing.class, ErrorClass::DeviceNotActive);
+}
+
+#[test]
+fn only_disks_and_links_of_devices_change() {
+    let commands = &mut commands();
+    let scsi = "/b.img,bus=scsi".parse().unwrap();
+    commands.inventory.add("scsi0", None, Kind::Scsi(vec![scsi])).unwrap();
+    commands.inventory.add("rng0", None, Kind::Random).unwrap();
+    let size = |id| json!({ "device": id, "size": 512 });
+    assert!(wrong(commands, "block_resize", size("scsi0-0")).contains("keep their size"));
+    assert!(wrong(commands, "block_resize", size("rng0")).contains("being made or has ended"));
+    assert!(wrong(commands, "set_link", json!({ "name": "rng0", "up": false })).contains("being made or has ended"));
 }
 
 #[test]
@@ -89,14 +108,16 @@ fn disks_and_networks_are_named_once_and_have_to_exist() {
 
 #[test]
 fn a_picture_is_written_as_a_whole_or_not_at_all() {
+    use crate::whole_file::write_whole;
     use virtio::devices::Display;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.ppm");
     let mut screen = virtio::devices::FrameBuffer::new();
     screen.resize(2, 1);
-    devices::dump(&screen, &path).unwrap();
+    let dump = |path| write_whole(path, |file| screen.write_ppm(file));
+    dump(&path).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"P6\n2 1\n255\n\0\0\0\0\0\0");
-    assert!(devices::dump(&screen, &folder.path().join("no/such.ppm")).is_err());
+    assert!(dump(&folder.path().join("no/such.ppm")).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -144,4 +165,20 @@ fn what_is_returned_is_what_the_schema_says() {
         }
     }
     assert!(nr_checked >= 18, "{nr_checked}");
+}
+
+#[test]
+fn options_and_processors_are_those_that_there_are() {
+    let commands = &mut commands();
+    let options = execute(commands, "query-command-line-options", json!({})).unwrap();
+    let find = |name: &str| options.as_array().unwrap().iter().find(|option| option["option"] == name).cloned();
+    assert_eq!(find("mem").unwrap()["parameters"][0]["type"], "string");
+    assert_eq!(find("acpi").unwrap()["parameters"][0]["type"], "boolean");
+    let one = execute(commands, "query-command-line-options", json!({ "option": "cpus" })).unwrap();
+    assert_eq!(Some(one), find("cpus").map(|option| json!([option])));
+    assert!(wrong(commands, "query-command-line-options", json!({ "option": "x" })).contains("no option 'x'"));
+    let processors = execute(commands, "query-cpu-definitions", json!({})).unwrap();
+    assert_eq!((&processors[0]["name"], processors.as_array().unwrap().len()), (&json!("host"), 1));
+    let places = execute(commands, "query-hotpluggable-cpus", json!({})).unwrap();
+    assert_eq!(processors[0]["typename"], places[0]["type"]);
 }

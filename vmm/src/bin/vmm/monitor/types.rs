@@ -10,6 +10,13 @@ pub(super) const KVM: Object = Object::new(&[needed("enabled", Type::Bool), need
 pub(super) const UUID: Object = Object::new(&[needed("UUID", Type::Str)]);
 pub(super) const TARGET: Object = Object::new(&[needed("arch", Type::Enum(&["x86_64"]))]);
 pub(super) const CURRENT_MACHINE: Object = Object::new(&[needed("wakeup-suspend-support", Type::Bool)]);
+const PARAMETER: Object = Object::new(&[
+    needed("name", Type::Str),
+    needed("type", Type::Enum(&["string", "boolean"])),
+    optional("help", Type::Str),
+]);
+pub(super) const COMMAND_LINE_OPTION: Object =
+    Object::new(&[needed("option", Type::Str), needed("parameters", Type::Array(&Type::Object(&PARAMETER)))]);
 pub(super) const CHARDEV: Object =
     Object::new(&[needed("label", Type::Str), needed("filename", Type::Str), needed("frontend-open", Type::Bool)]);
 pub(super) const MACHINE: Object = Object::new(&[
@@ -42,6 +49,14 @@ pub(super) const CPU: Object = Object::new(&[
     needed("thread-id", Type::Number),
     needed("target", Type::Enum(&["x86_64"])),
     needed("props", Type::Object(&PLACE)),
+]);
+pub(super) const CPU_DEFINITION: Object = Object::new(&[
+    needed("name", Type::Str),
+    needed("typename", Type::Str),
+    needed("static", Type::Bool),
+    needed("migration-safe", Type::Bool),
+    needed("unavailable-features", Type::Array(&Type::Str)),
+    needed("deprecated", Type::Bool),
 ]);
 pub(super) const PLUGGABLE_CPU: Object = Object::new(&[
     needed("type", Type::Str),

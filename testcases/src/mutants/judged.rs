@@ -1,0 +1,178 @@
+//! Mutations of the tables that cases judge by, for rules of processors that nothing here can make wrong.
+//!
+//! A case that walks a table is run again with each [`Mutation`] on the command line. Whatever it checks then has to fail, if it
+//! held before: an illegal value that is refused though nobody wrote it is refused for another reason than the rule's.
+
+use super::{Fate, Killer, Trial, trial::Wrong};
+use crate::{
+    cancel::Cancel,
+    catalog::{Case, Catalog},
+    chain::chain,
+    judge::{self, Ending},
+    subjects::{Image, Opened, Program, command_line},
+};
+use case::mutation::{Mutation, WORD};
+use reports::model::{self, Verdict};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+use wildmatch::WildMatch;
+
+/// Cases that judge by a table that knows mutations: a pattern of ids, and the subject that has what the table is about.
+const CASES: &[(&str, &str)] = &[
+    ("vmx::entry_checks_*", "bochs"),
+    ("svm::combinations_of_fields", "qemu-tcg"),
+    ("svm::each_rule_alone", "qemu-tcg"),
+    ("svm::long_mode_without_protection", "qemu-tcg"),
+    ("svm::maps_at_the_end_of_physical_addresses", "qemu-tcg"),
+    ("svm::reserved_bits_of_cr*", "qemu-tcg"),
+    ("svm::reserved_bits_of_dr*", "qemu-tcg"),
+    ("svm::reserved_bits_of_efer", "qemu-tcg"),
+    ("svm::reserved_bits_of_the_low_half_of_cr4", "qemu-tcg"),
+    ("svm::what_is_not_checked", "qemu-tcg"),
+];
+
+/// What these patterns match beside: cases that walk no table of one rule.
+const OTHERS: &[&str] = &["vmx::entry_checks_come_in_order", "vmx::entry_checks_*random*"];
+
+/// A trial of each such case that the image has.
+pub(super) fn trials(catalog: &Catalog) -> impl Iterator<Item = Trial> {
+    CASES.iter().flat_map(|&(pattern, subject)| {
+        let pattern = WildMatch::new(pattern);
+        let is_other = |id: &str| OTHERS.iter().any(|other| WildMatch::new(other).matches(id));
+        let cases = catalog.plain_cases().filter(move |case| {
+            let id = case.plain_id();
+            pattern.matches(id) && !is_other(id)
+        });
+        cases.map(move |case| Trial {
+            id: format!("table-{}", case.plain_id().replace("::", "-").replace('_', "-")),
+            what: format!("The table of {} is read as if it said something else.", case.plain_id()),
+            feature: case.feature,
+            wrong: Wrong::Table { case: case.id.clone(), subject },
+        })
+    })
+}
+
+/// The subjects, each opened when the first trial needs it.
+pub(super) struct Subjects<'a> {
+    image: &'a Arc<Image>,
+    cancel: &'a Cancel,
+    opened: Mutex<HashMap<&'static str, Result<Arc<Opened>, String>>>,
+}
+
+impl<'a> Subjects<'a> {
+    pub(super) fn new(image: &'a Arc<Image>, cancel: &'a Cancel) -> Self {
+        Self { image, cancel, opened: Mutex::default() }
+    }
+
+    fn open(&self, name: &'static str) -> Result<Arc<Opened>, String> {
+        // A thread that panicked left nothing half made.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = || Opened::open(name, self.image).map(Arc::new).map_err(|error| chain(&error));
+        opened.entry(name).or_insert_with(open).clone()
+    }
+
+    /// What becomes of a table's mutations; nothing if it was cancelled.
+    pub(super) fn attempt(&self, id: &str, subject: &'static str) -> Option<Fate> {
+        let fate = self.tried(id, subject);
+        (!self.cancel.is_cancelled()).then(|| fate.unwrap_or_else(|reason| Fate::Failed { reason }))
+    }
+
+    fn tried(&self, id: &str, subject: &'static str) -> Result<Fate, String> {
+        let opened = self.open(subject)?;
+        let case = self.image.catalog.case(id).ok_or_else(|| format!("the image has no case {id}"))?;
+        if opened.reason_to_skip(case, self.cancel)?.is_some() {
+            return Ok(Fate::Survived { nr_cases: 0 });
+        }
+        let right = self.judged(&opened, case, Program::Case(case))?;
+        if !matches!(right.verdict, Verdict::Pass | Verdict::Fail) {
+            return Ok(Fate::Survived { nr_cases: 0 });
+        }
+        let mut first = None;
+        for mutation in Mutation::ALL {
+            let words = format!("{} {WORD}{}", command_line(Program::Case(case)), mutation.name());
+            let wrong = self.judged(&opened, case, Program::Other(&words))?;
+            match broken(&right, &wrong) {
+                Ok(check) => first = first.or(check),
+                Err(check) => {
+                    return Ok(Fate::Held { case: case.id.clone(), mutation: mutation.name(), check });
+                }
+            }
+        }
+        let killer = |check| Killer { case: case.id.clone(), verdict: Verdict::Fail, check };
+        Ok(match first {
+            Some(check) => Fate::Killed { killers: vec![killer(check)] },
+            None => Fate::Survived { nr_cases: 1 },
+        })
+    }
+
+    fn judged(&self, opened: &Opened, case: &Case, program: Program<'_>) -> Result<model::Case, String> {
+        let limit = opened.subject.time_limit() * u32::from(case.setup.time_factor.max(1));
+        let run = opened.subject.run(program, limit, self.cancel);
+        if let Ending::Harness { text } = &run.ending {
+            return Err(format!("{}: {text}", case.id));
+        }
+        Ok(judge::judge(case, run, &self.image.catalog))
+    }
+}
+
+/// The first check that fails with the mutation; nothing if none that held before is made.
+///
+/// # Errors
+/// The first check that holds with the mutation as without, or what ended the run.
+fn broken(right: &model::Case, wrong: &model::Case) -> Result<Option<String>, String> {
+    let died = wrong.verdict == Verdict::Error;
+    // A table without illegal values has none to leave out: its case ends without a check, which the judge takes for an error.
+    if matches!(wrong.verdict, Verdict::Crash | Verdict::Hang) || died && !wrong.checks.is_empty() {
+        return Err(wrong.reason.clone().unwrap_or_default());
+    }
+    let held = right.checks.iter().filter(|check| check.verdict == Verdict::Pass);
+    let held: HashSet<_> = held.map(|check| check.id.as_str()).collect();
+    let mut made = wrong.checks.iter().filter(|check| held.contains(check.id.as_str()));
+    let first = made.clone().next().map(|check| check.id.clone());
+    match made.find(|check| check.verdict == Verdict::Pass) {
+        Some(check) => Err(check.id.clone()),
+        None => Ok(first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(verdict: Verdict, checks: &[(&str, Verdict)]) -> model::Case {
+        let checks = checks.iter().map(
+            |(id, verdict)| serde_json::json!({ "id": id, "verdict": verdict.name(), "expected": "", "actual": "" }),
+        );
+        let text = serde_json::json!({
+            "id": "a::b", "feature": "PortIo", "spec": "", "rule": "", "source": "", "verdict": verdict.name(),
+            "checks": checks.collect::<Vec<_>>(), "duration_us": 1,
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn each_check_that_held_has_to_fail() {
+        let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+        let right = case(fail, &[("good", pass), ("better", pass), ("bad", fail)]);
+        let told = |checks: &[(&str, Verdict)]| broken(&right, &case(fail, checks));
+        assert_eq!(told(&[("good", fail), ("better", fail), ("bad", pass)]), Ok(Some("good".to_owned())));
+        assert_eq!(told(&[("good", fail), ("better", pass)]), Err("better".to_owned()));
+        assert_eq!(told(&[("bad", fail)]), Ok(None));
+        assert!(broken(&right, &case(Verdict::Hang, &[("good", fail)])).is_err());
+    }
+
+    #[test]
+    fn a_skip_tells_nothing() {
+        let right = case(Verdict::Pass, &[("good", Verdict::Pass)]);
+        assert_eq!(broken(&right, &case(Verdict::Skip, &[])), Ok(None));
+    }
+
+    #[test]
+    fn the_subjects_are_known_and_a_pattern_stands_once() {
+        let names = crate::subjects::names();
+        assert!(CASES.iter().all(|(_, subject)| names.contains(subject)));
+        assert_eq!(CASES.iter().collect::<HashSet<_>>().len(), CASES.len());
+    }
+}
