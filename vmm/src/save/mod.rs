@@ -46,6 +46,10 @@ use std::io;
 use time::Moment;
 use vm_state::{FormatError, Reader, Writer, WriterError, memory};
 
+/// How often vCPUs take interrupts before they are saved: one whose line stays high comes again when it ends, but waits then behind
+/// the one that was taken.
+const NR_TAKES_MAX: usize = 8;
+
 /// Why a VM could not be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
@@ -66,6 +70,14 @@ pub enum SaveError {
         request: &'static str,
         /// Why.
         source: io::Error,
+    },
+    /// What follows from the end of an interrupt could not be delivered.
+    #[error("the end of interrupt {vector:#x} could not be told to the I/O APIC")]
+    EndOfInterrupt {
+        /// Its vector.
+        vector: u8,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A part has no form in the file.
     #[error("section {name:?} could not be written")]
@@ -218,14 +230,12 @@ impl Vm {
         if !firmware.is_empty() {
             writer.add("firmware", firmware)?;
         }
+        // What they take from the 8259s by that is not to be in these any more; and I/O APICs have to hear of what ends.
+        self.take_interrupts()?;
         let (moment, here) = Moment::now();
         add(&mut writer, "moment", &moment)?;
         if let Some(platform) = &self.platform {
             add(&mut writer, "platform", &platform.save(here))?;
-        }
-        // What they take from the 8259s by that is not to be in these any more.
-        for vcpu in &mut self.vcpus {
-            VcpuState::take_interrupts(vcpu, self.shape.has_kernel_apic())?;
         }
         add(&mut writer, "kernel", &KernelState::read(&self.fd, self.shape.irqchip, self.shape.has_pit, here)?)?;
         for (index, (vcpu, unfinished)) in self.vcpus.iter_mut().zip(&self.unfinished).enumerate() {
@@ -245,6 +255,24 @@ impl Vm {
             writer.add(format!("device/{index}"), state)?;
         }
         Ok(writer)
+    }
+
+    /// Lets vCPUs take the interrupts that wait for them, until none ends by that.
+    fn take_interrupts(&mut self) -> Result<(), SaveError> {
+        for _ in 0..NR_TAKES_MAX {
+            let mut is_quiet = true;
+            for vcpu in &mut self.vcpus {
+                for vector in VcpuState::take_interrupts(vcpu, self.shape.has_kernel_apic())? {
+                    is_quiet = false;
+                    let told = self.platform.as_ref().map_or(Ok(()), |platform| platform.end_of_interrupt(vector));
+                    told.map_err(|error| SaveError::EndOfInterrupt { vector, source: Box::new(error) })?;
+                }
+            }
+            if is_quiet {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// A VM of the shape of `config` in the state that `file` has. `image` is what the memory is made from where most of it is as

@@ -38,6 +38,8 @@ const ONE_SHOT: u32 = 0;
 const PERIODIC: u32 = 1 << 17;
 /// Vectors below are reserved: a local APIC does not take them.
 const FIRST_VECTOR: u32 = 16;
+/// As many ends can be told one after the other: each interrupt ends once, and none comes anew meanwhile.
+const NR_VECTORS: usize = 256;
 /// What a timer that is not divided counts in a nanosecond, unless KVM is told otherwise (KVM_CAP_X86_APIC_BUS_CYCLES_NS).
 const COUNTS_PER_NANOSECOND: u64 = 1;
 /// How long a timer of the host is waited for that has expired and was not served: it is served before any that expires later.
@@ -88,8 +90,9 @@ impl Drop for Blocked {
 }
 
 /// Lets a timer that has expired interrupt its local APIC, without entering the guest: KVM does so before it looks at signals, and
-/// after that nothing else.
-pub(super) fn deliver(vcpu: &mut VcpuFd) -> Result<(), Error> {
+/// after that nothing else. Gives the vectors of level-triggered interrupts that end by that, of which an I/O APIC outside of KVM
+/// has to be told: those whose end waits to be told, and where a KVM ends them when they are taken, those that are.
+pub(super) fn deliver(vcpu: &mut VcpuFd) -> Result<Vec<u8>, Error> {
     let blocked = Blocked::new();
     let mask = SignalMask { length: 8, set: blocked.others() };
     // SAFETY: the kernel reads the length, and so many bytes behind it.
@@ -98,11 +101,15 @@ pub(super) fn deliver(vcpu: &mut VcpuFd) -> Result<(), Error> {
     }
     // SAFETY: the thread signals itself, and blocks the signal.
     unsafe { libc::pthread_kill(libc::pthread_self(), SIGRTMIN()) };
-    let result = match vcpu.run() {
-        Ok(kvm_ioctls::VcpuExit::Intr) => Ok(()),
-        Ok(_) => Err(Error::new(libc::EBUSY)),
-        Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => Ok(()),
-        Err(error) => Err(error),
+    let mut ended = Vec::new();
+    let result = loop {
+        match vcpu.run() {
+            Ok(kvm_ioctls::VcpuExit::Intr) => break Ok(ended),
+            Ok(kvm_ioctls::VcpuExit::IoapicEoi(vector)) if ended.len() < NR_VECTORS => ended.push(vector),
+            Ok(_) => break Err(Error::new(libc::EBUSY)),
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => break Ok(ended),
+            Err(error) => break Err(error),
+        }
     };
     // SAFETY: without a mask the kernel reads nothing.
     match unsafe { ioctl_with_ptr(vcpu, KVM_SET_SIGNAL_MASK(), ptr::null::<SignalMask>()) } {
@@ -167,14 +174,22 @@ fn is_over(state: &kvm_lapic_state) -> bool {
         && register(state, CURRENT_COUNT) == 0
 }
 
+/// As [`deliver`], where nobody could be told of an end any more.
+pub(super) fn deliver_without_ends(vcpu: &mut VcpuFd) -> Result<(), Error> {
+    match deliver(vcpu)?.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(libc::EBUSY)),
+    }
+}
+
 /// The state of a local APIC that KVM_SET_LAPIC makes the same again.
 pub(super) fn read(vcpu: &mut VcpuFd) -> Result<kvm_lapic_state, Error> {
-    deliver(vcpu)?;
+    deliver_without_ends(vcpu)?;
     let mut state = vcpu.get_lapic()?;
     if is_over(&state) {
         // It may have expired since, or be about to: the count is rounded.
         thread::sleep(SERVED_AFTER);
-        deliver(vcpu)?;
+        deliver_without_ends(vcpu)?;
         state = vcpu.get_lapic()?;
         set_register(&mut state, INITIAL_COUNT, 0);
     }

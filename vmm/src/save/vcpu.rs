@@ -92,12 +92,13 @@ fn write_msr(vcpu: &VcpuFd, index: u32, data: u64) -> Result<(), RestoreError> {
 }
 
 impl VcpuState {
-    /// Lets a vCPU do what is left of the last exit and take the interrupts that wait for it, without entering the guest.
-    pub(super) fn take_interrupts(vcpu: &mut VcpuFd, has_kernel_apic: bool) -> Result<(), SaveError> {
+    /// Lets a vCPU do what is left of the last exit and take the interrupts that wait for it, without entering the guest. Gives the
+    /// vectors of those that end by that.
+    pub(super) fn take_interrupts(vcpu: &mut VcpuFd, has_kernel_apic: bool) -> Result<Vec<u8>, SaveError> {
         settle(vcpu).map_err(refused("KVM_RUN, to complete the last exit"))?;
         match has_kernel_apic {
             true => timer::deliver(vcpu).map_err(refused("KVM_RUN with a signal")),
-            false => Ok(()),
+            false => Ok(Vec::new()),
         }
     }
 
@@ -177,7 +178,8 @@ impl VcpuState {
         settle(vcpu).map_err(denied("KVM_RUN, which must not enter the guest"))?;
         match self.lapic {
             // A timer that KVM_SET_LAPIC let expire does so for the local APIC as it is now.
-            Some(_) => timer::deliver(vcpu).map_err(denied("KVM_RUN with a signal, which must not enter the guest")),
+            Some(_) => timer::deliver_without_ends(vcpu)
+                .map_err(denied("KVM_RUN with a signal, which must not enter the guest")),
             None => Ok(()),
         }
     }
