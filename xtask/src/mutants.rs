@@ -13,13 +13,15 @@ use testcases::mutants::{self, Options};
   cargo xtask mutants pit PicPriority     the faults of an area and of a feature
   cargo xtask mutants pic-poll-ignored    one fault
   cargo xtask mutants 'msr-*' --report target/mutants
+  cargo xtask mutants 'table-*'           the tables that cases judge by
 
 Names with `table-` are tables of what processors do, which nothing here can make wrong: they are read wrong instead, on Bochs for
-VMX and on QEMU's translator for SVM, and each check that held has to fail.
+VMX and on QEMU's translator for SVM, and each check that held has to fail. A table of which no check holds there is left out, and
+the reason is told.
 
 A fault is killed if a check of its feature holds without it and fails with it. One that only a case of another feature of
 its area notices, or none, is a hole in the suite. The report folder receives mutants.json.
-Exit status: 0 every fault is killed by its feature, 1 one is not, 2 the harness or the request failed.")]
+Exit status: 0 every fault is killed by its feature or left out, 1 one is not, 2 the harness or the request failed.")]
 pub(crate) struct Arguments {
     /// Faults by id or part of it, by pattern with `*`, by area or by feature; all if none is given
     fault: Vec<String>,

@@ -10,7 +10,7 @@ pub const WORD: &str = "vp.mutation=";
 /// What is wrong with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
-    /// Illegal values are not written, as if nobody checked them; legal ones are left out.
+    /// Illegal values are not written, as if nobody checked them: a legal one stays or takes their place. Legal ones are left out.
     Unwritten,
     /// What is legal is due to be refused, and what is illegal to be accepted.
     Inverted,
@@ -33,7 +33,7 @@ impl Mutation {
         !matches!(self, Self::Unwritten) || !is_legal
     }
 
-    /// Whether a value is written before it is tried.
+    /// Whether a value is written before it is tried; if not, what is tried must be legal.
     pub const fn writes(self) -> bool {
         !matches!(self, Self::Unwritten)
     }

@@ -49,6 +49,11 @@ pub enum Fate {
         /// The check, or what ended the run.
         check: String,
     },
+    /// Nothing can be tried, and the table says so.
+    LeftOut {
+        /// Why.
+        reason: &'static str,
+    },
     /// A run failed that says nothing of the fault.
     Failed {
         /// Why.
@@ -71,6 +76,7 @@ impl Fate {
             Self::Killed { .. } => "killed",
             Self::KilledElsewhere { .. } => "elsewhere",
             Self::Survived { .. } | Self::Held { .. } => "survived",
+            Self::LeftOut { .. } => "left-out",
             Self::Failed { .. } => "error",
         }
     }
@@ -78,7 +84,7 @@ impl Fate {
     fn killers(&self) -> &[Killer] {
         match self {
             Self::Killed { killers } | Self::KilledElsewhere { killers } => killers,
-            Self::Survived { .. } | Self::Held { .. } | Self::Failed { .. } => &[],
+            Self::Survived { .. } | Self::Held { .. } | Self::LeftOut { .. } | Self::Failed { .. } => &[],
         }
     }
 }
@@ -89,6 +95,7 @@ impl fmt::Display for Tried {
         match &self.fate {
             Fate::Survived { nr_cases } => write!(f, ": {nr_cases} cases noticed nothing"),
             Fate::Held { case, mutation, check } => write!(f, ": {case} is {mutation}, and notices nothing: {check}"),
+            Fate::LeftOut { reason } => write!(f, ": {reason}"),
             Fate::Failed { reason } => write!(f, ": {reason}"),
             Fate::Killed { killers } | Fate::KilledElsewhere { killers } => {
                 let ids: Vec<_> = killers.iter().map(|killer| killer.case.as_str()).collect();
@@ -108,13 +115,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// 0 if each fault was noticed by its feature, 1 if one was not, 2 if one could not be tried.
+    /// 0 if each fault was noticed by its feature or is left out, 1 if one was not, 2 if one could not be tried.
     pub fn exit_status(&self) -> u8 {
         let has = |wanted: fn(&Fate) -> bool| self.tried.iter().any(|tried| wanted(&tried.fate));
         if self.tried.len() < self.nr_asked || has(|fate| matches!(fate, Fate::Failed { .. })) {
             2
         } else {
-            u8::from(has(|fate| !matches!(fate, Fate::Killed { .. })))
+            u8::from(has(|fate| !matches!(fate, Fate::Killed { .. } | Fate::LeftOut { .. })))
         }
     }
 
@@ -138,14 +145,14 @@ impl Outcome {
             }
         }
         let mut text = format!(
-            "{:<14}{:>8}{:>8}{:>11}{:>10}{:>7}\n",
-            "area", "faults", "killed", "elsewhere", "survived", "error"
+            "{:<14}{:>8}{:>8}{:>11}{:>10}{:>10}{:>7}\n",
+            "area", "faults", "killed", "elsewhere", "survived", "left-out", "error"
         );
         let row = |name: &str, of: &dyn Fn(&Trial) -> bool| {
-            let counts = ["killed", "elsewhere", "survived", "error"].map(|fate| self.count(fate, of));
-            let [killed, elsewhere, survived, error] = counts;
+            let counts = ["killed", "elsewhere", "survived", "left-out", "error"].map(|fate| self.count(fate, of));
+            let [killed, elsewhere, survived, left_out, error] = counts;
             let faults: usize = counts.iter().sum();
-            format!("{name:<14}{faults:>8}{killed:>8}{elsewhere:>11}{survived:>10}{error:>7}\n")
+            format!("{name:<14}{faults:>8}{killed:>8}{elsewhere:>11}{survived:>10}{left_out:>10}{error:>7}\n")
         };
         for area in areas {
             text += &row(area, &|trial| trial.feature.area() == area);
@@ -167,8 +174,9 @@ impl Outcome {
             let killers = killers
                 .map(|killer| json!({ "case": killer.case, "verdict": killer.verdict.name(), "check": killer.check }));
             let reason = match &tried.fate {
-                Fate::Failed { reason } => Some(reason),
-                Fate::Held { check, .. } => Some(check),
+                Fate::LeftOut { reason } => Some(*reason),
+                Fate::Failed { reason } => Some(reason.as_str()),
+                Fate::Held { check, .. } => Some(check.as_str()),
                 _ => None,
             };
             json!({
@@ -224,6 +232,7 @@ mod tests {
         let killed = || Fate::Killed { killers: killers() };
         let (survived, failed) = (Fate::Survived { nr_cases: 2 }, Fate::Failed { reason: "no".to_owned() });
         assert_eq!(outcome(&[killed()]).exit_status(), 0);
+        assert_eq!(outcome(&[killed(), Fate::LeftOut { reason: "no" }]).exit_status(), 0);
         assert_eq!(outcome(&[killed(), Fate::KilledElsewhere { killers: killers() }]).exit_status(), 1);
         assert_eq!(outcome(&[killed(), survived.clone()]).exit_status(), 1);
         assert_eq!(outcome(&[survived, failed]).exit_status(), 2);

@@ -102,10 +102,13 @@ pub(super) fn walk(rule: &Rule, mut report: impl FnMut(Place, Column, u64, u64))
             let _ = guest.set(field::PREEMPTION_TIMER, 0);
             apply(guest, &facts, rule.base);
             apply(guest, &facts, rule.given);
-            if mutation.is_none_or(Mutation::writes) {
-                let value = change(guest.read(rule.field));
-                let _ = guest.set(rule.field, value & field::mask(rule.field));
-            }
+            let before = guest.read(rule.field);
+            let value = match mutation.is_none_or(Mutation::writes) {
+                true => change(before),
+                // What a rule's base leaves in the field is legal if the rule names no legal value.
+                false => rule.legal.first().map_or(before, |legal| legal(&facts, before)),
+            };
+            let _ = guest.set(rule.field, value & field::mask(rule.field));
             let seen = seen(guest.run());
             let is_accepted = mutation.map_or(is_legal, |mutation| mutation.accepts(is_legal));
             let failure = (!is_accepted).then_some(rule.failure);
