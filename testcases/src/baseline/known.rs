@@ -225,8 +225,8 @@ impl Entry {
                 return of_runs("a pattern needs `runs`, so that no case of it is known to fail always");
             }
             Some(runs) if !(2..=MAX_RUNS).contains(&runs) => return of_runs("`runs` is a number from 2 to 10"),
-            Some(_) if self.raw.verdict != KnownVerdict::Fail || *varies != Varies::default() || checks.is_some() => {
-                return of_runs("with `runs`, `verdict` is \"fail\", and there is neither `checks` nor `varies`");
+            Some(_) if self.raw.verdict == KnownVerdict::Pass || *varies != Varies::default() || checks.is_some() => {
+                return of_runs("with `runs`, `verdict` is not \"pass\", and there is neither `checks` nor `varies`");
             }
             _ => {}
         }
