@@ -49,6 +49,8 @@ impl Active {
     pub(super) fn compare(&self, result: &Case) -> (Against, Option<String>) {
         let is_good = matches!(result.verdict, Verdict::Pass | Verdict::Skip);
         match self.entry(&result.id) {
+            // Nothing was wrong with this run.
+            Some(entry) if entry.raw.runs.is_some() && result.verdict == Verdict::Pass => (Against::Expected, None),
             Some(entry) => (entry.compare(result), Some(entry.raw.reason.clone())),
             None if is_good => (Against::Expected, None),
             None => (Against::Regressed, None),
@@ -60,9 +62,7 @@ impl Entry {
     fn compare(&self, result: &Case) -> Against {
         match result.verdict {
             Verdict::Pass if self.raw.verdict == KnownVerdict::Pass => return Against::Expected,
-            Verdict::Pass if self.raw.varies == Varies::Every(true) || self.raw.runs.is_some() => {
-                return Against::Expected;
-            }
+            Verdict::Pass if self.raw.varies == Varies::Every(true) => return Against::Expected,
             Verdict::Pass => return Against::Fixed,
             // What it gets wrong it does not offer on this host; the report tells of the skip.
             Verdict::Skip => return Against::Expected,

@@ -114,8 +114,11 @@ fn a_spoiled_run_counts_only_if_each_is() {
     let nr_runs = |verdict| baseline.nr_runs(&result(CASE, verdict, &["a"]));
     assert_eq!([Verdict::Fail, Verdict::Pass, Verdict::Hang, Verdict::Crash].map(nr_runs), [3, 1, 1, 1]);
     assert_eq!(baseline.nr_runs(&result(OTHER, Verdict::Fail, &["a"])), 1);
-    for (verdict, against) in [(Verdict::Fail, Against::Regressed), (Verdict::Pass, Against::Expected)] {
-        assert_eq!(applied(&baseline, CASE, (verdict, &["a"])).0, Some(against), "{verdict:?}");
+    let reason = "the emulator forgets it".to_owned();
+    for (verdict, expected) in
+        [(Verdict::Fail, (Some(Against::Regressed), Some(reason))), (Verdict::Pass, (Some(Against::Expected), None))]
+    {
+        assert_eq!(applied(&baseline, CASE, (verdict, &["a"])), expected, "{verdict:?}");
     }
     // An entry of the case's own holds instead.
     let own = known(&format!("{text}{}", entry("verdict = \"fail\"")), "1.0").unwrap();

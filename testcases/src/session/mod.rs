@@ -125,7 +125,7 @@ fn in_rounds(
             let work = |index: usize| {
                 let case = cases.get(index)?;
                 let run = || run_case(&subject.opened, case, image, options.time_limit, cancel);
-                let result = against(unspoiled(run()?, subject.baseline.as_ref(), run)?, subject.baseline.as_ref());
+                let result = unspoiled(subject.baseline.as_ref(), run)?;
                 progress.finished(subject.opened.subject.id(), &result);
                 Some(result)
             };
@@ -177,18 +177,17 @@ pub fn against(mut result: model::Case, baseline: Option<&Baseline>) -> model::C
     result
 }
 
-/// The result of the first run that is not one of those that the baseline lets fail. Nothing if one was cancelled.
-fn unspoiled(
-    first: model::Case,
-    baseline: Option<&Baseline>,
-    run: impl Fn() -> Option<model::Case>,
-) -> Option<model::Case> {
-    let mut result = first;
+/// The result of the first run that is not one of those that the baseline lets fail, set against it. If it is not that of the very
+/// first, it tells what is known. Nothing if one was cancelled.
+fn unspoiled(baseline: Option<&Baseline>, run: impl Fn() -> Option<model::Case>) -> Option<model::Case> {
+    let mut result = against(run()?, baseline);
     for nr_done in 1..u8::MAX {
         if baseline.is_none_or(|baseline| nr_done >= baseline.nr_runs(&result)) {
             break;
         }
-        result = run()?;
+        let known = result.known;
+        result = against(run()?, baseline);
+        result.known = result.known.or(known);
     }
     Some(result)
 }

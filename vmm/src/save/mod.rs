@@ -257,19 +257,23 @@ impl Vm {
         Ok(writer)
     }
 
-    /// Lets vCPUs take the interrupts that wait for them, until none ends by that.
+    /// Lets vCPUs take the interrupts that wait for them, until none ends by that. What still waits after so many is saved with
+    /// the local APIC where it waits.
     fn take_interrupts(&mut self) -> Result<(), SaveError> {
         for _ in 0..NR_TAKES_MAX {
-            let mut is_quiet = true;
+            let mut ended = Vec::new();
             for vcpu in &mut self.vcpus {
-                for vector in VcpuState::take_interrupts(vcpu, self.shape.has_kernel_apic())? {
-                    is_quiet = false;
-                    let told = self.platform.as_ref().map_or(Ok(()), |platform| platform.end_of_interrupt(vector));
-                    told.map_err(|error| SaveError::EndOfInterrupt { vector, source: Box::new(error) })?;
-                }
+                ended.extend(VcpuState::take_interrupts(vcpu, self.shape.has_kernel_apic())?);
             }
-            if is_quiet {
+            if let Some(spares) = &self.spares {
+                ended.extend(spares.take_interrupts()?);
+            }
+            if ended.is_empty() {
                 break;
+            }
+            for vector in ended {
+                let told = self.platform.as_ref().map_or(Ok(()), |platform| platform.end_of_interrupt(vector));
+                told.map_err(|error| SaveError::EndOfInterrupt { vector, source: Box::new(error) })?;
             }
         }
         Ok(())

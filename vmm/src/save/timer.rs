@@ -182,9 +182,8 @@ pub(super) fn deliver_without_ends(vcpu: &mut VcpuFd) -> Result<(), Error> {
     }
 }
 
-/// The state of a local APIC that KVM_SET_LAPIC makes the same again.
+/// The state of a local APIC that KVM_SET_LAPIC makes the same again. It has taken its interrupts.
 pub(super) fn read(vcpu: &mut VcpuFd) -> Result<kvm_lapic_state, Error> {
-    deliver_without_ends(vcpu)?;
     let mut state = vcpu.get_lapic()?;
     if is_over(&state) {
         // It may have expired since, or be about to: the count is rounded.

@@ -94,7 +94,7 @@ fn write_msr(vcpu: &VcpuFd, index: u32, data: u64) -> Result<(), RestoreError> {
 impl VcpuState {
     /// Lets a vCPU do what is left of the last exit and take the interrupts that wait for it, without entering the guest. Gives the
     /// vectors of those that end by that.
-    pub(super) fn take_interrupts(vcpu: &mut VcpuFd, has_kernel_apic: bool) -> Result<Vec<u8>, SaveError> {
+    pub(crate) fn take_interrupts(vcpu: &mut VcpuFd, has_kernel_apic: bool) -> Result<Vec<u8>, SaveError> {
         settle(vcpu).map_err(refused("KVM_RUN, to complete the last exit"))?;
         match has_kernel_apic {
             true => timer::deliver(vcpu).map_err(refused("KVM_RUN with a signal")),
@@ -102,13 +102,13 @@ impl VcpuState {
         }
     }
 
+    /// The state of a vCPU that is new, or has taken its interrupts.
     pub(crate) fn read(
         vcpu: &mut VcpuFd,
         msrs: &[u32],
         pending: Pending,
         has_kernel_apic: bool,
     ) -> Result<Self, SaveError> {
-        settle(vcpu).map_err(refused("KVM_RUN, to complete the last exit"))?;
         // First, because KVM takes INIT and start-up interrupts that are pending when it is asked.
         let mp_state = vcpu.get_mp_state().map_err(refused("KVM_GET_MP_STATE"))?;
         // Before all that it changes: interrupts and events.

@@ -6,23 +6,47 @@ use super::{Made, Place, Registers, Spares};
 use crate::{
     save::{RestoreError, SaveError, VcpuState},
     tsc,
+    vcpu::Pending,
 };
+use kvm_ioctls::VcpuFd;
 use std::sync::{PoisonError, atomic::Ordering};
 
 impl Spares {
-    /// The registers, and the vCPUs that are there by their numbers. Nothing runs.
+    /// The registers, and the vCPUs that are there by their numbers, which have taken their interrupts. Nothing runs.
     pub(crate) fn save(&self) -> Result<(Registers, Vec<(u8, VcpuState)>), SaveError> {
+        let mut states = Vec::new();
+        let registers = self.each_enabled(|index, vcpu, pending| {
+            states.push((index, VcpuState::read(vcpu, &self.msrs, pending, self.has_kernel_apic)?));
+            Ok(())
+        })?;
+        Ok((registers, states))
+    }
+
+    /// Lets those that are there take the interrupts that wait for them. Gives the vectors of those that end by that. Nothing runs.
+    pub(crate) fn take_interrupts(&self) -> Result<Vec<u8>, SaveError> {
+        let mut ended = Vec::new();
+        self.each_enabled(|_, vcpu, _| {
+            ended.extend(VcpuState::take_interrupts(vcpu, self.has_kernel_apic)?);
+            Ok(())
+        })?;
+        Ok(ended)
+    }
+
+    /// Gives each vCPU that is there to `act`, with its number and what is left of its last exit; then the registers.
+    fn each_enabled(
+        &self,
+        mut act: impl FnMut(u8, &mut VcpuFd, Pending) -> Result<(), SaveError>,
+    ) -> Result<Registers, SaveError> {
         let _plugging = self.plugging.lock().unwrap_or_else(PoisonError::into_inner);
         let registers = self.registers().clone();
-        let mut states = Vec::new();
         for index in registers.enabled() {
             let Some(mut place) = self.place(index) else { continue };
             let pending = place.unfinished.pending();
             if let Some(Made { vcpu, .. }) = &mut place.made {
-                states.push((index, VcpuState::read(vcpu, &self.msrs, pending, self.has_kernel_apic)?));
+                act(index, vcpu, pending)?;
             }
         }
-        Ok((registers, states))
+        Ok(registers)
     }
 
     /// Takes those of a new VM to what was saved: makes each vCPU that was there, in the state that `state_of` gives; counters fall
@@ -57,7 +81,7 @@ impl Spares {
     }
 
     /// Its vCPU, which is made if there never was one.
-    fn made<'a>(&self, index: u8, place: &'a mut Place) -> Result<&'a mut kvm_ioctls::VcpuFd, RestoreError> {
+    fn made<'a>(&self, index: u8, place: &'a mut Place) -> Result<&'a mut VcpuFd, RestoreError> {
         let made = match place.made.take() {
             Some(made) => made,
             None => {
