@@ -128,6 +128,13 @@ impl Vcpu<'_> {
         Ok(self.start()?)
     }
 
+    /// Tells it by CPUID that it has all that KVM supports.
+    pub(crate) fn offer_all(&self) -> Result<(), Errno> {
+        let mut cpuid = Cpuid::with_room(CPUID_ROOM as u32);
+        self.machine.kvm.request(&GET_SUPPORTED_CPUID, &mut cpuid)?;
+        self.handle.request(&SET_CPUID2, &mut cpuid).map(drop)
+    }
+
     /// Sets the processor to the start of its code.
     pub(crate) fn start(&self) -> Result<(), Errno> {
         self.change_sregs(|sregs| {

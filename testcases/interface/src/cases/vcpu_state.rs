@@ -90,6 +90,7 @@ pub(crate) const CASES: &[Case] = &[
                 machine.memory.write(at, &entry.to_le_bytes());
             }
             let vcpu = machine.vcpu(0)?;
+            vcpu.offer_all()?;
             vcpu.change_sregs(|sregs| {
                 sregs.cr3 = 0x4000;
                 sregs.cr4 = PAE;
@@ -119,9 +120,7 @@ pub(crate) const CASES: &[Case] = &[
         |checks| {
             let machine = Machine::new(Irqchip::None)?;
             let vcpu = machine.vcpu(0)?;
-            let mut cpuid = Cpuid::with_room(CPUID_ROOM as u32);
-            machine.kvm.request(&GET_SUPPORTED_CPUID, &mut cpuid)?;
-            vcpu.handle.request(&SET_CPUID2, &mut cpuid)?;
+            vcpu.offer_all()?;
             let put = |value, nr_xcrs, flags| {
                 let mut xcrs = kvm_xcrs { nr_xcrs, flags, ..Default::default() };
                 xcrs.xcrs[0] = kvm_xcr { xcr: 0, value, ..Default::default() };
@@ -219,9 +218,7 @@ pub(crate) const CASES: &[Case] = &[
         |checks| {
             let machine = Machine::new(Irqchip::None)?;
             let vcpu = machine.with_code(end)?;
-            let mut cpuid = Cpuid::with_room(CPUID_ROOM as u32);
-            machine.kvm.request(&GET_SUPPORTED_CPUID, &mut cpuid)?;
-            vcpu.handle.request(&SET_CPUID2, &mut cpuid)?;
+            vcpu.offer_all()?;
             vcpu.run_to(KVM_EXIT_IO)?;
             let mut read = Cpuid::with_room(CPUID_ROOM as u32);
             vcpu.handle.request(&GET_CPUID2, &mut read)?;

@@ -15,6 +15,7 @@ pub(crate) mod segment_rights;
 pub(crate) mod segments;
 pub(crate) mod segments_by_mode;
 pub(crate) mod state;
+pub(crate) mod values;
 
 use super::reason::{self, error};
 use case::{Text, message::outcome};
@@ -205,7 +206,7 @@ const fn with_type(rights: u64, kind: u64) -> u64 {
 }
 
 /// Makes rules of a table, and a list of all of them. `types` are those that access rights may have, and those that they must
-/// not.
+/// not; `values` are those that several rules share.
 macro_rules! rules {
     ($($name:ident: $failure:expr, $section:expr, $field:ident, $base:expr;
        $(when($holds:expr))?
@@ -213,7 +214,8 @@ macro_rules! rules {
        $(bits($legal_bits:expr, $illegal_bits:expr))?
        $(types { $($type:literal)+; $($other_type:literal)+ })?
        $(legal { $($legal_name:literal: $legal:expr),+ $(,)? })?
-       $(illegal { $($illegal_name:literal: $illegal:expr),+ $(,)? })?;
+       $(illegal { $($illegal_name:literal: $illegal:expr),+ $(,)? })?
+       $(values($values:expr))?;
     )+) => {
         $(pub(crate) const $name: Rule = Rule {
             name: stringify!($name),
@@ -233,7 +235,7 @@ macro_rules! rules {
             legal: &[$($(|_, rights| super::with_type(rights, $type),)+)? $($($legal),+)?],
             illegal: &[$($(|_, rights| super::with_type(rights, $other_type),)+)? $($($illegal),+)?],
             ..Rule::EMPTY
-        };)+
+        }$(.with(&$values))?;)+
 
         /// All of them.
         pub(crate) const ALL: &[Rule] = &[$($name),+];

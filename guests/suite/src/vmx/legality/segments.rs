@@ -5,6 +5,7 @@ use super::{
     Failure, Given, Rule,
     bases::{LONG, UNRESTRICTED},
     none, not_canonical, rules,
+    values::ADDRESSES,
 };
 use case::Text;
 
@@ -57,53 +58,17 @@ rules! {
         bits(|_| !0, none);
     FS_BASE: Failure::Guest(0), SECTION, GUEST_FS_BASE, LONG;
         bits(|_| 0x7ff8_0000_0000, not_canonical)
-        legal {
-            "highest of the lower half": |_, _| 0x7fff_ffff_ffff,
-            "lowest of the upper half": |_, _| 0xffff_8000_0000_0000,
-            "all ones": |_, _| !0,
-        }
-        illegal {
-            "2^47": |_, _| 0x8000_0000_0000,
-            "below the upper half": |_, _| 0xffff_7fff_ffff_ffff,
-            "2^63": |_, _| 1 << 63,
-        };
+        values(ADDRESSES);
     GS_BASE: Failure::Guest(0), SECTION, GUEST_GS_BASE, LONG;
         bits(|_| 0x7ff8_0000_0000, not_canonical)
-        legal {
-            "highest of the lower half": |_, _| 0x7fff_ffff_ffff,
-            "lowest of the upper half": |_, _| 0xffff_8000_0000_0000,
-            "all ones": |_, _| !0,
-        }
-        illegal {
-            "2^47": |_, _| 0x8000_0000_0000,
-            "below the upper half": |_, _| 0xffff_7fff_ffff_ffff,
-            "2^63": |_, _| 1 << 63,
-        };
+        values(ADDRESSES);
     TR_BASE: Failure::Guest(0), SECTION, GUEST_TR_BASE, LONG;
         bits(|_| 0x7ff8_0000_0000, not_canonical)
-        legal {
-            "highest of the lower half": |_, _| 0x7fff_ffff_ffff,
-            "lowest of the upper half": |_, _| 0xffff_8000_0000_0000,
-            "all ones": |_, _| !0,
-        }
-        illegal {
-            "2^47": |_, _| 0x8000_0000_0000,
-            "below the upper half": |_, _| 0xffff_7fff_ffff_ffff,
-            "2^63": |_, _| 1 << 63,
-        };
+        values(ADDRESSES);
     LDTR_BASE: Failure::Guest(0), SECTION, GUEST_LDTR_BASE, LONG;
         given { GUEST_LDTR_RIGHTS: |_, _| 0x82 }
         bits(|_| 0x7ff8_0000_0000, not_canonical)
-        legal {
-            "highest of the lower half": |_, _| 0x7fff_ffff_ffff,
-            "lowest of the upper half": |_, _| 0xffff_8000_0000_0000,
-            "all ones": |_, _| !0,
-        }
-        illegal {
-            "2^47": |_, _| 0x8000_0000_0000,
-            "below the upper half": |_, _| 0xffff_7fff_ffff_ffff,
-            "2^63": |_, _| 1 << 63,
-        };
+        values(ADDRESSES);
     LDTR_BASE_UNUSABLE: Failure::Guest(0), SECTION, GUEST_LDTR_BASE, LONG;
         bits(|_| !0, none);
     SS_RPL_UNRESTRICTED: Failure::Guest(0), SECTION, GUEST_SS, UNRESTRICTED;
