@@ -13,6 +13,7 @@ use testcases::mutants::{self, Options};
   cargo xtask mutants pit PicPriority     the faults of an area and of a feature
   cargo xtask mutants pic-poll-ignored    one fault
   cargo xtask mutants 'msr-*' --report target/mutants
+  cargo xtask mutants 'request-*'         requests of KVM's interface, as cases of the host make them
   cargo xtask mutants 'table-*'           the tables that cases judge by
 
 Names with `table-` are tables of what processors do, which nothing here can make wrong: they are read wrong instead, on Bochs for

@@ -3,13 +3,18 @@
 
 #![expect(unsafe_code, reason = "ioctl, mmap and memory that KVM and guests write to")]
 // UNSAFETY: each request's number holds the size of its argument, which is taken from the type, or of its head, where the
-// type is that head and what follows it; shared memory is read and written by atomic bytes inside of its mapping.
+// type is that head and what follows it; arguments are C structures of numbers and raw pointers, of which any bytes are one, since
+// KVM writes them, too; shared memory is read and written by atomic bytes inside of its mapping.
 
-use crate::trouble::Errno;
+use crate::{
+    fault::{self, Fault, Wrong},
+    trouble::Errno,
+};
 use std::{
     marker::PhantomData,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     ptr::{self, NonNull},
+    slice,
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -29,12 +34,14 @@ const fn number(direction: u64, nr: u64, size: usize) -> u64 {
 pub(crate) struct Request<T> {
     name: &'static str,
     number: u64,
+    /// Bytes in front of what it gives back.
+    head: usize,
     argument: PhantomData<fn(T)>,
 }
 
 impl<T> Request<T> {
     const fn new(name: &'static str, direction: u64, nr: u64, size: usize) -> Self {
-        Self { name, number: number(direction, nr, size), argument: PhantomData }
+        Self { name, number: number(direction, nr, size), head: 0, argument: PhantomData }
     }
 
     pub(crate) const fn read(name: &'static str, nr: u64) -> Self {
@@ -52,7 +59,7 @@ impl<T> Request<T> {
     /// Of a head of `size` bytes that says how many entries follow; `T` has room for those it says it has.
     pub(crate) const fn headed(name: &'static str, direction: u64, nr: u64, size: usize) -> Self {
         assert!(size <= size_of::<T>(), "the head is a part");
-        Self::new(name, direction, nr, size)
+        Self { head: size, ..Self::new(name, direction, nr, size) }
     }
 }
 
@@ -78,7 +85,11 @@ fn answer(name: &'static str, result: i32) -> Answer {
 }
 
 /// An open file of KVM: the system, a VM, a virtual processor or a device.
-pub(crate) struct Handle(OwnedFd);
+pub(crate) struct Handle {
+    fd: OwnedFd,
+    /// What is wrong with it, and with all that it creates.
+    fault: Option<Fault>,
+}
 
 impl Handle {
     /// Opens `/dev/kvm`.
@@ -87,34 +98,63 @@ impl Handle {
         let fd = unsafe { libc::open(c"/dev/kvm".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
         answer("open", fd)?;
         // SAFETY: the descriptor was just opened, and belongs to nobody.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+        Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) }, fault: fault::get() })
     }
 
-    /// Gives an order whose answer is a file.
+    /// Gives an order whose answer is a file, which no fault makes up.
     pub(crate) fn create(&self, order: Order, value: u64) -> Result<Self, Errno> {
-        let fd = self.order(order, value)?;
+        let fd = self.ordered(order, value)?;
         // SAFETY: KVM has just opened the descriptor for this call, and it fits, as it came from an `i32`.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }))
+        Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd as RawFd) }, fault: self.fault })
     }
 
-    /// Makes a request whose answer is a file.
+    /// Makes a request whose answer is a file, which no fault makes up.
     pub(crate) fn create_with<T>(&self, request: &Request<T>, argument: &mut T) -> Result<Self, Errno> {
-        let fd = self.request(request, argument)?;
+        let fd = self.requested(request, argument)?;
         // SAFETY: as in `create`.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }))
+        Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd as RawFd) }, fault: self.fault })
     }
 
     /// Gives an order.
     pub(crate) fn order(&self, order: Order, value: u64) -> Answer {
-        // SAFETY: the request takes a number, or nothing.
-        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number(0, order.nr, 0), value) };
-        answer(order.name, result)
+        self.answered(order.name, || self.ordered(order, value))
     }
 
     /// Makes a request.
     pub(crate) fn request<T>(&self, request: &Request<T>, argument: &mut T) -> Answer {
+        let wrong = self.wrong(request.name);
+        if let Some(Wrong::Without { offset, bits }) = wrong {
+            fault::clear(bytes_of(argument), offset, bits);
+        }
+        let answer = self.answered(request.name, || self.requested(request, argument));
+        if answer.is_ok() && wrong == Some(Wrong::Garbled) {
+            fault::garble(bytes_of(argument), request.head);
+        }
+        answer
+    }
+
+    fn wrong(&self, request: &str) -> Option<Wrong> {
+        self.fault.filter(|fault| fault.request == request).map(|fault| fault.wrong)
+    }
+
+    /// What a request answers, or what a fault makes of it.
+    fn answered(&self, name: &str, make: impl FnOnce() -> Answer) -> Answer {
+        match self.wrong(name) {
+            Some(Wrong::Ignored) => Ok(0),
+            Some(Wrong::Accepted) => make().or(Ok(0)),
+            Some(Wrong::Garbled | Wrong::Without { .. }) | None => make(),
+        }
+    }
+
+    fn ordered(&self, order: Order, value: u64) -> Answer {
+        // SAFETY: the request takes a number, or nothing.
+        let result = unsafe { libc::ioctl(self.raw(), number(0, order.nr, 0), value) };
+        answer(order.name, result)
+    }
+
+    fn requested<T>(&self, request: &Request<T>, argument: &mut T) -> Answer {
         // SAFETY: the argument is of the type that the request is made for.
-        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), request.number, ptr::from_mut(argument)) };
+        let result = unsafe { libc::ioctl(self.raw(), request.number, ptr::from_mut(argument)) };
         answer(request.name, result)
     }
 
@@ -127,8 +167,14 @@ impl Handle {
 
     /// Its number.
     pub(crate) fn raw(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
+}
+
+/// The bytes of a request's argument.
+fn bytes_of<T>(argument: &mut T) -> &mut [u8] {
+    // SAFETY: the argument is a C structure, of which any bytes are one; it is borrowed as long as its bytes are.
+    unsafe { slice::from_raw_parts_mut(ptr::from_mut(argument).cast(), size_of::<T>()) }
 }
 
 /// Memory that is shared with KVM or with a guest.
@@ -148,9 +194,16 @@ impl Mapping {
         Self::map(size, libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE, -1, 0)
     }
 
-    /// A part of a file of KVM.
+    /// A part of a file of KVM, which has to have all of its pages: an access to one that is not there would end the process.
     pub(crate) fn of(file: &Handle, offset: usize, size: usize) -> Result<Self, Errno> {
-        Self::map(size, libc::MAP_SHARED, file.raw(), offset)
+        let mapping = Self::map(size, libc::MAP_SHARED, file.raw(), offset)?;
+        // SAFETY: the range is that of the mapping.
+        let result = unsafe { libc::madvise(mapping.start.as_ptr().cast(), size, libc::MADV_POPULATE_READ) };
+        match answer("mmap", result) {
+            // A kernel before 5.14 does not know this advice.
+            Err(errno) if errno.number != libc::EINVAL => Err(errno),
+            _ => Ok(mapping),
+        }
     }
 
     fn map(size: usize, flags: i32, fd: RawFd, offset: usize) -> Result<Self, Errno> {

@@ -8,12 +8,14 @@ mod api;
 mod cases;
 mod check;
 mod exit;
+mod fault;
 mod machine;
 mod requests;
 mod signals;
 mod trouble;
 
 pub use check::{Check, Expect, Seen, judge};
+pub use fault::{Fault, Wrong};
 pub use trouble::{Errno, Trouble};
 
 use api::Handle;
@@ -62,20 +64,22 @@ pub enum Outcome {
 }
 
 impl Case {
-    /// Carries it out on `/dev/kvm`, in a thread of its own: signals that are the caller's would end KVM_RUN.
-    pub fn run(&self) -> Outcome {
-        let outcome = thread::scope(|scope| scope.spawn(|| self.run_here()).join());
+    /// Carries it out on `/dev/kvm`, which is wrong on purpose if there is a fault, in a thread of its own: signals that are the
+    /// caller's would end KVM_RUN.
+    pub fn run(&self, fault: Option<Fault>) -> Outcome {
+        let outcome = thread::scope(|scope| scope.spawn(|| self.run_here(fault)).join());
         // Only what a check cannot be told by panics; the caller's thread goes on with it.
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    fn run_here(&self) -> Outcome {
+    fn run_here(&self, fault: Option<Fault>) -> Outcome {
         let mut checks = Checks::default();
         match self.missing() {
             Ok(Some(name)) => return Outcome::NotOffered(name),
             Ok(None) => {}
             Err(error) => return Outcome::Failed(error.into()),
         }
+        fault::set(fault);
         match (self.run)(&mut checks) {
             Ok(()) => Outcome::Checked(checks.0),
             Err(Trouble::NotOffered(name)) => Outcome::NotOffered(name),

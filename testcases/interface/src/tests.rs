@@ -23,7 +23,7 @@ fn wrong(expect: &Expect) -> Vec<Seen> {
 fn every_check_of_every_case_can_fail() {
     let mut nr_checks = 0;
     for case in all() {
-        let Outcome::Checked(checks) = case.run() else { continue };
+        let Outcome::Checked(checks) = case.run(None) else { continue };
         assert!(!checks.is_empty(), "{}: no check", case.name);
         let ids: BTreeSet<_> = checks.iter().map(|check| &check.id).collect();
         assert_eq!(ids.len(), checks.len(), "{}: an id stands twice", case.name);
@@ -56,7 +56,7 @@ fn names_are_unique_and_rules_are_sentences() {
 fn cases_are_carried_out() {
     for case in all() {
         let start = Instant::now();
-        let outcome = case.run();
+        let outcome = case.run(None);
         let time = start.elapsed().as_micros();
         match outcome {
             Outcome::Checked(checks) => {

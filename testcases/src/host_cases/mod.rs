@@ -1,6 +1,6 @@
 //! Cases that the host runs by itself: by looking at a virtual processor from outside, and by calling KVM.
 
-mod interface;
+pub(crate) mod interface;
 mod reset;
 
 use crate::{catalog::Case, chain::chain, judge};
@@ -139,7 +139,7 @@ pub fn all() -> Vec<Case> {
 /// Runs a case.
 pub fn run(case: &Case, hypervisor: &Hypervisor) -> model::Case {
     let start = Instant::now();
-    let mut result = interface::run(case).unwrap_or_else(|| observe(case, hypervisor));
+    let mut result = interface::run(case, None).unwrap_or_else(|| observe(case, hypervisor));
     result.duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     result
 }

@@ -4,6 +4,7 @@ use super::{Fate, Killer, Outcome, Trial, Tried, Wrong, judged::Subjects};
 use crate::{
     cancel::Cancel,
     catalog::Case,
+    host_cases,
     judge::{self, Ending},
     subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
 };
@@ -41,27 +42,32 @@ pub struct Options {
 /// What cases do without a fault, by id and by the machinery that runs for nothing; nothing for those that tell of nothing.
 type Right = HashMap<(String, String), Option<Arc<model::Case>>>;
 
+/// Our VMM, which is not needed for tables alone.
+struct OnKvm {
+    opened: Opened,
+    vmm: OurVmm,
+}
+
 /// What the threads share.
 struct Shared<'a> {
     image: &'a Image,
-    opened: &'a Opened,
-    vmm: &'a OurVmm,
+    on_kvm: Option<OnKvm>,
     cancel: &'a Cancel,
     right: Mutex<Right>,
     subjects: Subjects<'a>,
 }
 
-/// Tries each fault of our VMM: first on the cases of its feature; if none of them notices, on the others of its area. The mutation
-/// of a table is tried on the case whose table it is.
+/// Tries each fault of our VMM and of KVM's interface: first on the cases of its feature; if none of them notices, on the others of
+/// its area. The mutation of a table is tried on the case whose table it is.
 ///
 /// # Errors
-/// If KVM cannot be used.
+/// If KVM cannot be used, and is needed.
 pub fn run(image: &Arc<Image>, trials: &[Trial], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
-    let (opened, vmm) = (Opened::open("vmm", image)?, OurVmm::open("vmm", image)?);
+    let needs_kvm = trials.iter().any(|trial| !matches!(trial.wrong, Wrong::Table { .. }));
+    let open = || Ok(OnKvm { opened: Opened::open("vmm", image)?, vmm: OurVmm::open("vmm", image)? });
     let shared = Shared {
         image,
-        opened: &opened,
-        vmm: &vmm,
+        on_kvm: needs_kvm.then(open).transpose()?,
         cancel,
         right: Mutex::default(),
         subjects: Subjects::new(image, cancel),
@@ -107,22 +113,35 @@ fn tell(tried: &Tried, done: usize, nr_mutants: usize) {
 impl Shared<'_> {
     /// Nothing if it was cancelled.
     fn attempt(&self, trial: &Trial) -> Option<Tried> {
-        let fate = match &trial.wrong {
-            Wrong::Vmm(fault) => self.attempt_fault(*fault, trial.feature),
-            Wrong::Table { case, subject } => self.subjects.attempt(case, subject),
+        let fate = match (&trial.wrong, &self.on_kvm) {
+            (Wrong::Table { case, subject }, _) => self.subjects.attempt(case, subject),
+            (Wrong::Vmm(fault), Some(kvm)) => self.attempt_fault(trial.feature, |case| match case.is_of_host() {
+                true => Ok(None),
+                false => self.try_on(kvm, *fault, case),
+            }),
+            (Wrong::Interface(fault), Some(_)) => {
+                self.attempt_fault(trial.feature, |case| Ok(self.try_interface(*fault, case)))
+            }
+            (Wrong::Vmm(_) | Wrong::Interface(_), None) => {
+                Some(Fate::Failed { reason: "KVM was not opened".to_owned() })
+            }
         };
         fate.map(|fate| Tried { trial: trial.clone(), fate })
     }
 
-    fn attempt_fault(&self, fault: Fault, feature: Feature) -> Option<Fate> {
-        let cases = self.image.catalog.cases().iter().filter(|case| !case.is_of_host());
-        let (own, others): (Vec<_>, Vec<_>) =
-            cases.filter(|case| case.feature.area() == feature.area()).partition(|case| case.feature == feature);
+    /// What the cases of an area notice, by `try_on`, which gives nothing for those that cannot notice anything.
+    fn attempt_fault(
+        &self,
+        feature: Feature,
+        try_on: impl Fn(&Case) -> Result<Option<Option<Killer>>, String>,
+    ) -> Option<Fate> {
+        let cases = self.image.catalog.cases().iter().filter(|case| case.feature.area() == feature.area());
+        let (own, others): (Vec<_>, Vec<_>) = cases.partition(|case| case.feature == feature);
         let (mut nr_cases, mut failed) = (0, None);
         for (cases, enough) in [(own, KILLERS_MAX), (others, 1)] {
             let mut killers = Vec::new();
             for case in cases {
-                match self.try_on(fault, case) {
+                match try_on(case) {
                     // What was cut short tells of nothing.
                     _ if self.cancel.is_cancelled() => return None,
                     Ok(None) => {}
@@ -146,36 +165,42 @@ impl Shared<'_> {
     }
 
     /// What a case notices of a fault; nothing at all if it cannot notice anything here.
-    fn try_on(&self, fault: Fault, case: &Case) -> Result<Option<Option<Killer>>, String> {
-        let Some(right) = self.right(fault.idle(), case)? else { return Ok(None) };
-        let limit = self.limit(case, &right);
-        let wrong = self.judged(Some(fault), case, limit)?;
+    fn try_on(&self, kvm: &OnKvm, fault: Fault, case: &Case) -> Result<Option<Option<Killer>>, String> {
+        let Some(right) = self.right(kvm, fault.idle(), case)? else { return Ok(None) };
+        let limit = kvm.limit(case, &right);
+        let wrong = self.judged(kvm, Some(fault), case, limit)?;
         let Some(check) = difference(&right, &wrong) else { return Ok(Some(None)) };
         // What a moment of this machine did is no fault's doing: without the fault it must hold now as before.
-        let again = self.judged(fault.idle(), case, limit)?;
+        let again = self.judged(kvm, fault.idle(), case, limit)?;
         if difference(&right, &again).is_some() {
             return Ok(Some(None));
         }
         Ok(Some(Some(Killer { case: case.id.clone(), verdict: wrong.verdict, check })))
     }
 
-    fn limit(&self, case: &Case, right: &model::Case) -> Duration {
-        let longest = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-        (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
+    /// What a case of the host notices of a fault of KVM's interface; nothing at all if it is another case, or is skipped or fails to
+    /// run. These cases take milliseconds, and are run anew each time.
+    fn try_interface(&self, fault: interface::Fault, case: &Case) -> Option<Option<Killer>> {
+        let run = |fault| host_cases::interface::run(case, fault);
+        let right = run(None).filter(|right| matches!(right.verdict, Verdict::Pass | Verdict::Fail))?;
+        let wrong = run(Some(fault))?;
+        let check =
+            difference(&right, &wrong).filter(|_| run(None).is_some_and(|again| difference(&right, &again).is_none()));
+        Some(check.map(|check| Killer { case: case.id.clone(), verdict: wrong.verdict, check }))
     }
 
     /// What a case does without a fault, run once; nothing if that tells of nothing, because it is skipped or dies.
-    fn right(&self, idle: Option<Fault>, case: &Case) -> Result<Option<Arc<model::Case>>, String> {
+    fn right(&self, kvm: &OnKvm, idle: Option<Fault>, case: &Case) -> Result<Option<Arc<model::Case>>, String> {
         let key = (case.id.clone(), format!("{idle:?}"));
         let lock = || self.right.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&key) {
             return Ok(known.clone());
         }
-        let result = match self.opened.reason_to_skip(case, self.cancel)? {
+        let result = match kvm.opened.reason_to_skip(case, self.cancel)? {
             Some(_) => None,
             None => {
-                let limit = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-                let result = self.judged(idle, case, limit)?;
+                let limit = kvm.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+                let result = self.judged(kvm, idle, case, limit)?;
                 matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result))
             }
         };
@@ -184,12 +209,19 @@ impl Shared<'_> {
     }
 
     /// What becomes of a case; a reason if it could not be run.
-    fn judged(&self, fault: Option<Fault>, case: &Case, limit: Duration) -> Result<model::Case, String> {
-        let run = self.vmm.run_faulty(Program::Case(case), (limit, WAIT_FACTOR), self.cancel, fault);
+    fn judged(&self, kvm: &OnKvm, fault: Option<Fault>, case: &Case, limit: Duration) -> Result<model::Case, String> {
+        let run = kvm.vmm.run_faulty(Program::Case(case), (limit, WAIT_FACTOR), self.cancel, fault);
         if let Ending::Harness { text } = &run.ending {
             return Err(format!("{}: {text}", case.id));
         }
         Ok(judge::judge(case, run, &self.image.catalog))
+    }
+}
+
+impl OnKvm {
+    fn limit(&self, case: &Case, right: &model::Case) -> Duration {
+        let longest = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+        (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is tried: faults of our VMM and mutations of tables, under one kind of name.
+//! What is tried: faults of our VMM and of KVM's interface, and mutations of tables, under one kind of name.
 
 use super::{Mutant, judged, table};
 use crate::catalog::Catalog;
@@ -23,6 +23,8 @@ pub struct Trial {
 pub enum Wrong {
     /// Our VMM.
     Vmm(Fault),
+    /// A request of KVM's interface, as a case of the host makes it.
+    Interface(interface::Fault),
     /// The table of a case, on a subject that has what the table is about.
     Table {
         /// Id of the case.
@@ -40,5 +42,5 @@ impl From<Mutant> for Trial {
 
 /// All that there is for an image, in the order of the tables.
 pub fn all(catalog: &Catalog) -> Vec<Trial> {
-    table::all().map(Trial::from).chain(judged::trials(catalog)).collect()
+    table::all().map(Trial::from).chain(table::interface::trials()).chain(judged::trials(catalog)).collect()
 }

@@ -133,7 +133,7 @@ pub(crate) const CASES: &[Case] = &[
             checks.refused("twice", &[libc::EEXIST], create(0));
             checks.invalid("the limit", create(limit));
             checks.invalid("2^32 - 1", create(u32::MAX.into()));
-            checks.done("the last", create(limit - 1));
+            checks.done("the last", create(limit.wrapping_sub(1)));
             Ok(())
         },
     ),

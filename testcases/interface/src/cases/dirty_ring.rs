@@ -175,7 +175,7 @@ pub(crate) const CASES: &[Case] = &[
             checks.invalid("no size", enable(0));
             checks.invalid("half a page", enable(PAGE / 2));
             checks.invalid("three pages", enable(3 * PAGE));
-            checks.refused("too large", &[libc::E2BIG, libc::EINVAL], enable(largest * 2));
+            checks.refused("too large", &[libc::E2BIG, libc::EINVAL], enable(largest.wrapping_mul(2)));
             checks.done("a right one", enable(RING_SIZE.min(largest)));
             checks.invalid("again", enable(RING_SIZE.min(largest)));
             Ok(())

@@ -210,7 +210,7 @@ pub(crate) const CASES: &[Case] = &[
             let set = |slot| machine.slot(slot, 0, SECOND, PAGE, machine.memory.address());
             checks.invalid("the limit", set(limit));
             checks.invalid("65535", set(0xffff));
-            checks.done("the last", set(limit - 1));
+            checks.done("the last", set(limit.wrapping_sub(1)));
             Ok(())
         },
     ),
@@ -224,7 +224,10 @@ pub(crate) const CASES: &[Case] = &[
             let machine = Machine::new(Irqchip::None)?;
             let nr = machine.vm.order(CHECK_EXTENSION, kvm_bindings::KVM_CAP_MULTI_ADDRESS_SPACE.into())?.max(1) as u32;
             checks.invalid("one too many", machine.slot(nr << 16 | 1, 0, SECOND, PAGE, machine.memory.address()));
-            checks.done("the last", machine.slot((nr - 1) << 16 | 1, 0, SECOND, PAGE, machine.memory.address()));
+            checks.done(
+                "the last",
+                machine.slot(nr.wrapping_sub(1) << 16 | 1, 0, SECOND, PAGE, machine.memory.address()),
+            );
             Ok(())
         },
     ),

@@ -26,9 +26,9 @@ pub(crate) const CASES: &[Case] = &[
         |checks| {
             let machine = Machine::new(Irqchip::Split)?;
             let limit = machine.kvm.order(CHECK_EXTENSION, KVM_CAP_IRQ_ROUTING.into())? as u32;
-            checks.done("last GSI", route(&machine, &[message(limit - 1, VECTOR)]));
+            checks.done("last GSI", route(&machine, &[message(limit.wrapping_sub(1), VECTOR)]));
             checks.invalid("first beyond", route(&machine, &[message(limit, VECTOR)]));
-            let mut many = Routing { count: limit + 1, ..Default::default() };
+            let mut many = Routing { count: limit.wrapping_add(1), ..Default::default() };
             checks.invalid("too many entries", machine.vm.request(&SET_GSI_ROUTING, &mut many));
             checks.done("none", route(&machine, &[]));
             Ok(())

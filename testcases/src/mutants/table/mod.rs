@@ -6,6 +6,7 @@ mod cpuid;
 mod dependents;
 mod event;
 mod hpet;
+pub(super) mod interface;
 mod io;
 mod ioapic;
 mod machine;
