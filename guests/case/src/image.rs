@@ -168,13 +168,23 @@ pub mod board {
     /// APIC; 7 takes the page of memory at the address away, until some milliseconds after it is touched.
     pub const CONTROL_COMMAND: u16 = CONTROL_ARGUMENT + 4;
     /// What the host changes in configurations of virtio devices, by 32-bit ports; a device may show it a little after the write.
-    /// Written: how many sectors the disk of block devices has. Read: 0 if the last change was made, or the number of the host's
-    /// error.
-    pub const CHANGE_CAPACITY: u16 = 0x590;
+    /// Written: how many sectors the disks of block devices and SCSI hosts have. Read: 0 if the last change was made, or the number
+    /// of the host's error.
+    pub const CHANGE_CAPACITY: u16 = 0x570;
     /// Written: 1 plugs the cable of network devices in, 0 pulls it out.
     pub const CHANGE_LINK: u16 = CHANGE_CAPACITY + 4;
     /// Written: how many pages balloons are to have.
     pub const CHANGE_BALLOON: u16 = CHANGE_CAPACITY + 8;
+    /// Written: columns of consoles in the low half, and rows in the high one.
+    pub const CHANGE_CONSOLE: u16 = CHANGE_CAPACITY + 12;
+    /// Written: width of the screens of GPUs in pixels in the low half, and their height in the high one.
+    pub const CHANGE_SCREEN: u16 = CHANGE_CAPACITY + 16;
+    /// Written, whatever it is: drivers of network devices are to announce themselves.
+    pub const CHANGE_ANNOUNCE: u16 = CHANGE_CAPACITY + 20;
+    /// Written: 1 gives target 1 of SCSI hosts a disk, 0 takes it away.
+    pub const CHANGE_TARGET: u16 = CHANGE_CAPACITY + 24;
+    /// The number of these ports.
+    pub const NR_CHANGE_PORTS: u16 = 28;
     /// Registers of the virtio device over MMIO.
     pub const VIRTIO_MMIO: u64 = 0xd000_2000;
     /// Its interrupt line.

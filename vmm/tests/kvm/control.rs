@@ -282,7 +282,12 @@ fn disks_get_another_size_and_cables_are_pulled_out() {
     let disk = tempfile::NamedTempFile::new().unwrap();
     disk.as_file().set_len(1 << 20).unwrap();
     let path = disk.path().display().to_string();
-    let mut machine = Machine::start(count, &["--machine", "pc", "--disk", &path, "--net", "user"]);
+    let target = tempfile::NamedTempFile::new().unwrap();
+    target.as_file().set_len(1 << 20).unwrap();
+    let scsi = format!("{},bus=scsi", target.path().display());
+    let mut machine = Machine::start(count, &["--machine", "pc", "--disk", &path, "--disk", &scsi, "--net", "user"]);
+    assert_eq!(machine.execute("block_resize", json!({ "device": "scsi0-0", "size": 8192 })), Ok(json!({})));
+    assert_eq!(target.as_file().metadata().unwrap().len(), 8192);
     for (arguments, size_bytes) in [
         (json!({ "device": "disk0", "size": 2 << 20 }), 2 << 20),
         (json!({ "node-name": "disk0", "size": 1536 }), 1536),
@@ -295,6 +300,7 @@ fn disks_get_another_size_and_cables_are_pulled_out() {
         ("block_resize", json!({ "device": "disk0", "size": 513 }), "multiple of 512"),
         ("block_resize", json!({ "device": "disk0", "size": 0 }), "multiple of 512"),
         ("block_resize", json!({ "device": "net0", "size": 512 }), "'net0' is no disk"),
+        ("block_resize", json!({ "device": "scsi0-1", "size": 512 }), "target 1 has no disk"),
         ("set_link", json!({ "name": "disk0", "up": true }), "'disk0' is no network device"),
         ("set_link", json!({ "name": "net1", "up": true }), "no device 'net1'"),
     ] {
@@ -302,6 +308,9 @@ fn disks_get_another_size_and_cables_are_pulled_out() {
     }
     assert_eq!(disk.as_file().metadata().unwrap().len(), 4096);
     assert_eq!(machine.execute("set_link", json!({ "name": "net0", "up": false })), Ok(json!({})));
+    let announce = |id| json!({ "initial": 50, "max": 550, "rounds": 1, "step": 50, "id": id });
+    assert_eq!(machine.execute("announce-self", announce("net0")), Ok(json!({})));
+    assert!(machine.execute("announce-self", announce("disk0")).unwrap_err().contains("'disk0' is no network device"));
     assert_eq!(machine.quit(), Some(0));
 }
 

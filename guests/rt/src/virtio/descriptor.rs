@@ -71,7 +71,8 @@ impl Element {
         Self { address, size, writable: false }
     }
 
-    pub(super) const fn flags(self) -> u16 {
+    /// Its flag.
+    pub const fn flags(self) -> u16 {
         if self.writable { descriptor_flag::WRITE } else { 0 }
     }
 }

@@ -16,7 +16,7 @@ mod used;
 pub use area::{BUFFER_SIZE, NR_BUFFERS, buffer, fill};
 pub use change::Change;
 pub use descriptor::{Descriptor, Element, Layout, Used, descriptor_flag, packed_event, suppress};
-pub use queue::{Queue, SIZE_MAX};
+pub use queue::{Queue, SIZE_MAX, SPLIT_SIZE_MAX};
 pub use transport::{Transport, mmio_register};
 pub use transport_pci::{DEVICE_BASE, PciTransport, Structure, StructureKind, VENDOR, common, structure, structures};
 

@@ -9,8 +9,10 @@ use super::{
 use crate::mmio;
 use core::sync::atomic::{Ordering, fence};
 
-/// The largest queue here.
+/// The largest queue here with a packed ring.
 pub const SIZE_MAX: u16 = 32;
+/// That with a split ring: as many descriptors as an area holds.
+pub const SPLIT_SIZE_MAX: u16 = 256;
 
 /// A queue with its areas.
 #[derive(Debug)]
@@ -33,10 +35,10 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue of [`SIZE_MAX`] descriptors at most. Of its areas only that is cleared which the device or this looks at:
+    /// An empty queue of [`SPLIT_SIZE_MAX`] or [`SIZE_MAX`] descriptors at most. Of its areas only that is cleared which the device or this looks at:
     /// each store costs.
     pub fn new(index: u16, size: u16, layout: Layout) -> Self {
-        let size = size.min(SIZE_MAX);
+        let size = size.min(if layout == Layout::Split { SPLIT_SIZE_MAX } else { SIZE_MAX });
         let queue = Self {
             index,
             size,
@@ -198,11 +200,15 @@ impl Queue {
 
     /// Puts a head into the available ring and counts its index up, whatever the head is.
     pub fn publish_split(&mut self, head: u16) {
-        let ring = self.areas()[1];
-        mmio::write_u16(ring + 4 + 2 * u64::from(self.nr_available % self.size), head);
+        self.write_available(self.nr_available % self.size, head);
         self.nr_available = self.nr_available.wrapping_add(1);
         fence(Ordering::SeqCst);
         self.set_available_index(self.nr_available);
+    }
+
+    /// Writes the head in a place of the available ring.
+    pub fn write_available(&self, place: u16, head: u16) {
+        mmio::write_u16(self.areas()[1] + 4 + 2 * u64::from(place), head);
     }
 
     /// Writes the available ring's index.

@@ -15,6 +15,12 @@ impl Queue {
         mmio::read_u16(self.areas()[2] + 2)
     }
 
+    /// What stands in a place of the used ring.
+    pub fn used_at(&self, place: u16) -> Used {
+        let at = self.areas()[2] + 4 + 8 * u64::from(place);
+        Used { id: mmio::read_u32(at), written: mmio::read_u32(at + 4) }
+    }
+
     /// The next buffer that the device gave back, if there is one.
     pub fn take_used(&mut self) -> Option<Used> {
         match self.layout {
@@ -23,9 +29,9 @@ impl Queue {
                     return None;
                 }
                 fence(Ordering::SeqCst);
-                let at = self.areas()[2] + 4 + 8 * u64::from(self.next_used % self.size);
+                let used = self.used_at(self.next_used % self.size);
                 self.next_used = self.next_used.wrapping_add(1);
-                Some(Used { id: mmio::read_u32(at), written: mmio::read_u32(at + 4) })
+                Some(used)
             }
             Layout::Packed => {
                 let descriptor = self.read_descriptor(self.next_used);

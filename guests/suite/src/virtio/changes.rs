@@ -53,6 +53,15 @@ const BALLOON: Number = Number {
     values: [0, 0x0001_0203],
 };
 
+/// Columns and rows of a console, with VIRTIO_CONSOLE_F_SIZE.
+const CONSOLE: Number = Number {
+    kind: kind::CONSOLE,
+    feature: 1 << 0,
+    read: |at| mmio::read_u32(at).into(),
+    change: Change::Console,
+    values: [0, 25 << 16 | 80],
+};
+
 impl Number {
     fn check(&self) {
         each_transport_of(self.kind, |row, transport| {
@@ -114,6 +123,13 @@ fn link_status_changes_with_the_generation() {
        virtio("Device configuration layout")], needs = Needs::CONFIG_CHANGES, devices = Devices::BALLOON)]
 fn balloon_changes_with_the_generation() {
     BALLOON.check();
+}
+
+/// Another size of a console is told, with another generation and an interrupt.
+#[case(feature = VirtioConfiguration, spec = [virtio("Device Requirements: Device Configuration Space"),
+       virtio("Device configuration layout")], needs = Needs::CONFIG_CHANGES, devices = Devices::CONSOLE)]
+fn console_size_changes_with_the_generation() {
+    CONSOLE.check();
 }
 
 /// With MSI-X a change interrupts by the vector of the configuration alone, once for each, and not at all without one.

@@ -11,6 +11,7 @@ mod features;
 mod gpu;
 mod hostile;
 mod hostile_queues;
+mod index_wrap;
 mod indirect;
 mod kinds;
 mod mmio;

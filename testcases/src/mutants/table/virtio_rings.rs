@@ -125,5 +125,23 @@ pub(super) const TABLE: &[Mutant] = &[
         VirtioNotifications,
         RingFault::NeverWantsNotifications,
     ),
+    rule(
+        "virtio-used-index-15-bits",
+        "The used index of split rings goes on from 32,767 to 0.",
+        VirtioQueues,
+        RingFault::UsedIndexWrapsEarly,
+    ),
+    rule(
+        "virtio-used-index-saturates",
+        "The used index of split rings stays at 65,535.",
+        VirtioQueues,
+        RingFault::UsedIndexSaturates,
+    ),
+    rule(
+        "virtio-event-unwrapped",
+        "The event index is compared as if indices of split rings had no end.",
+        VirtioNotifications,
+        RingFault::EventUnwrapped,
+    ),
     rule("virtio-wants-later", "The device's event index is one too high.", VirtioNotifications, RingFault::WantsLater),
 ];

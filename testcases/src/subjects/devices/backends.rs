@@ -40,18 +40,26 @@ fn make(kind: Devices, changes: Option<&mut Changes>) -> Result<Box<dyn VirtioDe
         Devices::SCSI => {
             let scsi = Scsi::new(1)?;
             scsi.bus().attach(0, Box::new(memory_disk(false)), disk::ID)?;
+            if let Some(changes) = changes {
+                changes.buses.push(scsi.bus());
+            }
             Box::new(scsi)
         }
         Devices::NETWORK => {
             let network = Network::new(NetworkOptions::new(network::MAC), HostStack::new())?;
             if let Some(changes) = changes {
                 changes.links.push(network.link_state());
+                changes.announcements.push(network.announcement());
             }
             Box::new(network)
         }
         Devices::CONSOLE => {
             let ports = vec![Port::console(looped_back()?), Port::named(console::NAME, looped_back()?)];
-            Box::new(Console::new(ports)?)
+            let console = Console::new(ports)?;
+            if let Some(changes) = changes {
+                changes.consoles.push(console.size());
+            }
+            Box::new(console)
         }
         Devices::BALLOON => {
             let balloon = Balloon::new(Kept)?;
@@ -61,7 +69,13 @@ fn make(kind: Devices, changes: Option<&mut Changes>) -> Result<Box<dyn VirtioDe
             Box::new(balloon)
         }
         Devices::SOCKET => Box::new(EchoedSocket::new()?),
-        Devices::GPU => Box::new(Gpu::new(gpu::SIZE.0, gpu::SIZE.1, FrameBuffer::new())?),
+        Devices::GPU => {
+            let gpu = Gpu::new(gpu::SIZE.0, gpu::SIZE.1, FrameBuffer::new())?;
+            if let Some(changes) = changes {
+                changes.screens.push(gpu.screen_size());
+            }
+            Box::new(gpu)
+        }
         _ => Box::new(Entropy::new(Bytes(0x9e37_79b9_7f4a_7c15))),
     })
 }
@@ -72,7 +86,7 @@ pub(in crate::subjects) fn disk_bytes() -> Vec<u8> {
     (0..disk::NR_SECTORS).flat_map(|sector| disk::word(sector).to_le_bytes().repeat(nr_words)).collect()
 }
 
-fn memory_disk(is_read_only: bool) -> MemoryDisk {
+pub(super) fn memory_disk(is_read_only: bool) -> MemoryDisk {
     MemoryDisk::new(disk_bytes(), is_read_only)
 }
 

@@ -129,21 +129,23 @@ pub(super) fn with_devices(needs: Needs, devices: Devices, mut config: VmConfig)
     let asked = Asked::new(needs, devices);
     let over_pci = asked.over_pci(needs);
     let mut changes = needs.contains(Needs::CONFIG_CHANGES).then(Changes::default);
-    if !over_pci.is_empty() || needs.intersects(Needs::PCI | Needs::VIRTIO_PCI) {
-        let mut host = PciHost::new();
-        for device in over_pci.iter() {
-            host = host.with(None, backends::device(device, changes.as_mut())?);
-        }
+    let mut host = (!over_pci.is_empty() || needs.intersects(Needs::PCI | Needs::VIRTIO_PCI)).then(PciHost::new);
+    for device in over_pci.iter() {
+        let device = backends::device(device, changes.as_mut())?;
+        host = host.map(|host| host.with(None, device));
+    }
+    let device = asked.over_mmio().map(|device| backends::device(device, changes.as_mut())).transpose()?;
+    // It comes first: a saved device is restored into one that has what the host has plugged into it.
+    if let Some(changes) = changes {
+        config = config.with(changes);
+    }
+    if let Some(host) = host {
         config = config.with(host);
     }
-    if let Some(device) = asked.over_mmio() {
-        let device = backends::device(device, changes.as_mut())?;
+    if let Some(device) = device {
         config = config.with(VirtioMmio::new(board::VIRTIO_MMIO, board::VIRTIO_MMIO_LINE.into(), device));
     }
-    Ok(match changes {
-        Some(changes) => config.with(changes),
-        None => config,
-    })
+    Ok(config)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use std::{
 use virtio::{
     VirtioDevice,
     devices::{
-        Balloon, BalloonControl, Block, BlockControl, Channel, Console, Discard, Entropy, FrameBuffer, FrameFile, Gpu,
-        HostStack, LinkState, Network, NetworkOptions, Port, Scsi, Socket,
+        Announcement, Balloon, BalloonControl, Block, BlockControl, Channel, Console, Discard, Entropy, FrameBuffer,
+        FrameFile, Gpu, HostStack, LinkState, Network, NetworkOptions, Port, Scsi, ScsiBus, Socket,
     },
     disk::{self, OpenDisk},
 };
@@ -57,7 +57,9 @@ pub(crate) type LateMemory = Arc<OnceLock<GuestMemory>>;
 pub(crate) struct Handles {
     pub(crate) balloon: Option<BalloonControl>,
     pub(crate) disk: Option<BlockControl>,
+    pub(crate) bus: Option<ScsiBus>,
     pub(crate) link: Option<LinkState>,
+    pub(crate) announcement: Option<Announcement>,
     pub(crate) screen: Option<FrameBuffer>,
     _sockets: Sockets,
 }
@@ -131,6 +133,7 @@ pub(crate) fn make(spec: &Spec, memory: &LateMemory) -> anyhow::Result<(Box<dyn 
                     .attach(target, disk, &format!("{}-{target}", spec.id))
                     .context("cannot use --disk with bus=scsi")?;
             }
+            handles.bus = Some(scsi.bus());
             Box::new(scsi)
         }
         Kind::Network(choice, mac) => {
@@ -143,6 +146,7 @@ pub(crate) fn make(spec: &Spec, memory: &LateMemory) -> anyhow::Result<(Box<dyn 
             };
             let network = network.context("cannot use --net")?;
             handles.link = Some(network.link_state());
+            handles.announcement = Some(network.announcement());
             Box::new(network)
         }
         Kind::Console(paths) => {

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use virtio::{
     devices::{Balloon, Discard},
-    hostile::{self, Step},
+    hostile::{self, Hosted, Step},
 };
 
 /// Guest memory ends here.
@@ -20,5 +20,5 @@ impl Discard for Checked {
 }
 
 fuzz_target!(|steps: Vec<Step>| {
-    hostile::survive(|| Box::new(Balloon::new(Checked).expect("descriptors")), &steps);
+    hostile::survive_with_host(|| Hosted::balloon(Balloon::new(Checked).expect("descriptors")), &steps);
 });

@@ -6,11 +6,11 @@ use libfuzzer_sys::fuzz_target;
 use virtio::{
     devices::Block,
     disk::MemoryDisk,
-    hostile::{self, Step},
+    hostile::{self, Hosted, Step},
 };
 
 fuzz_target!(|input: (bool, Vec<Step>)| {
     let (read_only, steps) = input;
     let disk = MemoryDisk::new(vec![0; 1 << 16], read_only);
-    hostile::survive(|| Box::new(Block::new(Box::new(disk.clone()), "disk", 2)), &steps);
+    hostile::survive_with_host(|| Hosted::block(Block::new(Box::new(disk.clone()), "disk", 2)), &steps);
 });

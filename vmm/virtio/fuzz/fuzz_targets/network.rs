@@ -5,10 +5,13 @@
 use libfuzzer_sys::fuzz_target;
 use virtio::{
     devices::{HostStack, Network, NetworkOptions},
-    hostile::{self, Step},
+    hostile::{self, Hosted, Step},
 };
 
 fuzz_target!(|steps: Vec<Step>| {
     let options = NetworkOptions::new([2, 0, 0, 0, 0, 1]);
-    hostile::survive(|| Box::new(Network::new(options, HostStack::new()).expect("descriptors")), &steps);
+    hostile::survive_with_host(
+        || Hosted::network(Network::new(options, HostStack::new()).expect("descriptors")),
+        &steps,
+    );
 });

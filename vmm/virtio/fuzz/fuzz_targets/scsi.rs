@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use virtio::{
     devices::Scsi,
     disk::MemoryDisk,
-    hostile::{self, Step},
+    hostile::{self, Hosted, Step},
 };
 
 /// Most requests are for one of the disks: others are refused, one after another.
@@ -25,14 +25,14 @@ fuzz_target!(|input: Vec<Step>| {
     let mut steps = input;
     to_disks(&mut steps);
     let disk = MemoryDisk::new(vec![0; 1 << 16], false);
-    hostile::survive(
+    hostile::survive_with_host(
         || {
             let scsi = Scsi::new(1).expect("an event");
             let read_only = MemoryDisk::new(vec![0; 512], true);
-            for (target, disk) in (0..).zip([disk.clone(), read_only]) {
+            for (target, disk) in (0..).zip([read_only, disk.clone()]) {
                 scsi.bus().attach(target, Box::new(disk), "disk").expect("an empty target");
             }
-            Box::new(scsi)
+            Hosted::scsi(scsi)
         },
         &steps,
     );

@@ -1,6 +1,7 @@
 //! A screen, on which a driver shows pictures of two dimensions (§ 5.7 "GPU Device").
 
 mod display;
+mod edid;
 mod protocol;
 mod resource;
 mod saved;
@@ -12,9 +13,9 @@ pub use protocol::Rectangle;
 
 use crate::{
     Chain, DeviceKind, Io, Memory, RingError, VirtioDevice,
-    readiness::{Readiness, Setting},
+    readiness::{Readiness, Setting, Shown},
 };
-use protocol::{Command, Failure, Fields, HEADER_BYTES, Header, NR_SCANOUTS_MAX, OK, OK_DISPLAY_INFO};
+use protocol::{Command, Failure, Fields, HEADER_BYTES, Header, NR_SCANOUTS_MAX, OK, OK_DISPLAY_INFO, OK_EDID};
 use resource::Resource;
 use std::{
     collections::HashMap,
@@ -23,6 +24,10 @@ use std::{
 };
 use vm_state::DeviceStateError;
 
+/// VIRTIO_GPU_F_EDID.
+const EDID: u64 = 1 << 1;
+/// Room for the blocks of a response with them.
+const EDID_ROOM: usize = 1024;
 /// Queues (§ 5.7.2).
 const CONTROL: usize = 0;
 const CURSOR: usize = 1;
@@ -45,7 +50,10 @@ const SIDE_MAX: u16 = 8192;
 pub struct Gpu {
     display: Box<dyn Display>,
     readiness: Readiness,
-    size: ScreenSize,
+    /// Width and height, as the driver was told.
+    size: Shown,
+    /// Whether the driver knows of EDID.
+    has_edid: bool,
     events: u32,
     resources: HashMap<u32, Resource>,
     /// What is shown: a resource's number, and which part of it.
@@ -59,13 +67,12 @@ pub struct ScreenSize(Setting);
 impl ScreenSize {
     /// Asks for another size in pixels, at most 8192 in either direction; the driver is told, and may change it.
     pub fn set(&self, width: u16, height: u16) {
-        self.0.set(u32::from(height.min(SIDE_MAX)) << 16 | u32::from(width.min(SIDE_MAX)));
+        self.0.set(packed(width, height));
     }
+}
 
-    fn get(&self) -> (u32, u32) {
-        let size = self.0.get();
-        (size & 0xffff, size >> 16)
-    }
+fn packed(width: u16, height: u16) -> u32 {
+    u32::from(height.min(SIDE_MAX)) << 16 | u32::from(width.min(SIDE_MAX))
 }
 
 impl Gpu {
@@ -75,16 +82,22 @@ impl Gpu {
     /// If there are no more descriptors.
     pub fn new(width: u16, height: u16, display: impl Display + 'static) -> io::Result<Self> {
         let readiness = Readiness::new()?;
-        let size = ScreenSize(Setting::new(0)?);
-        size.set(width, height);
-        size.0.was_set();
-        readiness.add(size.0.as_raw_fd(), 0)?;
-        Ok(Self { display: Box::new(display), readiness, size, events: 0, resources: HashMap::new(), scanout: None })
+        let size = Setting::new(packed(width, height))?;
+        readiness.add(size.as_raw_fd(), 0)?;
+        Ok(Self {
+            display: Box::new(display),
+            readiness,
+            size: Shown::new(size),
+            has_edid: false,
+            events: 0,
+            resources: HashMap::new(),
+            scanout: None,
+        })
     }
 
     /// By which the size is changed.
     pub fn screen_size(&self) -> ScreenSize {
-        self.size.clone()
+        ScreenSize(self.size.setting().clone())
     }
 
     /// Does what a request says, and writes its response; gives how many bytes that has.
@@ -92,24 +105,40 @@ impl Gpu {
         let mut fields = Fields::new(chain, memory);
         let header = Header::new(fields.take().unwrap_or([0; HEADER_BYTES]));
         let result = match Command::new(header.kind) {
-            Some(Command::GetDisplayInfo) => {
-                let mut response = header.to_response(OK_DISPLAY_INFO).to_vec();
-                response.extend(self.display_info());
-                return chain.write(memory, 0, &response) as u32;
-            }
-            Some(command) => self.run(command, &mut fields, memory),
+            Some(Command::GetDisplayInfo) => Ok((OK_DISPLAY_INFO, self.display_info())),
+            Some(Command::GetEdid) => self.edid(&mut fields).map(|blocks| (OK_EDID, blocks)),
+            Some(command) => self.run(command, &mut fields, memory).map(|()| (OK, Vec::new())),
             None => Err(Failure::Unspecified),
         };
-        let kind = match result {
-            Ok(()) => OK,
-            Err(failure) => failure as u32,
-        };
-        chain.write(memory, 0, &header.to_response(kind)) as u32
+        let (kind, data) = result.unwrap_or_else(|failure| (failure as u32, Vec::new()));
+        chain.write(memory, 0, &[&header.to_response(kind)[..], &data].concat()) as u32
+    }
+
+    /// Width and height of the screen.
+    fn size(&self) -> (u32, u32) {
+        let size = self.size.get();
+        (size & 0xffff, size >> 16)
+    }
+
+    /// What the monitor of a screen tells of itself: size of the blocks, padding, room for eight of them.
+    fn edid(&self, fields: &mut Fields<'_>) -> Result<Vec<u8>, Failure> {
+        let (scanout, _padding) = (fields.u32()?, fields.u32()?);
+        if !self.has_edid {
+            return Err(Failure::Unspecified);
+        }
+        if scanout != 0 {
+            return Err(Failure::InvalidScanout);
+        }
+        let (width, height) = self.size();
+        let mut response = [edid::BLOCK_BYTES as u32, 0].map(u32::to_le_bytes).as_flattened().to_vec();
+        response.extend(edid::block(width, height));
+        response.resize(8 + EDID_ROOM, 0);
+        Ok(response)
     }
 
     /// All screens: rectangle, whether it is enabled, flags.
     fn display_info(&self) -> Vec<u8> {
-        let (width, height) = self.size.get();
+        let (width, height) = self.size();
         let mut info = Rectangle { x: 0, y: 0, width, height }.to_bytes().to_vec();
         info.extend(u32::from(width > 0 && height > 0).to_le_bytes());
         info.resize(24 * NR_SCANOUTS_MAX, 0);
@@ -118,7 +147,8 @@ impl Gpu {
 
     fn run(&mut self, command: Command, fields: &mut Fields<'_>, memory: &Memory) -> Result<(), Failure> {
         match command {
-            Command::GetDisplayInfo => Ok(()),
+            // They have answers of their own.
+            Command::GetDisplayInfo | Command::GetEdid => Ok(()),
             Command::Create => {
                 let (number, format, width, height) = (fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?);
                 self.create(number, format, width, height)
@@ -244,6 +274,15 @@ impl VirtioDevice for Gpu {
         &[256, 16]
     }
 
+    fn features(&self) -> u64 {
+        EDID
+    }
+
+    fn accept(&mut self, features: u64) -> bool {
+        self.has_edid = features & EDID != 0;
+        true
+    }
+
     fn read_config(&self, offset: usize, data: &mut [u8]) {
         // § 5.7.4: events, which of them are cleared, screens, sets of capabilities.
         let config = [self.events, 0, 1, 0].map(u32::to_le_bytes);
@@ -261,7 +300,7 @@ impl VirtioDevice for Gpu {
     fn reset(&mut self) {
         self.show_nothing();
         self.resources.clear();
-        self.events = 0;
+        (self.events, self.has_edid) = (0, false);
     }
 
     fn start(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
@@ -283,7 +322,7 @@ impl VirtioDevice for Gpu {
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         self.readiness.take(|_, _| ());
-        if self.size.0.was_set() {
+        if self.size.take_over() {
             self.events |= DISPLAY_CHANGED;
             io.change_config();
         }

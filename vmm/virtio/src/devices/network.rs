@@ -26,7 +26,7 @@ use std::{
 };
 use vm_state::DeviceStateError;
 
-/// VIRTIO_NET_F_MTU, _MAC, _STATUS, _CTRL_VQ, _CTRL_RX, _CTRL_VLAN, _CTRL_RX_EXTRA and _CTRL_MAC_ADDR.
+/// VIRTIO_NET_F_MTU, _MAC, _STATUS, _CTRL_VQ, _CTRL_RX, _CTRL_VLAN, _CTRL_RX_EXTRA, _GUEST_ANNOUNCE and _CTRL_MAC_ADDR.
 const MTU: u64 = 1 << 3;
 const MAC: u64 = 1 << 5;
 const STATUS: u64 = 1 << 16;
@@ -34,6 +34,7 @@ const CONTROL_QUEUE: u64 = 1 << 17;
 const CONTROL_RX: u64 = 1 << 18;
 const CONTROL_VLAN: u64 = 1 << 19;
 const CONTROL_RX_EXTRA: u64 = 1 << 20;
+const GUEST_ANNOUNCE: u64 = 1 << 21;
 const CONTROL_MAC: u64 = 1 << 23;
 
 /// Queues (§ 5.1.2).
@@ -49,8 +50,9 @@ const HEADER_BYTES: usize = 12;
 const ETHERNET_BYTES: usize = 18;
 /// The smallest frame: without payload, and without a tag. What pads it is the link's.
 const FRAME_BYTES_MIN: usize = 14;
-/// VIRTIO_NET_S_LINK_UP.
+/// VIRTIO_NET_S_LINK_UP and VIRTIO_NET_S_ANNOUNCE.
 const LINK_UP: u16 = 1;
+const ANNOUNCE: u16 = 2;
 
 /// How a network device is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,9 @@ pub struct Network {
     readiness: Readiness,
     /// Whether the cable is plugged in, as the driver was told.
     state: Shown,
+    /// Set when the driver is to tell the network where it is, and whether it was asked to and has not said that it will.
+    announcement: Setting,
+    announces: bool,
     features: u64,
     mac: MacAddress,
     filter: Filter,
@@ -98,6 +103,17 @@ impl LinkState {
     /// Plugs it in, or pulls it out; the driver is told. Frames of a link that is down are lost.
     pub fn set_up(&self, is_up: bool) {
         self.0.set(is_up.into());
+    }
+}
+
+/// By which another thread has the driver tell the network where its addresses are, because they moved.
+#[derive(Clone)]
+pub struct Announcement(Setting);
+
+impl Announcement {
+    /// Asks for it: of a driver that has no VIRTIO_NET_F_GUEST_ANNOUNCE nothing comes.
+    pub fn ask(&self) {
+        self.0.set(1);
     }
 }
 
@@ -136,7 +152,8 @@ impl Network {
         }
         let readiness = Readiness::new().map_err(NetworkError::Wait)?;
         let state = Setting::new(1).map_err(NetworkError::Wait)?;
-        for descriptor in link.descriptors().into_iter().chain([state.as_raw_fd()]) {
+        let announcement = Setting::new(0).map_err(NetworkError::Wait)?;
+        for descriptor in link.descriptors().into_iter().chain([state.as_raw_fd(), announcement.as_raw_fd()]) {
             readiness.add(descriptor, 0).map_err(NetworkError::Wait)?;
         }
         Ok(Self {
@@ -144,6 +161,8 @@ impl Network {
             link: Box::new(link),
             readiness,
             state: Shown::new(state),
+            announcement,
+            announces: false,
             features: 0,
             mac,
             filter: Filter::new(false),
@@ -158,6 +177,16 @@ impl Network {
     /// Whether the cable is plugged in, which it is at first.
     pub fn link_state(&self) -> LinkState {
         LinkState(self.state.setting().clone())
+    }
+
+    /// The way to have the driver announce itself.
+    pub fn announcement(&self) -> Announcement {
+        Announcement(self.announcement.clone())
+    }
+
+    fn status(&self) -> u16 {
+        let bit = |is_set, bit| if is_set { bit } else { 0 };
+        bit(self.is_up(), LINK_UP) | bit(self.announces, ANNOUNCE)
     }
 
     /// The largest frame in bytes.
@@ -259,8 +288,7 @@ impl Network {
 
     fn control(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         io.each(CONTROL, |chain, memory| {
-            let result = control::run(chain, memory, &mut self.filter, &mut self.mac);
-            let ack = if result.is_some() { control::OK } else { control::ERROR };
+            let ack = if self.command(chain, memory).is_some() { control::OK } else { control::ERROR };
             Ok(chain.write(memory, 0, &[ack]) as u32)
         })
     }
@@ -276,14 +304,14 @@ impl VirtioDevice for Network {
     }
 
     fn features(&self) -> u64 {
-        MTU | MAC | STATUS | CONTROL_QUEUE | CONTROL_RX | CONTROL_VLAN | CONTROL_RX_EXTRA | CONTROL_MAC
+        MTU | MAC | STATUS | CONTROL_QUEUE | CONTROL_RX | CONTROL_VLAN | CONTROL_RX_EXTRA | GUEST_ANNOUNCE | CONTROL_MAC
     }
 
     fn accept(&mut self, features: u64) -> bool {
         self.features = features;
         self.filter = Filter::new(features & CONTROL_VLAN != 0);
         // § 5.1.3.1: each needs the queue.
-        let needs_queue = features & (CONTROL_RX | CONTROL_VLAN | CONTROL_RX_EXTRA | CONTROL_MAC) != 0;
+        let needs_queue = features & (CONTROL_RX | CONTROL_VLAN | CONTROL_RX_EXTRA | GUEST_ANNOUNCE | CONTROL_MAC) != 0;
         features & CONTROL_QUEUE != 0 || !needs_queue
     }
 
@@ -291,7 +319,7 @@ impl VirtioDevice for Network {
         // § 5.1.4: address, status, number of pairs of queues, largest payload.
         let mut config = [0; 12];
         config[..6].copy_from_slice(&self.mac);
-        config[6..8].copy_from_slice(&(if self.is_up() { LINK_UP } else { 0 }).to_le_bytes());
+        config[6..8].copy_from_slice(&self.status().to_le_bytes());
         config[8] = 1;
         config[10..].copy_from_slice(&self.options.mtu.to_le_bytes());
         for (byte, value) in data.iter_mut().zip(config.iter().skip(offset)) {
@@ -302,6 +330,7 @@ impl VirtioDevice for Network {
     fn reset(&mut self) {
         (self.features, self.mac, self.output, self.waiting) = (0, self.options.mac, None, None);
         self.filter = Filter::new(false);
+        self.announces = false;
         self.early.clear();
     }
 
@@ -312,6 +341,8 @@ impl VirtioDevice for Network {
     }
 
     fn start(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
+        // A driver that starts makes itself known.
+        self.announcement.was_set();
         self.woken(io)
     }
 
@@ -334,7 +365,11 @@ impl VirtioDevice for Network {
 
     fn woken(&mut self, io: &mut Io<'_>) -> Result<(), RingError> {
         self.readiness.take(|_, _| ());
-        if self.state.take_over() {
+        let is_another = self.state.take_over();
+        // § 5.1.6.5.4: a driver that was asked and has not answered is not asked again.
+        let is_asked = self.announcement.was_set() && self.features & GUEST_ANNOUNCE != 0 && !self.announces;
+        self.announces |= is_asked;
+        if is_another || is_asked {
             io.change_config();
         }
         self.transmit(io)?;

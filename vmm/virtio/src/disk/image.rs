@@ -1,7 +1,10 @@
 //! qcow2 images.
 
 use super::{Disk, SECTOR_BYTES};
-use imago::{DenyImplicitOpenGate, FormatAccess, StorageOpenOptions, file::File as ImageFile, qcow2::Qcow2};
+use imago::{
+    DenyImplicitOpenGate, FormatAccess, StorageOpenOptions, file::File as ImageFile, format::PreallocateMode,
+    qcow2::Qcow2,
+};
 use std::{fs::File, io, path::Path};
 
 /// What qcow2 images begin with.
@@ -89,6 +92,14 @@ impl Disk for Qcow2Disk {
         match self.image.discard_to_any(offset, size_bytes) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
             result => result,
+        }
+    }
+
+    fn resize(&mut self, size_bytes: u64) -> io::Result<()> {
+        match size_bytes < self.image_bytes() {
+            true => self.image.resize_shrink(size_bytes),
+            // Neither an image behind this one shows through, nor what the last cluster held.
+            false => self.image.resize_grow(size_bytes, PreallocateMode::Zero),
         }
     }
 }

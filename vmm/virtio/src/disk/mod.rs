@@ -8,6 +8,7 @@ mod memory;
 mod open;
 mod raw;
 mod saved;
+mod shared;
 #[cfg(test)]
 pub(crate) mod stub;
 #[cfg(test)]
@@ -19,6 +20,8 @@ pub use memory::MemoryDisk;
 pub use open::{DiskError, DiskOptions, Format, OpenDisk, open};
 pub use raw::RawDisk;
 pub(crate) use saved::DiskState;
+pub use shared::ResizeError;
+pub(crate) use shared::SharedDisk;
 pub(crate) use transfer::Transfer;
 
 use std::io;

@@ -88,6 +88,46 @@ fn disks_keep_what_is_written() {
 }
 
 #[test]
+fn disks_get_another_size_and_what_is_new_reads_as_zeros() {
+    let folder = folder();
+    let paths = [raw(&folder, SIZE), qcow2(&folder, SIZE, None)];
+    for (path, format) in paths.iter().zip([Format::Raw, Format::Qcow2]) {
+        let mut disk = open(path, with(format, false)).unwrap().disk;
+        disk.write_at(0, &[7; 8192]).unwrap();
+        disk.write_at(SIZE - 512, &[9; 512]).unwrap();
+        // In the middle of a cluster.
+        for size in [1024, 3 * SIZE, 3 * SIZE, 512, SIZE] {
+            disk.resize(size).unwrap();
+            assert_eq!(disk.size_bytes(), size, "{format:?}");
+        }
+        assert_eq!(
+            (read(&mut *disk, 0, 512), read(&mut *disk, 512, 7680)),
+            (vec![7; 512], vec![0; 7680]),
+            "{format:?}"
+        );
+        assert_eq!(read(&mut *disk, SIZE - 512, 512), [0; 512]);
+        disk.write_at(SIZE - 512, &[5; 512]).unwrap();
+        disk.flush().unwrap();
+        drop(disk);
+        let mut again = open(path, with(format, true)).unwrap().disk;
+        assert_eq!((again.size_bytes(), read(&mut *again, SIZE - 512, 512)), (SIZE, vec![5; 512]), "{format:?}");
+    }
+}
+
+#[test]
+fn an_image_behind_does_not_show_through_what_is_new() {
+    let folder = folder();
+    std::fs::write(raw(&folder, SIZE), vec![0xbb; SIZE as usize]).unwrap();
+    let options = DiskOptions { format: Format::Qcow2, read_only: false, backing: true };
+    let mut disk = open(&qcow2(&folder, SIZE, Some("disk.img")), options).unwrap().disk;
+    for size in [4096, SIZE] {
+        disk.resize(size).unwrap();
+    }
+    assert_eq!((read(&mut *disk, 0, 4096), read(&mut *disk, 4096, 8192)), (vec![0xbb; 4096], vec![0; 8192]));
+    assert_eq!(read(&mut *disk, SIZE - 4096, 4096), [0; 4096]);
+}
+
+#[test]
 fn a_raw_disk_stays_raw_whatever_the_guest_writes() {
     let folder = folder();
     let path = raw(&folder, SIZE);

@@ -22,6 +22,10 @@ faults! {
     UsedIndexTwice;
     /// The used index stays (split).
     UsedIndexStays;
+    /// The used index goes on from 32,767 to 0 (split).
+    UsedIndexWrapsEarly;
+    /// The used index stays at 65,535 (split).
+    UsedIndexSaturates;
     /// The used index goes on, and nothing stands there (split).
     UsedElementMissing;
     /// The used element stands in the next place (split).
@@ -66,6 +70,8 @@ faults! {
     EventLate;
     /// The event index is read one too low.
     EventEarly;
+    /// The event index is compared as if indices had no end (split).
+    EventUnwrapped;
     /// The flag against interrupts counts with event indices too (split).
     FlagCountsWithEvents;
     /// The event index counts without having been negotiated (split).

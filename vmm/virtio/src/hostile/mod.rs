@@ -4,6 +4,7 @@
 //! `hostile`) by what coverage tells.
 
 mod driver;
+mod host;
 #[cfg(test)]
 pub(crate) mod strategy;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod transport;
 
 use crate::{Features, Memory, Status, VirtioDevice, mmio::Mmio, pci::VirtioFunction};
 use driver::{Driver, MEMORY_BYTES};
+pub use host::Hosted;
 use transport::Transport;
 use vm_memory::{Bytes, GuestAddress};
 use vm_state::DeviceStateError;
@@ -76,6 +78,8 @@ pub enum Step {
     Notify(u16),
     /// The other side has something.
     Wake,
+    /// Another thread of the host changes it, of which it hears when it is woken.
+    Host(u32),
     /// The device is saved, and another one goes on in its state; if that state was damaged before, it may be refused.
     Restore {
         /// What is damaged.
@@ -148,18 +152,31 @@ pub struct Element {
 /// # Panics
 /// If the device does what no device may, or does not work any more when it is set up anew afterwards.
 pub fn survive(make: impl Fn() -> Box<dyn VirtioDevice>, steps: &[Step]) {
-    run(|memory| Mmio::new(make(), memory), steps);
-    run(|memory| VirtioFunction::new(make(), memory), steps);
+    survive_with_host(|| Hosted::alone(make()), steps);
 }
 
-fn run<T: Transport>(make: impl Fn(Memory) -> T, steps: &[Step]) {
+/// The same with what the host does to it.
+///
+/// # Panics
+/// As [`survive`].
+pub fn survive_with_host(make: impl Fn() -> Hosted, steps: &[Step]) {
+    run(&make, Mmio::new, steps);
+    run(&make, VirtioFunction::new, steps);
+}
+
+fn run<T: Transport>(make: impl Fn() -> Hosted, behind: impl Fn(Box<dyn VirtioDevice>, Memory) -> T, steps: &[Step]) {
     let range = (GuestAddress(0), MEMORY_BYTES as usize);
     let memory = Memory::from_ranges(&[range]).expect("one range, which the host has");
-    let mut device = make(memory.clone());
+    let make = || {
+        let Hosted { device, change } = make();
+        (behind(device, memory.clone()), change)
+    };
+    let (mut device, mut change) = make();
     let mut driver = Driver::new(memory.clone(), &device);
     for step in steps {
         match step {
-            Step::Restore { damage } => device = replaced(device, || make(memory.clone()), *damage),
+            Step::Restore { damage } => (device, change) = replaced((device, change), make, *damage),
+            Step::Host(value) => change(*value),
             _ => one(&mut device, &mut driver, step),
         }
         check(&mut device);
@@ -173,23 +190,27 @@ fn run<T: Transport>(make: impl Fn(Memory) -> T, steps: &[Step]) {
 
 /// Another device in the state of one, which is gone by then: both cannot have their other side at once. One whose state is refused is
 /// as after reset, and one that cannot be saved stays.
-fn replaced<T: Transport>(mut device: T, make: impl Fn() -> T, damage: Option<Damage>) -> T {
+fn replaced<T: Transport, C>(
+    (mut device, change): (T, C),
+    make: impl Fn() -> (T, C),
+    damage: Option<Damage>,
+) -> (T, C) {
     device.quiesce();
     let mut state = match device.save() {
         Ok(state) => state,
-        Err(DeviceStateError::Unsupported) => return device,
+        Err(DeviceStateError::Unsupported) => return (device, change),
         Err(error) => panic!("it could not be saved: {error}"),
     };
     if let Some(damage) = damage {
         damage.apply(&mut state);
     }
-    drop(device);
-    let mut device = make();
+    drop((device, change));
+    let (mut device, change) = make();
     match device.restore(&state) {
-        Ok(()) => device,
+        Ok(()) => (device, change),
         Err(error) if damage.is_none() => panic!("its own state was refused: {error}"),
         Err(_) => {
-            drop(device);
+            drop((device, change));
             make()
         }
     }
@@ -227,8 +248,8 @@ fn one<T: Transport>(device: &mut T, driver: &mut Driver, step: &Step) {
         }
         Step::Notify(queue) => device.notify((*queue).into()),
         Step::Wake => device.wake(),
-        // It makes another device.
-        Step::Restore { .. } => {}
+        // It makes another device, or is done to its other side.
+        Step::Restore { .. } | Step::Host(_) => {}
     }
 }
 

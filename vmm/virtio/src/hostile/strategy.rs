@@ -44,6 +44,7 @@ pub(crate) fn steps(head: impl Strategy<Value = Vec<u8>> + 'static) -> impl Stra
         1 => (0_u32..0x6000, vec(any::<u8>(), 0..16)).prop_map(|(address, bytes)| Step::Memory { address, bytes }),
         1 => (0_u16..5).prop_map(Step::Notify),
         1 => Just(Step::Wake),
+        1 => any::<u32>().prop_map(Step::Host),
         1 => Just(Step::Reset),
         2 => Just(Step::Restore { damage: None }),
         1 => damage().prop_map(|damage| Step::Restore { damage: Some(damage) }),

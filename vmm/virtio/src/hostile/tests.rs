@@ -3,9 +3,13 @@
 use super::*;
 use crate::{DeviceKind, Io, RingError, devices::Entropy};
 use proptest::prelude::*;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 /// A device that counts what it is given, and works at its first start alone if it is told so.
@@ -58,6 +62,23 @@ fn requests_reach_the_device_by_every_ring() {
     for bits in [Features::empty(), Features::INDIRECT_DESC, Features::RING_PACKED, features] {
         assert_eq!(given(bits.bits(), false), 2 * 40 * 17, "{bits:?}");
     }
+}
+
+#[test]
+fn what_the_host_does_reaches_the_device_that_there_is() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let made = Cell::new(0);
+    let steps =
+        [Step::Start { features: 0, messages: false }, Step::Host(5), Step::Restore { damage: None }, Step::Host(6)];
+    let make = || {
+        made.set(made.get() + 1);
+        let (seen, number) = (seen.clone(), made.get());
+        let change = Box::new(move |value| seen.borrow_mut().push((number, value)));
+        Hosted { device: Box::new(Entropy::new(std::io::repeat(0))), change }
+    };
+    survive_with_host(make, &steps);
+    // Behind each transport one device, and the one that goes on in its state.
+    assert_eq!(*seen.borrow(), [(1, 5), (2, 6), (3, 5), (4, 6)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod configuration;
 mod control;
 mod model;
 mod ports;
+mod resized;
 
 use super::{ROWS, SIZE, each_layout_of};
 use model::{MESSAGE_BYTES, Message, event};
@@ -17,6 +18,7 @@ use rt::{
 
 /// Feature bits.
 mod feature {
+    pub(super) const SIZE: u64 = 1 << 0;
     pub(super) const MULTIPORT: u64 = 1 << 1;
     pub(super) const EMERGENCY_WRITE: u64 = 1 << 2;
 }
@@ -73,7 +75,12 @@ impl Console {
 
     /// The same with ports, all of which the driver says to be ready and open.
     fn with_open_ports(transport: Transport, layout: Layout) -> Option<Self> {
-        let mut console = Self::started(transport, layout, feature::MULTIPORT)?;
+        Self::with_open_ports_and(transport, layout, 0)
+    }
+
+    /// The same with more features.
+    fn with_open_ports_and(transport: Transport, layout: Layout, wanted: u64) -> Option<Self> {
+        let mut console = Self::started(transport, layout, wanted | feature::MULTIPORT)?;
         console.say(0, event::DEVICE_READY, 1);
         while console.hear().is_some_and(|_| console.added != (1 << NR_PORTS) - 1) {}
         for port in 0..NR_PORTS {

@@ -1,6 +1,7 @@
 //! GPUs: displays, pictures, fences and the cursor.
 
 mod commands;
+mod display;
 mod hostile;
 mod model;
 
@@ -19,8 +20,8 @@ use rt::{
 const CONTROL: usize = 0;
 const CURSOR: usize = 1;
 
-/// Bytes of the longest response: of all displays.
-const ROOM: u32 = HEADER_BYTES + 16 * 24;
+/// Bytes of the longest response: size of an EDID, padding, and room for eight blocks of it.
+const ROOM: u32 = HEADER_BYTES + 8 + 1024;
 
 /// Names of the rules of [`Header::keeps`].
 const RULES: &[Text] = names!["a fence if there was one", "the fence", "a response that there is", "size"];
@@ -52,7 +53,12 @@ struct Gpu {
 
 impl Gpu {
     fn started(transport: Transport, layout: Layout) -> Option<Self> {
-        let device = Several::started(transport, layout, 0, [0, 1])?;
+        Self::with(transport, layout, 0)
+    }
+
+    /// The same with those of these features that are offered.
+    fn with(transport: Transport, layout: Layout, wanted: u64) -> Option<Self> {
+        let device = Several::started(transport, layout, wanted, [0, 1])?;
         Some(Self { device, fence: 0xfeed_0000_0001, kept: [true; NR_RULES] })
     }
 
@@ -111,8 +117,13 @@ impl Gpu {
 }
 
 /// Calls `try_one` with each transport and layout by which there is a GPU.
-fn each_gpu(mut try_one: impl FnMut(u64, &mut Gpu)) {
-    each_row(virtio::kind::GPU, |row, transport, layout| match Gpu::started(transport, layout) {
+fn each_gpu(try_one: impl FnMut(u64, &mut Gpu)) {
+    each_gpu_with(0, try_one);
+}
+
+/// The same with those of these features that are offered.
+fn each_gpu_with(wanted: u64, mut try_one: impl FnMut(u64, &mut Gpu)) {
+    each_row(virtio::kind::GPU, |row, transport, layout| match Gpu::with(transport, layout, wanted) {
         Some(mut gpu) => {
             try_one(row, &mut gpu);
             gpu.check_responses();

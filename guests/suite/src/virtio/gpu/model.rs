@@ -12,6 +12,7 @@ pub(crate) mod request {
     pub(crate) const TRANSFER: u32 = 0x105;
     pub(crate) const ATTACH_BACKING: u32 = 0x106;
     pub(crate) const DETACH_BACKING: u32 = 0x107;
+    pub(crate) const GET_EDID: u32 = 0x10a;
     pub(crate) const UPDATE_CURSOR: u32 = 0x300;
     pub(crate) const MOVE_CURSOR: u32 = 0x301;
 }
@@ -19,6 +20,7 @@ pub(crate) mod request {
 /// Responses.
 pub(crate) const OK_NODATA: u32 = 0x1100;
 pub(crate) const OK_DISPLAY_INFO: u32 = 0x1101;
+pub(crate) const OK_EDID: u32 = 0x1104;
 const FIRST_ERROR: u32 = 0x1200;
 const LAST_ERROR: u32 = 0x1205;
 

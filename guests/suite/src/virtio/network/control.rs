@@ -15,7 +15,7 @@ pub(super) const ADDRESSES: u8 = 1;
 pub(super) const VLAN: u8 = 2;
 /// VIRTIO_NET_OK and VIRTIO_NET_ERR.
 pub(super) const OK: u8 = 0;
-const ERROR: u8 = 1;
+pub(super) const ERROR: u8 = 1;
 
 /// Where the device acknowledges.
 fn acknowledgement() -> u64 {

@@ -2,6 +2,7 @@
 //!
 //! The host at the other end answers ARP requests to whom they are from, so that a driver chooses where frames come for.
 
+mod announce;
 mod configuration;
 mod control;
 mod filters;

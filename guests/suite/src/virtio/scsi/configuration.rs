@@ -46,7 +46,7 @@ fn sizes_are_the_drivers() {
     const SENSE: u32 = 20;
     const COMMAND: u32 = 16;
     each_row(kind::SCSI, |row, transport, layout| {
-        let Some(mut host) = Host::started(transport, layout) else { return super::refused(row) };
+        let Some(mut host) = Host::started(transport, layout, 0) else { return super::refused(row) };
         let Some(at) = transport.config() else { return check!("there is one", [ROWS; row], false) };
         mmio::write_u32(at + SENSE_SIZE, SENSE);
         mmio::write_u32(at + CDB_SIZE, COMMAND);

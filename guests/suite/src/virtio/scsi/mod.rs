@@ -3,6 +3,7 @@
 mod addresses;
 mod commands;
 mod configuration;
+mod events;
 mod hostile;
 mod model;
 mod tasks;
@@ -64,15 +65,20 @@ struct Host {
 }
 
 impl Host {
-    fn started(transport: Transport, layout: Layout) -> Option<Self> {
-        let device = Several::started(transport, layout, 0, [0, 1, 2])?;
+    fn started(transport: Transport, layout: Layout, wanted: u64) -> Option<Self> {
+        let device = Several::started(transport, layout, wanted, [0, 1, 2])?;
         Some(Self { device, kept: [true; NR_RULES] })
     }
 
     /// The same, and the disk has told that there was a reset.
     fn ready(transport: Transport, layout: Layout) -> Option<Self> {
+        Self::ready_with(transport, layout, 0)
+    }
+
+    /// The same with those of these features that are offered.
+    fn ready_with(transport: Transport, layout: Layout, wanted: u64) -> Option<Self> {
         const NR_ATTENTIONS_MAX: usize = 3;
-        let mut host = Self::started(transport, layout)?;
+        let mut host = Self::started(transport, layout, wanted)?;
         (0..NR_ATTENTIONS_MAX).any(|_| host.command(DISK, &TEST_UNIT_READY, None).is_good()).then_some(host)
     }
 
@@ -130,8 +136,13 @@ impl Host {
 }
 
 /// Calls `try_one` with a host whose disk is ready, for each transport and layout.
-fn each_host(mut try_one: impl FnMut(u64, &mut Host)) {
-    each_row(virtio::kind::SCSI, |row, transport, layout| match Host::ready(transport, layout) {
+fn each_host(try_one: impl FnMut(u64, &mut Host)) {
+    each_host_with(0, try_one);
+}
+
+/// The same with those of these features that are offered.
+fn each_host_with(wanted: u64, mut try_one: impl FnMut(u64, &mut Host)) {
+    each_row(virtio::kind::SCSI, |row, transport, layout| match Host::ready_with(transport, layout, wanted) {
         Some(mut host) => {
             try_one(row, &mut host);
             host.check_answers();

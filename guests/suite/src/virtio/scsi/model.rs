@@ -34,6 +34,7 @@ pub(crate) struct Sense {
 impl Sense {
     pub(crate) const INVALID_OPCODE: Self = Self { key: 5, code: 0x20, qualifier: 0 };
     pub(crate) const OUT_OF_RANGE: Self = Self { key: 5, code: 0x21, qualifier: 0 };
+    pub(crate) const CAPACITY_CHANGED: Self = Self { key: 6, code: 0x2a, qualifier: 9 };
     pub(crate) const NO_UNIT: Self = Self { key: 5, code: 0x25, qualifier: 0 };
 
     /// From the first bytes of sense data: current errors in fixed or in descriptor format.

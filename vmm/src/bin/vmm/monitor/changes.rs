@@ -24,15 +24,46 @@ pub(super) fn resize_disk(commands: &mut Commands, mut arguments: Arguments) -> 
         (Some(_), Some(_)) => return Err(Error::generic("'device' and 'node-name' name different disks")),
         (None, None) => return Err(Error::generic("'device' or 'node-name' has to name a disk")),
     };
-    let of_scsi = |spec: &crate::devices::Spec| {
-        matches!(spec.kind, Kind::Scsi(_)) && id.strip_prefix(&spec.id).is_some_and(|rest| rest.starts_with('-'))
+    let no_disk = || Error::generic(format!("'{id}' is no disk"));
+    let result = match scsi_host(commands, &id) {
+        Some((host, target)) => {
+            let bus = find(commands, &host, |handles| handles.bus.clone())?;
+            bus.ok_or_else(no_disk)?.resize(target, size_bytes).map_err(anyhow::Error::new)
+        }
+        None => {
+            let disk = find(commands, &id, |handles| handles.disk.clone())?;
+            disk.ok_or_else(no_disk)?.resize(size_bytes).map_err(anyhow::Error::new)
+        }
     };
-    if commands.inventory.specs().iter().any(of_scsi) {
-        return Err(Error::generic(format!("'{id}' is at a SCSI host, whose disks keep their size")));
+    result.map_err(|error| Error::generic(format!("'{id}': {error:#}")))?;
+    Ok(json!({}))
+}
+
+/// The SCSI host and the target of a disk there: their name is that of the host with the number of the target.
+fn scsi_host(commands: &Commands, id: &str) -> Option<(String, u8)> {
+    let (host, target) = id.rsplit_once('-')?;
+    let spec = commands.inventory.find(host)?;
+    matches!(spec.kind, Kind::Scsi(_)).then_some(())?;
+    Some((spec.id, target.parse().ok()?))
+}
+
+/// `announce-self`: has the drivers of network devices tell the network where they are, once. What it is asked for beside that, such as
+/// how often, is the drivers' own.
+pub(super) fn announce(commands: &mut Commands, mut arguments: Arguments) -> Answer {
+    for name in ["initial", "max", "rounds", "step"] {
+        arguments.needed_number(name)?;
     }
-    let disk = find(commands, &id, |handles| handles.disk.clone())?;
-    let disk = disk.ok_or_else(|| Error::generic(format!("'{id}' is no disk")))?;
-    disk.resize(size_bytes).map_err(|error| Error::generic(format!("'{id}': {:#}", anyhow::Error::new(error))))?;
+    let id = arguments.string("id")?;
+    arguments.end()?;
+    let networks = commands.inventory.specs().into_iter().filter(|spec| matches!(spec.kind, Kind::Network(..)));
+    let ids: Vec<_> = match id {
+        Some(id) => vec![id],
+        None => networks.map(|spec| spec.id).collect(),
+    };
+    for id in ids {
+        let announcement = find(commands, &id, |handles| handles.announcement.clone())?;
+        announcement.ok_or_else(|| Error::generic(format!("'{id}' is no network device")))?.ask();
+    }
     Ok(json!({}))
 }
 

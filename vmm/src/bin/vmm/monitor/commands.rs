@@ -24,6 +24,7 @@ const fn command(name: &'static str, arguments: &'static Object, returns: Type, 
 
 /// All commands but `qmp_capabilities`, sorted.
 pub(super) const COMMANDS: &[Command] = &[
+    command("announce-self", &ANNOUNCE_SELF, NOTHING, changes::announce),
     command("balloon", &BALLOON, NOTHING, devices::balloon),
     command("block_resize", &BLOCK_RESIZE, NOTHING, changes::resize_disk),
     command("blockdev-add", &BLOCKDEV_ADD, NOTHING, backends::add_disk),
@@ -74,6 +75,13 @@ pub(super) fn find(name: &str) -> Option<&'static Command> {
 
 const NONE: &Object = &Object::EMPTY;
 const OPTION: Object = Object::new(&[optional("option", Type::Str)]);
+const ANNOUNCE_SELF: Object = Object::new(&[
+    needed("initial", Type::Number),
+    needed("max", Type::Number),
+    needed("rounds", Type::Number),
+    needed("step", Type::Number),
+    optional("id", Type::Str),
+]);
 const BALLOON: Object = Object::new(&[needed("value", Type::Number)]);
 const URI: Object = Object::new(&[needed("uri", Type::Str)]);
 const ID: Object = Object::new(&[needed("id", Type::Str)]);

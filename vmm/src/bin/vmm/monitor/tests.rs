@@ -62,6 +62,12 @@ fn arguments_that_are_wrong_are_named() {
         ("block_resize", json!({ "node-name": "disk0", "size": 512 }), "no device 'disk0'"),
         ("set_link", json!({ "name": "net0" }), "'up' is missing"),
         ("set_link", json!({ "name": "net0", "up": true }), "no device 'net0'"),
+        ("announce-self", json!({ "initial": 50, "max": 550, "rounds": 5 }), "'step' is missing"),
+        (
+            "announce-self",
+            json!({ "initial": 50, "max": 550, "rounds": 5, "step": 50, "id": "net0" }),
+            "no device 'net0'",
+        ),
         ("stop", json!({}), "being made or has ended"),
         ("migrate", json!({}), "'uri' is missing"),
         ("migrate", json!({ "uri": "exec:cat" }), "type unix:PATH"),
@@ -83,7 +89,8 @@ fn only_disks_and_links_of_devices_change() {
     commands.inventory.add("scsi0", None, Kind::Scsi(vec![scsi])).unwrap();
     commands.inventory.add("rng0", None, Kind::Random).unwrap();
     let size = |id| json!({ "device": id, "size": 512 });
-    assert!(wrong(commands, "block_resize", size("scsi0-0")).contains("keep their size"));
+    assert!(wrong(commands, "block_resize", size("scsi0-0")).contains("being made or has ended"));
+    assert!(wrong(commands, "block_resize", size("scsi1-0")).contains("no device 'scsi1-0'"));
     assert!(wrong(commands, "block_resize", size("rng0")).contains("being made or has ended"));
     assert!(wrong(commands, "set_link", json!({ "name": "rng0", "up": false })).contains("being made or has ended"));
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    Common, hostile,
+    Common,
+    hostile::{self, Hosted},
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -176,6 +177,6 @@ proptest! {
     fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
         proptest::collection::vec(0_u32..0x20, 0..10).prop_map(|pages| numbers(&pages)),
     )) {
-        hostile::survive(|| Box::new(Balloon::new(Given::default()).unwrap()), &steps);
+        hostile::survive_with_host(|| Hosted::balloon(Balloon::new(Given::default()).unwrap()), &steps);
     }
 }

@@ -9,11 +9,11 @@ mod tests;
 
 use crate::{
     Chain, DeviceKind, Io, Memory, RingError, VirtioDevice,
-    disk::{Disk, Transfer},
+    disk::{Disk, SharedDisk, Transfer},
 };
 use config::{Config, QUEUE_SIZE};
-pub use resize::{BlockControl, ResizeError};
-use resize::{Resized, SharedDisk};
+pub use resize::BlockControl;
+use resize::Resized;
 use std::os::fd::{AsRawFd, RawFd};
 use vm_state::DeviceStateError;
 

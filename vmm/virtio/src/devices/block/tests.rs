@@ -5,8 +5,8 @@ mod resized;
 use super::*;
 use crate::{
     Common, Features,
-    disk::stub::StubDisk,
-    hostile,
+    disk::{MemoryDisk, stub::StubDisk},
+    hostile::{self, Hosted},
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -280,6 +280,7 @@ proptest! {
     fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
         (0_u32..15, 0..NR_SECTORS + 2).prop_map(|(kind, sector)| header(kind, sector)),
     )) {
-        hostile::survive(|| Box::new(Block::new(Box::new(StubDisk::new(NR_SECTORS, false)), "disk", 2)), &steps);
+        let disk = || Box::new(MemoryDisk::new(vec![7; NR_SECTORS as usize * 512], false));
+        hostile::survive_with_host(|| Hosted::block(Block::new(disk(), "disk", 2)), &steps);
     }
 }

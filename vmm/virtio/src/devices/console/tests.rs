@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    Common, hostile,
+    Common,
+    hostile::{self, Hosted},
     testing::{Driver, Layout, Request, due, exchange},
 };
 use proptest::prelude::*;
@@ -289,11 +290,11 @@ proptest! {
     fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
         (0_u32..4, 0_u16..9, 0_u16..3).prop_map(|(port, event, value)| Message { port, event, value }.to_bytes().to_vec()),
     )) {
-        hostile::survive(|| {
+        hostile::survive_with_host(|| {
             let (channel, mut host) = pair();
             host.write_all(b"words of the host").unwrap();
             let ports = vec![Port::console(channel), Port::named("sink", Channel::output(io::sink()))];
-            Box::new(Console::new(ports).unwrap())
+            Hosted::console(Console::new(ports).unwrap())
         }, &steps);
     }
 }

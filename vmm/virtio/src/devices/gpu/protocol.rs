@@ -21,10 +21,11 @@ pub(super) enum Command {
     Transfer = 0x105,
     AttachBacking = 0x106,
     DetachBacking = 0x107,
+    GetEdid = 0x10a,
 }
 
 impl Command {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::GetDisplayInfo,
         Self::Create,
         Self::Unref,
@@ -33,6 +34,7 @@ impl Command {
         Self::Transfer,
         Self::AttachBacking,
         Self::DetachBacking,
+        Self::GetEdid,
     ];
 
     pub(super) fn new(command: u32) -> Option<Self> {
@@ -40,9 +42,10 @@ impl Command {
     }
 }
 
-/// VIRTIO_GPU_RESP_OK_NODATA and VIRTIO_GPU_RESP_OK_DISPLAY_INFO.
+/// VIRTIO_GPU_RESP_OK_NODATA, VIRTIO_GPU_RESP_OK_DISPLAY_INFO and VIRTIO_GPU_RESP_OK_EDID.
 pub(super) const OK: u32 = 0x1100;
 pub(super) const OK_DISPLAY_INFO: u32 = 0x1101;
+pub(super) const OK_EDID: u32 = 0x1104;
 
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

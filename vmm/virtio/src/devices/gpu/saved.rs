@@ -4,7 +4,7 @@ use super::{
     DISPLAY_CHANGED, Gpu, NR_PARTS_MAX, NR_PARTS_MAX_ALL, NR_RESOURCES_MAX, PIXELS_BYTES_MAX, Rectangle,
     resource::{Resource, ResourceState},
 };
-use crate::Memory;
+use crate::{Memory, readiness::ShownState};
 use serde::{Deserialize, Serialize};
 use vm_state::{
     DeviceStateError,
@@ -14,7 +14,7 @@ use vm_state::{
 #[derive(Serialize, Deserialize)]
 struct State {
     /// Width and height, as [`super::ScreenSize`] has them.
-    size: u32,
+    size: ShownState,
     events: u32,
     /// By their numbers, in order.
     resources: Vec<(u32, ResourceState)>,
@@ -28,7 +28,7 @@ impl Gpu {
             self.resources.iter().map(|(number, resource)| (*number, resource.save())).collect();
         resources.sort_by_key(|(number, _)| *number);
         let scanout = self.scanout.map(|(number, area)| (number, [area.x, area.y, area.width, area.height]));
-        value::to_bytes(&State { size: self.size.0.get(), events: self.events, resources, scanout })
+        value::to_bytes(&State { size: self.size.save(), events: self.events, resources, scanout })
     }
 
     pub(super) fn take_bytes(&mut self, state: &[u8], memory: &Memory) -> Result<(), DeviceStateError> {
@@ -43,7 +43,7 @@ impl Gpu {
             ensure(self.resources.insert(number, Resource::restore(saved, memory)?).is_none())?;
         }
         self.events = events;
-        self.size.0.restore(size);
+        self.size.restore(size);
         if let Some((number, [x, y, width, height])) = scanout {
             self.show(number, Rectangle { x, y, width, height })?;
         }

@@ -1,8 +1,11 @@
 //! Pictures from guest memory to the screen.
 
+mod model;
+
 use super::*;
 use crate::{
-    Common, hostile,
+    Common,
+    hostile::{self, Hosted},
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -209,13 +212,58 @@ fn another_size_is_an_event_until_it_is_cleared() {
     assert_eq!(exchange(&mut common, &mut driver, CURSOR, &[&[0; 56]], &[24]).1, 0, "cursors are ignored");
 }
 
+#[test]
+fn a_monitor_is_told_to_a_driver_that_knows_of_it() {
+    let mut request = (Command::GetEdid as u32).to_le_bytes().to_vec();
+    request.resize(HEADER_BYTES + 8, 0);
+    for (features, scanout, expected) in
+        [(EDID, 0, OK_EDID), (EDID, 1, Failure::InvalidScanout as u32), (0, 0, Failure::Unspecified as u32)]
+    {
+        let gpu = Gpu::new(640, 480, FrameBuffer::new()).unwrap();
+        let size = gpu.screen_size();
+        let (mut common, mut driver) = Driver::started(Box::new(gpu), PLAIN, features);
+        request[HEADER_BYTES] = scanout;
+        for (width, height) in [(640, 480), (1280, 720)] {
+            size.set(width, height);
+            common.wake();
+            let (response, written) = exchange(&mut common, &mut driver, CONTROL, &[&request], &[24, 1100]);
+            assert_eq!(response[..4], expected.to_le_bytes());
+            if expected != OK_EDID {
+                assert_eq!(written, 24);
+                continue;
+            }
+            assert_eq!(written, 24 + 8 + 1024);
+            assert_eq!(response[24..32], [128, 0, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(response[32..160], edid::block(width.into(), height.into()));
+            assert_eq!(response[160..], [0; 1124 - 160]);
+        }
+    }
+}
+
+#[test]
+fn a_size_is_told_with_its_event() {
+    let gpu = Gpu::new(640, 480, FrameBuffer::new()).unwrap();
+    let size = gpu.screen_size();
+    let (mut common, mut driver) = Driver::started(Box::new(gpu), PLAIN, 0);
+    let mut request = 0x100_u32.to_le_bytes().to_vec();
+    request.resize(24, 0);
+    size.set(800, 600);
+    let mut width = |common: &mut Common| {
+        let (response, _) = exchange(common, &mut driver, CONTROL, &[&request], &[408]);
+        u16::from_le_bytes([response[32], response[33]])
+    };
+    assert_eq!(width(&mut common), 640);
+    common.wake();
+    assert_eq!(width(&mut common), 800);
+}
+
 proptest! {
     /// Whatever a driver asks for, nothing panics.
     #[test]
     fn any_requests_are_survived(
         layout in 0_usize..8,
         steps in proptest::collection::vec(
-            (0x100_u32..0x10a, proptest::collection::vec(prop_oneof![0_u32..6, any::<u32>()], 0..12), 0_u32..30), 0..60),
+            (0x100_u32..0x10c, proptest::collection::vec(prop_oneof![0_u32..6, any::<u32>()], 0..12), 0_u32..30), 0..60),
     ) {
         let mut screen = Screen::new(Layout::all().nth(layout).expect("one of eight"));
         screen.run(Command::Create, &[1, BGRX, 5, 3]);
@@ -234,13 +282,13 @@ proptest! {
     /// Nor is anything that a driver can do to registers and rings.
     #[test]
     fn hostile_drivers_are_survived(steps in hostile::strategy::steps(
-        (0x100_u32..0x109, proptest::collection::vec(0_u32..8, 0..10)).prop_map(|(kind, fields)| {
+        (0x100_u32..0x10b, proptest::collection::vec(0_u32..8, 0..10)).prop_map(|(kind, fields)| {
             let mut request = kind.to_le_bytes().to_vec();
             request.resize(HEADER_BYTES, 0);
             request.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
             request
         }),
     )) {
-        hostile::survive(|| Box::new(Gpu::new(64, 48, FrameBuffer::new()).unwrap()), &steps);
+        hostile::survive_with_host(|| Hosted::gpu(Gpu::new(64, 48, FrameBuffer::new()).unwrap()), &steps);
     }
 }

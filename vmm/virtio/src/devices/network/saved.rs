@@ -16,6 +16,8 @@ struct State {
     first_mac: MacAddress,
     mtu: u16,
     is_up: ShownState,
+    /// Whether the driver is to be asked to announce itself, and whether it was.
+    announcement: (bool, bool),
     features: u64,
     mac: MacAddress,
     filter: FilterState,
@@ -36,10 +38,16 @@ impl Network {
                 self.early.push_back(self.incoming[HEADER_BYTES..HEADER_BYTES + size].to_vec());
             }
         }
+        let is_asked = self.announcement.was_set();
+        if is_asked {
+            // It stays so.
+            self.announcement.set(1);
+        }
         value::to_bytes(&State {
             first_mac: self.options.mac,
             mtu: self.options.mtu,
             is_up: self.state.save(),
+            announcement: (is_asked, self.announces),
             features: self.features,
             mac: self.mac,
             filter: self.filter.save(),
@@ -64,6 +72,11 @@ impl Network {
         self.early = state.frames.into();
         self.link.restore(&state.link)?;
         self.state.restore(state.is_up);
+        let (is_asked, announces) = state.announcement;
+        if is_asked {
+            self.announcement.set(1);
+        }
+        self.announces = announces;
         self.mac = state.mac;
         // The new link may have room, or frames.
         self.readiness.wake().map_err(|error| DeviceStateError::Host(error.kind()))

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    Common, hostile,
+    Common,
+    hostile::{self, Hosted},
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -169,6 +170,41 @@ fn a_queue_that_is_reset_gives_nothing_back() {
         while read(&mut link).is_some() {}
         common.wake();
         assert_eq!((driver.used(TRANSMIT), common.broken(), read(&mut link)), (None, None, None), "{layout:?}");
+    }
+}
+
+#[test]
+fn drivers_are_asked_to_announce_themselves_until_they_acknowledge() {
+    const ALL: u64 = STATUS | CONTROL_QUEUE | GUEST_ANNOUNCE;
+    for (layout, features) in [(PLAIN, ALL), (Layout { packed: true, ..PLAIN }, ALL), (PLAIN, STATUS | CONTROL_QUEUE)] {
+        let (here, _there) = FrameSocket::pair().unwrap();
+        let network = Network::new(NetworkOptions::new(OWN), here).unwrap();
+        let announcement = network.announcement();
+        announcement.ask();
+        let (mut common, mut driver) = Driver::started(Box::new(network), layout, features);
+        let status = |common: &Common| {
+            let mut config = [0; 2];
+            common.read_config(6, &mut config);
+            u16::from_le_bytes(config)
+        };
+        let _ = due(&mut common);
+        assert_eq!(status(&common), LINK_UP, "who starts makes itself known");
+        let is_asked = features & GUEST_ANNOUNCE != 0;
+        for (turn, is_told) in [(0, true), (1, false)] {
+            announcement.ask();
+            common.wake();
+            assert_eq!(status(&common), if is_asked { LINK_UP | ANNOUNCE } else { LINK_UP }, "{turn}");
+            assert_eq!(due(&mut common).1, is_asked && is_told, "{turn}");
+        }
+        let mut command =
+            |common: &mut Common, command: &[u8]| exchange(common, &mut driver, CONTROL, &[command], &[1]).0[0];
+        assert_eq!(command(&mut common, &[3, 1]), control::ERROR);
+        assert_eq!(status(&common) & ANNOUNCE != 0, is_asked);
+        assert_eq!(command(&mut common, &[3, 0]), if is_asked { control::OK } else { control::ERROR });
+        assert_eq!(status(&common), LINK_UP);
+        announcement.ask();
+        common.wake();
+        assert_eq!(status(&common) & ANNOUNCE != 0, is_asked, "again");
     }
 }
 
@@ -420,6 +456,7 @@ proptest! {
         }),
         (0_u8..4, 0_u8..6, any::<u32>()).prop_map(|(class, command, nr)| [&[class, command][..], &nr.to_le_bytes()].concat()),
     ])) {
-        hostile::survive(|| Box::new(Network::new(NetworkOptions::new(OWN), HostStack::new()).unwrap()), &steps);
+        let network = || Network::new(NetworkOptions::new(OWN), HostStack::new()).unwrap();
+        hostile::survive_with_host(|| Hosted::network(network()), &steps);
     }
 }

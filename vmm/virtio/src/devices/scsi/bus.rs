@@ -3,9 +3,13 @@
 use super::{
     Scsi, ScsiFeatures,
     address::{Address, TARGETS_MAX},
+    sense::Sense,
     target::Target,
 };
-use crate::{Io, RingError, disk::Disk};
+use crate::{
+    Io, RingError,
+    disk::{Disk, ResizeError, SharedDisk},
+};
 use std::{
     collections::VecDeque,
     io,
@@ -21,13 +25,15 @@ pub(super) const EVENT_BYTES: usize = 16;
 const NO_EVENT: u32 = 0;
 /// A target came or went.
 const TRANSPORT_RESET: u32 = 1;
+/// A target has another size.
+const PARAM_CHANGE: u32 = 3;
 /// Events were lost before this one.
 const EVENTS_MISSED: u32 = 1 << 31;
 /// Reasons.
 const RESCAN: u32 = 1;
 const REMOVED: u32 = 2;
 
-/// Why a disk cannot be attached or detached.
+/// Why a disk cannot be attached, detached or resized.
 #[derive(Debug, thiserror::Error)]
 pub enum ScsiError {
     /// There are fewer targets.
@@ -48,6 +54,14 @@ pub enum ScsiError {
         /// Which was named.
         target: u8,
     },
+    /// Its disk keeps its size.
+    #[error("target {target}")]
+    Resize {
+        /// Which was named.
+        target: u8,
+        /// Why.
+        source: ResizeError,
+    },
     /// The device cannot be told.
     #[error("the device cannot be told")]
     Event(#[source] io::Error),
@@ -57,7 +71,11 @@ pub enum ScsiError {
 enum Change {
     Attach(u8, Target),
     Detach(u8),
+    Resize(u8),
 }
+
+/// What the driver is told of a change: the event, its target, the reason.
+pub(super) type Told = (u32, u8, u32);
 
 /// What the device and who plugs disks share.
 pub(super) struct Shared {
@@ -68,8 +86,8 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct State {
     changes: VecDeque<Change>,
-    /// A bit for each target that will have a disk when all changes are made.
-    occupied: u8,
+    /// The disks that targets will have when all changes are made.
+    disks: [Option<SharedDisk>; TARGETS_MAX as usize],
 }
 
 impl Shared {
@@ -81,6 +99,12 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that is done under the lock panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn slot(&mut self, target: u8) -> Result<&mut Option<SharedDisk>, ScsiError> {
+        self.disks.get_mut(usize::from(target)).ok_or(ScsiError::NoTarget { target })
     }
 }
 
@@ -97,11 +121,11 @@ impl ScsiBus {
     /// If there is no such target, or it has a disk.
     pub fn attach(&self, target: u8, disk: Box<dyn Disk>, serial: &str) -> Result<(), ScsiError> {
         let mut state = self.shared.state();
-        let bit = bit(target)?;
-        if state.occupied & bit != 0 {
+        let slot = state.slot(target)?;
+        if slot.is_some() {
             return Err(ScsiError::Occupied { target });
         }
-        state.occupied |= bit;
+        let disk = slot.insert(SharedDisk::new(disk)).clone();
         // It and the vendor's name are told with a length of one byte.
         let serial = serial.chars().filter(char::is_ascii_graphic).take(32).collect();
         state.changes.push_back(Change::Attach(target, Target::new(disk, serial)));
@@ -114,48 +138,67 @@ impl ScsiBus {
     /// If there is no such target, or it has no disk.
     pub fn detach(&self, target: u8) -> Result<(), ScsiError> {
         let mut state = self.shared.state();
-        let bit = bit(target)?;
-        if state.occupied & bit == 0 {
-            return Err(ScsiError::Empty { target });
-        }
-        state.occupied &= !bit;
+        state.slot(target)?.take().ok_or(ScsiError::Empty { target })?;
         state.changes.push_back(Change::Detach(target));
+        self.shared.event.write(1).map_err(ScsiError::Event)
+    }
+
+    /// Gives a target's disk another size, as [`super::super::BlockControl::resize`] does.
+    ///
+    /// # Errors
+    /// If there is no such target, it has no disk, or that keeps its size.
+    pub fn resize(&self, target: u8, size_bytes: u64) -> Result<(), ScsiError> {
+        let mut state = self.shared.state();
+        let disk = state.slot(target)?.clone().ok_or(ScsiError::Empty { target })?;
+        // What is under way may wait for the host.
+        drop(state);
+        disk.resize(size_bytes).map_err(|source| ScsiError::Resize { target, source })?;
+        self.shared.state().changes.push_back(Change::Resize(target));
         self.shared.event.write(1).map_err(ScsiError::Event)
     }
 }
 
-fn bit(target: u8) -> Result<u8, ScsiError> {
-    if target < TARGETS_MAX { Ok(1 << target) } else { Err(ScsiError::NoTarget { target }) }
-}
-
 impl Scsi {
-    /// Makes the changes that are due, and gives which target has what reason to be told of.
-    pub(super) fn take_changes(&mut self) -> Vec<(u8, u32)> {
+    /// Makes the changes that are due, and gives what the driver is to be told of.
+    pub(super) fn take_changes(&mut self) -> Vec<Told> {
         // It says again what stays to be read; that nothing is there is no error.
         let _ = self.bus.shared.event.read();
         let changes = std::mem::take(&mut self.bus.shared.state().changes);
-        let mut told = Vec::new();
-        for change in changes {
-            let (target, new, reason) = match change {
-                Change::Attach(target, new) => (target, Some(new), RESCAN),
-                Change::Detach(target) => (target, None, REMOVED),
-            };
-            if let Some(slot) = self.targets.get_mut(usize::from(target)) {
-                *slot = new;
-                told.push((target, reason));
-            }
-        }
-        told
+        changes.into_iter().filter_map(|change| self.make(change)).collect()
     }
 
-    /// Tells the driver of changes, as far as it left buffers for that.
-    pub(super) fn tell(&mut self, changes: Vec<(u8, u32)>, io: &mut Io<'_>) -> Result<(), RingError> {
-        if !self.accepted.contains(ScsiFeatures::HOTPLUG) {
-            return Ok(());
+    fn make(&mut self, change: Change) -> Option<Told> {
+        let (Change::Attach(target, _) | Change::Detach(target) | Change::Resize(target)) = change;
+        let slot = self.targets.get_mut(usize::from(target))?;
+        match change {
+            Change::Attach(_, new) => {
+                *slot = Some(new);
+                Some((TRANSPORT_RESET, target, RESCAN))
+            }
+            Change::Detach(_) => {
+                *slot = None;
+                Some((TRANSPORT_RESET, target, REMOVED))
+            }
+            Change::Resize(_) => {
+                let is_another = slot.as_mut().is_some_and(Target::take_size);
+                is_another.then_some((PARAM_CHANGE, target, Sense::CAPACITY_CHANGED.reason()))
+            }
         }
-        for (target, reason) in changes {
-            let is_told = self.event(TRANSPORT_RESET, Address::of(target), reason, io)?;
-            self.missed |= !is_told;
+    }
+
+    /// Whether the driver wants to hear of it.
+    pub(super) fn is_wanted(&self, (kind, ..): &Told) -> bool {
+        self.accepted.contains(if *kind == PARAM_CHANGE { ScsiFeatures::CHANGE } else { ScsiFeatures::HOTPLUG })
+    }
+
+    /// Tells the driver of changes that it wants to hear of, as far as it left buffers for that.
+    pub(super) fn tell(&mut self, changes: Vec<Told>, io: &mut Io<'_>) -> Result<(), RingError> {
+        for change in changes {
+            if self.is_wanted(&change) {
+                let (kind, target, reason) = change;
+                let is_told = self.event(kind, Address::of(target), reason, io)?;
+                self.missed |= !is_told;
+            }
         }
         Ok(())
     }

@@ -46,6 +46,8 @@ bitflags::bitflags! {
     pub struct ScsiFeatures: u64 {
         /// The driver hears of targets that come and go.
         const HOTPLUG = 1 << 1;
+        /// The driver hears of other parameters of a disk, such as its size.
+        const CHANGE = 1 << 2;
     }
 }
 

@@ -28,27 +28,34 @@ struct TargetState {
 enum Attention {
     PowerOn,
     Reset,
+    CapacityChanged,
 }
 
 impl Attention {
     fn of(sense: Sense) -> Self {
-        if sense == Sense::RESET { Self::Reset } else { Self::PowerOn }
+        match sense {
+            Sense::RESET => Self::Reset,
+            Sense::CAPACITY_CHANGED => Self::CapacityChanged,
+            _ => Self::PowerOn,
+        }
     }
 
     fn sense(self) -> Sense {
         match self {
             Self::PowerOn => Sense::POWER_ON,
             Self::Reset => Sense::RESET,
+            Self::CapacityChanged => Sense::CAPACITY_CHANGED,
         }
     }
 }
 
 impl Scsi {
     pub(super) fn give_bytes(&mut self) -> Result<Vec<u8>, DeviceStateError> {
-        // What was plugged while no driver was there.
-        self.take_changes();
+        // What is due now has no time to be told: the driver hears that something was not.
+        let changes = self.take_changes();
+        self.missed |= changes.iter().any(|change| self.is_wanted(change));
         let of_target = |target: &mut Target| {
-            let disk = DiskState::of(&mut *target.disk)?;
+            let disk = DiskState::of(&mut **target.disk.lock())?;
             Ok(TargetState { serial: target.serial.clone(), attention: target.attention.map(Attention::of), disk })
         };
         let targets = self.targets.iter_mut().map(|target| target.as_mut().map(of_target).transpose());
@@ -66,7 +73,9 @@ impl Scsi {
         ensure_same(&here.eq(state.targets.iter().map(Option::is_some)), &true, "set of targets with disks")?;
         for (target, saved) in self.targets.iter_mut().flatten().zip(state.targets.iter().flatten()) {
             ensure_same(&saved.serial, &target.serial, "serial number of a disk")?;
-            saved.disk.restore(&mut *target.disk)?;
+            let disk = &mut **target.disk.lock();
+            saved.disk.restore(disk)?;
+            target.size_bytes = disk.size_bytes();
             target.attention = saved.attention.map(Attention::sense);
         }
         (self.sense_size, self.cdb_size, self.missed) = (state.sense_size, state.cdb_size, state.missed);

@@ -31,6 +31,8 @@ impl Sense {
     pub(super) const POWER_ON: Self = Self::new(6, 0x29, 0);
     /// Bus device reset function occurred.
     pub(super) const RESET: Self = Self::new(6, 0x29, 3);
+    /// Capacity data has changed.
+    pub(super) const CAPACITY_CHANGED: Self = Self::new(6, 0x2a, 9);
     /// Write protected.
     pub(super) const WRITE_PROTECTED: Self = Self::new(7, 0x27, 0);
     /// Space allocation failed write protect: what the disk is in is full.
@@ -38,6 +40,11 @@ impl Sense {
 
     const fn new(key: u8, code: u8, qualifier: u8) -> Self {
         Self { key, code, qualifier }
+    }
+
+    /// What an event tells as its reason: the additional code and its qualifier (§ 5.6.6.3).
+    pub(super) fn reason(self) -> u32 {
+        u32::from(self.code) | u32::from(self.qualifier) << 8
     }
 
     /// Current errors in fixed format (§ 4.5.3).

@@ -6,7 +6,7 @@ use super::{
     mode,
     sense::{self, Sense},
 };
-use crate::disk::{Disk, SECTOR_BYTES, Transfer};
+use crate::disk::{Disk, SECTOR_BYTES, SharedDisk, Transfer};
 
 /// The most sectors of one command.
 pub(super) const SECTORS_MAX: u32 = 0xffff;
@@ -38,20 +38,34 @@ const READ_CAPACITY_16: u8 = 0x10;
 
 /// A disk.
 pub(super) struct Target {
-    pub(super) disk: Box<dyn Disk>,
+    pub(super) disk: SharedDisk,
+    /// Size as the driver was told, in bytes: that of the disk can be another one for a while.
+    pub(super) size_bytes: u64,
     pub(super) serial: String,
     /// What the next command is told instead of being done (SAM-4 § 5.14 "Unit attention condition").
     pub(super) attention: Option<Sense>,
 }
 
 impl Target {
-    pub(super) fn new(disk: Box<dyn Disk>, serial: String) -> Self {
-        Self { disk, serial, attention: Some(Sense::POWER_ON) }
+    pub(super) fn new(disk: SharedDisk, serial: String) -> Self {
+        let size_bytes = disk.lock().size_bytes();
+        Self { disk, size_bytes, serial, attention: Some(Sense::POWER_ON) }
     }
 
     /// Tells the next command that there was a reset.
     pub(super) fn reset(&mut self, sense: Sense) {
         self.attention = Some(sense);
+    }
+
+    /// Takes over the size that the disk has, of which the next command is told (SBC-3 § 4.6 "Capacity data"); whether it is another one.
+    pub(super) fn take_size(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.size_bytes, self.disk.lock().size_bytes());
+        let is_another = before != self.size_bytes;
+        if is_another {
+            // After a reset everything is asked for anew.
+            self.attention.get_or_insert(Sense::CAPACITY_CHANGED);
+        }
+        is_another
     }
 
     /// Does a command, and gives how many bytes it moved.
@@ -71,25 +85,28 @@ impl Target {
         if command.control() & 1 << 2 != 0 {
             return Err(Sense::INVALID_FIELD.into());
         }
+        // It has one size for as long as the command is under way.
+        let disk = self.disk.clone();
+        let disk = &mut **disk.lock();
         match code {
             opcode::TEST_UNIT_READY => Ok(0),
             opcode::REQUEST_SENSE => self.request_sense(command, buffers),
             opcode::INQUIRY => inquiry::inquiry(Unit::Disk, &self.serial, SECTORS_MAX, command, buffers),
             opcode::MODE_SENSE_6 | opcode::MODE_SENSE_10 => {
-                let (size, is_read_only) = (self.disk.size_bytes(), self.disk.is_read_only());
-                mode::mode_sense(code == opcode::MODE_SENSE_10, size, is_read_only, command, buffers)
+                let is_read_only = disk.is_read_only();
+                mode::mode_sense(code == opcode::MODE_SENSE_10, self.size_bytes, is_read_only, command, buffers)
             }
             opcode::READ_CAPACITY_10 => self.read_capacity_10(command, buffers),
             opcode::SERVICE_ACTION_IN_16 if command.byte(1) & 0x1f == READ_CAPACITY_16 => {
                 self.read_capacity_16(command, buffers)
             }
-            opcode::SYNCHRONIZE_CACHE_10 => self.synchronize(command.number(2, 4), command.number(7, 2)),
-            opcode::SYNCHRONIZE_CACHE_16 => self.synchronize(command.number(2, 8), command.number(10, 4)),
+            opcode::SYNCHRONIZE_CACHE_10 => self.synchronize(disk, command.number(2, 4), command.number(7, 2)),
+            opcode::SYNCHRONIZE_CACHE_16 => self.synchronize(disk, command.number(2, 8), command.number(10, 4)),
             opcode::READ_6 | opcode::READ_10 | opcode::READ_12 | opcode::READ_16 => {
-                self.read(command, buffers, transfer)
+                self.read(disk, command, buffers, transfer)
             }
             opcode::WRITE_6 | opcode::WRITE_10 | opcode::WRITE_12 | opcode::WRITE_16 => {
-                self.write(command, buffers, transfer)
+                self.write(disk, command, buffers, transfer)
             }
             opcode::REPORT_LUNS => report_luns(&[[0; 8]], command, buffers),
             _ => Err(Sense::INVALID_OPCODE.into()),
@@ -106,7 +123,7 @@ impl Target {
     }
 
     fn last_block(&self) -> u64 {
-        (self.disk.size_bytes() / SECTOR_BYTES).saturating_sub(1)
+        (self.size_bytes / SECTOR_BYTES).saturating_sub(1)
     }
 
     fn read_capacity_10(&self, command: &Command, buffers: &Buffers<'_>) -> Result<u64, Failure> {
@@ -128,20 +145,20 @@ impl Target {
     }
 
     /// Makes everything stable, whatever range was asked for.
-    fn synchronize(&mut self, block: u64, nr_blocks: u64) -> Result<u64, Failure> {
-        self.offset(block, nr_blocks)?;
-        self.disk.flush().map(|()| 0).map_err(|error| sense::of_write(&error).into())
+    fn synchronize(&self, disk: &mut dyn Disk, block: u64, nr_blocks: u64) -> Result<u64, Failure> {
+        self.offset(disk, block, nr_blocks)?;
+        disk.flush().map(|()| 0).map_err(|error| sense::of_write(&error).into())
     }
 
-    /// Offset of the first byte of blocks, all of which the disk has.
-    fn offset(&self, block: u64, nr_blocks: u64) -> Result<u64, Failure> {
-        let nr = self.disk.size_bytes() / SECTOR_BYTES;
+    /// Offset of the first byte of blocks, all of which the disk has and the driver knows of.
+    fn offset(&self, disk: &dyn Disk, block: u64, nr_blocks: u64) -> Result<u64, Failure> {
+        let nr = self.size_bytes.min(disk.size_bytes()) / SECTOR_BYTES;
         let is_within = block.checked_add(nr_blocks).is_some_and(|end| end <= nr);
         if is_within { Ok(block * SECTOR_BYTES) } else { Err(Sense::OUT_OF_RANGE.into()) }
     }
 
     /// Offset and size in bytes of what READ or WRITE is about, and whether it is to be stable.
-    fn range(&self, command: &Command) -> Result<(u64, u64, bool), Failure> {
+    fn range(&self, disk: &dyn Disk, command: &Command) -> Result<(u64, u64, bool), Failure> {
         let (block, nr_blocks, is_six) = match command.byte(0) >> 5 {
             // Zero stands for 256.
             0 => (command.number(1, 3) & 0x1f_ffff, (command.number(4, 1) + 255) % 256 + 1, true),
@@ -153,26 +170,38 @@ impl Target {
         if !is_six && command.byte(1) >> 5 != 0 || nr_blocks > SECTORS_MAX.into() {
             return Err(Sense::INVALID_FIELD.into());
         }
-        Ok((self.offset(block, nr_blocks)?, nr_blocks * SECTOR_BYTES, !is_six && command.bit(1, 3)))
+        Ok((self.offset(disk, block, nr_blocks)?, nr_blocks * SECTOR_BYTES, !is_six && command.bit(1, 3)))
     }
 
-    fn read(&mut self, command: &Command, buffers: &Buffers<'_>, transfer: &mut Transfer) -> Result<u64, Failure> {
-        let (offset, size_bytes, from_medium) = self.range(command)?;
+    fn read(
+        &self,
+        disk: &mut dyn Disk,
+        command: &Command,
+        buffers: &Buffers<'_>,
+        transfer: &mut Transfer,
+    ) -> Result<u64, Failure> {
+        let (offset, size_bytes, from_medium) = self.range(disk, command)?;
         let (at, room) = buffers.room;
         if size_bytes > room {
             return Err(Failure::Overrun);
         }
         if from_medium {
-            self.disk.flush().map_err(|error| sense::of_write(&error))?;
+            disk.flush().map_err(|error| sense::of_write(&error))?;
         }
         let chain = (buffers.chain, buffers.memory, at);
-        let (done, result) = transfer.read(&mut *self.disk, offset, size_bytes, chain);
+        let (done, result) = transfer.read(disk, offset, size_bytes, chain);
         result.map(|()| done).map_err(|_| Sense::READ_ERROR.into())
     }
 
-    fn write(&mut self, command: &Command, buffers: &Buffers<'_>, transfer: &mut Transfer) -> Result<u64, Failure> {
-        let (offset, size_bytes, to_medium) = self.range(command)?;
-        if self.disk.is_read_only() {
+    fn write(
+        &self,
+        disk: &mut dyn Disk,
+        command: &Command,
+        buffers: &Buffers<'_>,
+        transfer: &mut Transfer,
+    ) -> Result<u64, Failure> {
+        let (offset, size_bytes, to_medium) = self.range(disk, command)?;
+        if disk.is_read_only() {
             return Err(Sense::WRITE_PROTECTED.into());
         }
         let (at, given) = buffers.out;
@@ -180,9 +209,9 @@ impl Target {
             return Err(Failure::Overrun);
         }
         let chain = (buffers.chain, buffers.memory, at);
-        let mut result = transfer.write(&mut *self.disk, offset, size_bytes, chain);
+        let mut result = transfer.write(disk, offset, size_bytes, chain);
         if to_medium && result.is_ok() {
-            result = self.disk.flush();
+            result = disk.flush();
         }
         result.map(|()| size_bytes).map_err(|error| sense::of_write(&error).into())
     }

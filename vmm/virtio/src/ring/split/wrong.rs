@@ -64,11 +64,13 @@ impl Split {
         let written = RingFault::length(Some(fault), written);
         let element = |place: u16| GuestAddress(self.queue.used_ring() + 4 + ELEMENT_BYTES * u64::from(place % size));
         let (here, next) = (element(before), element(before.wrapping_add(1)));
+        let show = |queue: &virtio_queue::Queue, index: u16| {
+            let at = GuestAddress(queue.used_ring() + 2);
+            memory.store(index.to_le(), at, Ordering::Release).map_err(Error::GuestMemory)
+        };
         let count = |queue: &mut virtio_queue::Queue, index: u16| {
             queue.set_next_used(index);
-            memory
-                .store(index.to_le(), GuestAddress(queue.used_ring() + 2), Ordering::Release)
-                .map_err(Error::GuestMemory)
+            show(queue, index)
         };
         match fault {
             RingFault::NeverUsed => return Ok(()),
@@ -81,6 +83,8 @@ impl Split {
             RingFault::UsedTwice => self.queue.add_used(memory, chain.id, written),
             RingFault::UsedIndexTwice => count(&mut self.queue, before.wrapping_add(2)),
             RingFault::UsedIndexStays => count(&mut self.queue, before),
+            RingFault::UsedIndexWrapsEarly => show(&self.queue, before.wrapping_add(1) & 0x7fff),
+            RingFault::UsedIndexSaturates => show(&self.queue, before.saturating_add(1)),
             RingFault::UsedElementMissing => put(here, [u32::from(size); 2]),
             RingFault::UsedElementElsewhere => put(here, [u32::from(size); 2]).and_then(|()| put(next, shown)),
             _ => Ok(()),
@@ -108,6 +112,10 @@ impl Split {
             RingFault::AlwaysInterrupts => Some(Ok(true)),
             RingFault::EventLate if has_events => Some(passes_by(1)),
             RingFault::EventEarly if has_events => Some(passes_by(u16::MAX)),
+            RingFault::EventUnwrapped if has_events => {
+                let wants = self.queue.needs_notification(memory);
+                Some(wants.and_then(|wants| Ok(wants && read(4 + 2 * size)? < new)))
+            }
             RingFault::EventCountsAlways if !has_events => Some(passes_by(0)),
             RingFault::FlagCountsWithEvents if has_events => match read(0) {
                 Ok(flags) if u32::from(flags) & VRING_AVAIL_F_NO_INTERRUPT != 0 => Some(Ok(false)),

@@ -1,7 +1,10 @@
 //! Disks that get another size.
 
 use super::*;
-use crate::{disk::RawDisk, testing::restored};
+use crate::{
+    disk::{RawDisk, ResizeError},
+    testing::restored,
+};
 
 const SECTOR: u64 = 512;
 

@@ -176,7 +176,7 @@ fn units_are_reported() {
 
 #[test]
 fn an_attention_is_told_once_and_by_the_right_commands() {
-    let mut host = Host::fresh(PLAIN, false);
+    let mut host = Host::fresh(PLAIN, false, ScsiFeatures::all());
     assert_eq!(host.ask(&[0x12, 0, 0, 0, 36, 0], 36).status, 0);
     assert_eq!(host.ask(&[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0], 16).status, 0);
     let sense = host.ask(&[3, 0, 0, 0, 18, 0], 18);

@@ -6,8 +6,8 @@ mod queues;
 use super::*;
 use crate::{
     Common,
-    disk::stub::StubDisk,
-    hostile,
+    disk::{MemoryDisk, stub::StubDisk},
+    hostile::{self, Hosted},
     testing::{Driver, Layout, due, exchange},
 };
 use proptest::prelude::*;
@@ -58,17 +58,21 @@ fn head(unit: [u8; 8], cdb: &[u8]) -> Vec<u8> {
 }
 
 impl Host {
-    fn fresh(layout: Layout, is_read_only: bool) -> Self {
+    fn fresh(layout: Layout, is_read_only: bool, features: ScsiFeatures) -> Self {
         let disk = StubDisk::new(NR_SECTORS, is_read_only);
         let scsi = Scsi::new(1).unwrap();
         let bus = scsi.bus();
         bus.attach(1, Box::new(disk.clone()), "serial").unwrap();
-        let (common, driver) = Driver::started(Box::new(scsi), layout, ScsiFeatures::HOTPLUG.bits());
+        let (common, driver) = Driver::started(Box::new(scsi), layout, features.bits());
         Self { common, driver, bus, disk }
     }
 
     fn new(layout: Layout, is_read_only: bool) -> Self {
-        let mut host = Self::fresh(layout, is_read_only);
+        Self::with(layout, is_read_only, ScsiFeatures::all())
+    }
+
+    fn with(layout: Layout, is_read_only: bool, features: ScsiFeatures) -> Self {
+        let mut host = Self::fresh(layout, is_read_only, features);
         assert_eq!(host.ask(&[0; 6], 0), Answer::check((6, 0x29, 0), 0));
         host
     }
@@ -110,10 +114,11 @@ proptest! {
         prop::sample::select(vec![0_u8, 3, 8, 0xa, 0x12, 0x1a, 0x25, 0x28, 0x2a, 0x35, 0x5a, 0x88, 0x8a, 0x91, 0x9e, 0xa0]),
         proptest::collection::vec(prop_oneof![3 => Just(0_u8), 1 => any::<u8>()], 31),
     ).prop_map(|(unit, code, more)| head(unit, &[vec![code], more].concat())))) {
-        hostile::survive(|| {
+        hostile::survive_with_host(|| {
             let scsi = Scsi::new(1).unwrap();
-            scsi.bus().attach(1, Box::new(StubDisk::new(NR_SECTORS, false)), "serial").unwrap();
-            Box::new(scsi)
+            let disk = MemoryDisk::new(vec![7; NR_SECTORS as usize * 512], false);
+            scsi.bus().attach(1, Box::new(disk), "disk").unwrap();
+            Hosted::scsi(scsi)
         }, &steps);
     }
 }

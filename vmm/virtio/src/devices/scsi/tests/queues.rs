@@ -124,6 +124,45 @@ fn said(kind: u32, unit: [u8; 8], reason: u32) -> Vec<u8> {
 }
 
 #[test]
+fn another_size_is_an_event_and_an_attention() {
+    const CHANGED: (u8, u8, u8) = (6, 0x2a, 9);
+    for (features, is_event) in [(ScsiFeatures::all(), true), (ScsiFeatures::HOTPLUG, false)] {
+        let mut host = Host::with(PLAIN, false, features);
+        let buffer = leave(&mut host, 16);
+        for nr_sectors in [100_u8, 150] {
+            host.bus.resize(1, u64::from(nr_sectors) * 512).unwrap();
+            assert_eq!(host.ask(&[0x25], 8), Answer::check(CHANGED, 8));
+            assert_eq!(host.ask(&[0x25], 8).data[3], nr_sectors - 1);
+            assert_eq!(host.ask(&[8, 0, 0, nr_sectors - 1, 1, 0], 512).sense, None);
+            assert_eq!(host.ask(&[8, 0, 0, nr_sectors, 1, 0], 512).sense, Some((5, 0x21, 0)));
+        }
+        // It is the same.
+        host.bus.resize(1, 150 * 512).unwrap();
+        host.common.wake();
+        assert_eq!(host.ask(&[0; 6], 0), Answer::good(0, &[]));
+        if is_event {
+            assert_eq!(event(&mut host, &buffer), said(3, UNIT, 0x092a));
+            let missed = leave(&mut host, 16);
+            assert_eq!(event(&mut host, &missed), said(1 << 31, [0; 8], 0), "there was one buffer for two");
+        }
+        assert_eq!(host.driver.used(EVENT_QUEUE), None);
+    }
+}
+
+#[test]
+fn a_disk_that_keeps_its_size_says_why() {
+    let host = Host::plain();
+    let why = |target, size_bytes| {
+        let error = host.bus.resize(target, size_bytes).unwrap_err();
+        std::error::Error::source(&error).map_or(error.to_string(), |source| format!("{error}: {source}"))
+    };
+    assert_eq!(why(2, 512), "target 2 has no disk");
+    assert_eq!(why(8, 512), "there is no target 8: the last one is 7");
+    assert_eq!(why(1, 513), "target 1: a disk of 513 bytes: it has to be a multiple of 512, and not 0");
+    assert_eq!(Host::new(PLAIN, true).bus.resize(1, 512).unwrap_err().to_string(), "target 1");
+}
+
+#[test]
 fn disks_come_and_go() {
     let mut host = Host::plain();
     let buffers = [16, 20].map(|size| leave(&mut host, size));
