@@ -77,7 +77,7 @@ const NAMES: &[Text] = names!["a line of the first", "a line of the second"];
 /// A request that goes before it is acknowledged is taken as the line's, which is in service then, or as input 7, which is not;
 /// an edge whose line stays high is never lost.
 #[case(feature = PicSpurious, spec = [pic("Interrupt Sequence"), pic("Edge and Level Triggered Modes")], needs = NEEDS, irqchip = Full,
-       vcpus = 2)]
+       vcpus = 2, time = 5)]
 fn requests_that_go_meanwhile_are_real_or_spurious() {
     let started = Processors::start(1);
     check!("a processor starts", started.is_ok());

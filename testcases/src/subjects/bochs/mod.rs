@@ -41,7 +41,7 @@ pub(super) const BOARD: Needs = super::PC.union(Needs::SMI);
 /// The program's usual name.
 const PROGRAM: &str = "bochs";
 /// What to type where it is missing.
-const REMEDY: &str = "`apt-get install bochs bochs-term`, or give its path with `--subject ID=PATH`";
+const REMEDY: &str = "`apt-get install bochs bochs-term`, or give its path to a command that takes `--subject ID=PATH`";
 /// What is kept of its answer in bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 10;
 /// Time limit of a case, by the clock: it interprets, beside whatever else the host does. The longest case takes 8 seconds where

@@ -47,7 +47,7 @@ const LOADER: rom::Machine =
 /// The program's usual name.
 const PROGRAM: &str = "qemu-system-x86_64";
 /// What to type where it is missing.
-const REMEDY: &str = "`apt-get install qemu-system-x86`, or give its path with `--subject ID=PATH`";
+const REMEDY: &str = "`apt-get install qemu-system-x86`, or give its path to a command that takes `--subject ID=PATH`";
 /// What is kept of QEMU's own words in bytes.
 const MAX_STDERR_BYTES: usize = 4096;
 
