@@ -97,6 +97,8 @@ pub struct OutsideMemory {
 pub struct GuestMemory {
     inner: GuestMemoryMmap<()>,
     map: MemoryMap,
+    /// Size of the host's pages in bytes.
+    page_bytes: u64,
     rom: Option<Rom>,
     written: Option<Arc<WriteLog>>,
 }
@@ -138,7 +140,8 @@ impl GuestMemory {
     /// `size_bytes` from `address` on has to be memory and whole pages, else nothing happens; nor does it if the host's pages are
     /// larger.
     pub fn discard(&self, address: u64, size_bytes: u64) {
-        let are_pages = address.is_multiple_of(layout::PAGE_SIZE) && size_bytes.is_multiple_of(layout::PAGE_SIZE);
+        // Of larger ones, Linux 5.18 to 6.0 would give back all of the last one as well.
+        let are_pages = address.is_multiple_of(self.page_bytes) && size_bytes.is_multiple_of(self.page_bytes);
         let range =
             (are_pages && size_bytes > 0).then(|| self.inner.get_slice(GuestAddress(address), size_bytes as usize));
         let Some(Ok(range)) = range else { return };
@@ -158,6 +161,11 @@ impl GuestMemory {
     /// The log of this VMM's writes, if there is one.
     pub(crate) fn written(&self) -> Option<&Arc<WriteLog>> {
         self.written.as_ref()
+    }
+
+    /// The same memory, whose pages are known to have this size.
+    pub(crate) fn in_pages_of(self, page_bytes: u64) -> Self {
+        Self { page_bytes, ..self }
     }
 
     /// The same memory with what is only read behind it.
@@ -220,7 +228,7 @@ impl GuestMemory {
         };
         let regions = map.ranges().zip(regions).map(place).collect();
         let inner = GuestMemoryMmap::from_regions(regions).expect("ranges are in their order and overlap nothing");
-        Self { inner, map, rom: None, written: None }
+        Self { inner, map, page_bytes: layout::PAGE_SIZE, rom: None, written: None }
     }
 }
 

@@ -81,7 +81,10 @@ impl Template {
             return self.instantiate();
         }
         let regions = self.map.ranges().map(|range| anonymous_pages(range.size_bytes, backing));
-        let memory = GuestMemory::of(self.map, regions.collect::<Result<_, _>>()?);
+        let mut memory = GuestMemory::of(self.map, regions.collect::<Result<_, _>>()?);
+        if backing == Backing::HugePages {
+            memory = memory.in_pages_of(HUGE_PAGE_SIZE);
+        }
         let size_bytes = self.map.size_bytes();
         self.copy_to(&memory).map_err(|source| MemoryError::Memfd { size_bytes, source })?;
         Ok(memory)

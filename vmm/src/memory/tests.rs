@@ -101,10 +101,10 @@ fn what_is_above_4_gib_is_other_memory() {
         Ok(())
     })
     .unwrap();
-    for backing in [Backing::Template, Backing::TransparentHuge, Backing::Mergeable] {
+    for backing in [Backing::Template, Backing::TransparentHuge, Backing::Mergeable, Backing::HugePages] {
         let memory = match template.instantiate_in(backing) {
             Ok(memory) => memory.with_write_log(),
-            Err(MemoryError::Advice { .. }) => continue,
+            Err(MemoryError::HugePages { .. } | MemoryError::Advice { .. }) => continue,
             Err(error) => panic!("{backing:?}: {error}"),
         };
         assert_eq!((memory.size_bytes(), memory.slots().count()), (size, 2));
@@ -116,8 +116,19 @@ fn what_is_above_4_gib_is_other_memory() {
             (memory.read_u64(high + 0x1000), memory.read_u64(0x1000)),
             (memory.read_u64(high + (4 << 20) - 8), Ok(0))
         );
-        memory.discard(high + 0x1000, 0x1000);
+        // Of larger pages nothing is given back that was not asked for.
+        let (first, size_bytes) = match backing {
+            Backing::HugePages => {
+                memory.discard(high, 0x1000);
+                memory.discard(high + 0x1000, 0x1000);
+                assert_eq!(memory.read_u64(high + 0x1000), Ok(u64::from_le_bytes(*b"changed!")));
+                (high, HUGE_PAGE_SIZE)
+            }
+            _ => (high + 0x1000, 0x1000),
+        };
+        memory.discard(first, size_bytes);
         assert_eq!((memory.read_u64(high + 0x1000), memory.read_u64(high)), (Ok(0), Ok(0)));
+        assert_eq!(memory.read_u64(high + (4 << 20) - 8), Ok(u64::from_le_bytes(*b"changed!")));
         // Neither what is between, nor what reaches into it.
         for address in [low + 1, layout::MEMORY_END, high - 1, high + (4 << 20) - 7] {
             assert!(memory.read_u64(address).is_err(), "{address:#x}");

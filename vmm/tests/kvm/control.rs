@@ -510,6 +510,13 @@ fn images_are_opened_by_threads_that_are_confined() {
     let add = json!({ "driver": "virtio-blk-pci", "id": "second", "drive": "d" });
     assert_eq!(machine.execute("device_add", add), Ok(json!({})));
     assert_eq!(machine.execute("query-block", json!({})).unwrap().as_array().unwrap().len(), 2);
+    // The size is the seventh and eighth doubleword of an image.
+    let size_bytes = |name: &str| u64::from_be_bytes(*std::fs::read(path(name)).unwrap()[24..].first_chunk().unwrap());
+    for size in [16_u64 << 20, 1 << 20, 12 << 20] {
+        let arguments = json!({ "device": "second", "size": size });
+        assert_eq!(machine.execute("block_resize", arguments), Ok(json!({})));
+        assert_eq!((size_bytes("second"), size_bytes("first")), (size, 8 << 20));
+    }
     assert_eq!(machine.execute("system_reset", json!({})), Ok(json!({})));
     assert_eq!(machine.execute("query-block", json!({})).unwrap()[1]["device"], "second");
     assert_eq!(machine.quit(), Some(0));

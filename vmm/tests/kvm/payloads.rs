@@ -149,6 +149,38 @@ fn multiboot_image_finds_memory_and_command_line_and_passes_its_status_on() {
 }
 
 #[test]
+fn multiboot_image_finds_more_memory_than_lies_below_4_gib_in_every_kind_of_pages() {
+    let image = multiboot(|a| {
+        // The last entry of the memory map: 2 MiB from 4 GiB on.
+        a.mov(esi, dword_ptr(ebx + 48)).unwrap();
+        a.add(esi, dword_ptr(ebx + 44)).unwrap();
+        for (before, value) in [(20, 0), (16, 1), (12, 2 << 20), (8, 0), (4, 1)] {
+            a.cmp(dword_ptr(esi - before), value).unwrap();
+            unless_equal(a, 1);
+        }
+        // The end of what lies below.
+        let last = 0xc000_0000_u64 - 4;
+        a.cmp(dword_ptr(last), 0).unwrap();
+        unless_equal(a, 2);
+        a.mov(dword_ptr(last), 0x1234_5678).unwrap();
+        a.cmp(dword_ptr(last), 0x1234_5678).unwrap();
+        unless_equal(a, 3);
+        exit_32(a, 21);
+    });
+    for kind in ["", ",thp", ",mergeable", ",hugetlb"] {
+        let size = format!("{}{kind}", (3 << 10) + 2);
+        let (status, stdout, stderr) = run("--multiboot", &image, &["--mem", &size]);
+        match status {
+            Some(43) => assert_eq!((stdout.as_str(), stderr.as_str()), ("", ""), "{kind}"),
+            // What the host does not offer says what it is.
+            Some(2) if stderr.contains("nr_hugepages") => assert_eq!(kind, ",hugetlb"),
+            Some(2) if stderr.contains("this kernel has no") => assert!([",thp", ",mergeable"].contains(&kind)),
+            _ => panic!("{kind}: {status:?} {stdout} {stderr}"),
+        }
+    }
+}
+
+#[test]
 fn multiboot_image_finds_its_module_and_the_devices_of_kvm_unit_tests() {
     let image = multiboot(|a| {
         // One module: its first and only doubleword.

@@ -28,7 +28,12 @@ pub enum ImageError {
 pub struct Qcow2Disk {
     image: FormatAccess<ImageFile>,
     is_read_only: bool,
+    /// Whether what it does not hold is read from an image behind it.
+    has_backing: bool,
 }
+
+/// The largest clusters of an image.
+const CLUSTER_BYTES_MAX: u64 = 2 << 20;
 
 impl Qcow2Disk {
     /// The whole sectors of the disk in the image `file`, which must be open for writing unless the disk is read-only. `path` is
@@ -40,6 +45,7 @@ impl Qcow2Disk {
         let options = StorageOpenOptions::new().write(!is_read_only).filename(path);
         let storage = ImageFile::from_open_file(file, options)?;
         let mut image = Qcow2::<ImageFile>::open_image(storage, !is_read_only)?;
+        let has_backing = image.implicit_backing_file().is_some();
         if may_open_others {
             image.open_implicit_dependencies()?;
         } else {
@@ -49,7 +55,22 @@ impl Qcow2Disk {
             }
             image.open_implicit_dependencies_gated(DenyImplicitOpenGate::default())?;
         }
-        Ok(Self { image: FormatAccess::new(image), is_read_only })
+        Ok(Self { image: FormatAccess::new(image), is_read_only, has_backing })
+    }
+
+    /// Makes it larger; what is new reads as zeros.
+    fn grow(&mut self, size_bytes: u64) -> io::Result<()> {
+        // Neither an image behind this one shows through, nor what the last cluster held.
+        match self.image.resize_grow(size_bytes, PreallocateMode::Zero) {
+            // Images of version 2 have no clusters of zeros. Without an image behind, those that there are not read as such.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && !self.has_backing => {
+                let before = self.image_bytes();
+                self.image.resize_grow(size_bytes, PreallocateMode::None)?;
+                let end = before.next_multiple_of(CLUSTER_BYTES_MAX).min(size_bytes);
+                super::fill_with_zeros(self, before, end - before)
+            }
+            result => result,
+        }
     }
 
     /// Size of the disk as the image says it, which need not be a multiple of a sector.
@@ -98,8 +119,7 @@ impl Disk for Qcow2Disk {
     fn resize(&mut self, size_bytes: u64) -> io::Result<()> {
         match size_bytes < self.image_bytes() {
             true => self.image.resize_shrink(size_bytes),
-            // Neither an image behind this one shows through, nor what the last cluster held.
-            false => self.image.resize_grow(size_bytes, PreallocateMode::Zero),
+            false => self.grow(size_bytes),
         }
     }
 }

@@ -36,6 +36,20 @@ fn qcow2(folder: &TempDir, size: u64, backing: Option<&str>) -> PathBuf {
     path
 }
 
+/// One of version 2, which has no clusters of zeros: header, reference counts and the first table, a cluster of 64 KiB each.
+fn old_qcow2(folder: &TempDir, size: u64) -> PathBuf {
+    let path = folder.path().join("old.qcow2");
+    let mut image = vec![0; 4 << 16];
+    let words = [0x5146_49fb, 2, 0, 0, 0, 16, (size >> 32) as u32, size as u32, 0, 1, 0, 0x3_0000, 0, 0x1_0000, 1_u32];
+    for (word, bytes) in words.iter().zip(image.chunks_exact_mut(4)) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    image[0x1_0000..][..8].copy_from_slice(&0x2_0000_u64.to_be_bytes());
+    image[0x2_0000..][..8].copy_from_slice(&[0, 1, 0, 1, 0, 1, 0, 1]);
+    std::fs::write(&path, image).unwrap();
+    path
+}
+
 fn with(format: Format, read_only: bool) -> DiskOptions {
     DiskOptions { format, read_only, backing: false }
 }
@@ -90,8 +104,8 @@ fn disks_keep_what_is_written() {
 #[test]
 fn disks_get_another_size_and_what_is_new_reads_as_zeros() {
     let folder = folder();
-    let paths = [raw(&folder, SIZE), qcow2(&folder, SIZE, None)];
-    for (path, format) in paths.iter().zip([Format::Raw, Format::Qcow2]) {
+    let paths = [raw(&folder, SIZE), qcow2(&folder, SIZE, None), old_qcow2(&folder, SIZE)];
+    for (path, format) in paths.iter().zip([Format::Raw, Format::Qcow2, Format::Qcow2]) {
         let mut disk = open(path, with(format, false)).unwrap().disk;
         disk.write_at(0, &[7; 8192]).unwrap();
         disk.write_at(SIZE - 512, &[9; 512]).unwrap();
