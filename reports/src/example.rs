@@ -31,6 +31,7 @@ pub(crate) fn case(id: &str, feature: &str, verdict: Verdict) -> Case {
         rule: format!("The rule of {} holds.", name.replace('_', " ")),
         source: format!("guests/suite/src/{area}/topic.rs:{}", 10 + id.len()),
         setup: None,
+        axis: None,
         verdict,
         reason: (verdict == Verdict::Skip).then(|| "needs AVX, which the subject does not offer".to_owned()),
         checks: Vec::new(),

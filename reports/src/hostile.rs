@@ -100,6 +100,7 @@ fn hostile_case(text: &str, verdict: Verdict, against_baseline: Option<Against>)
         rule: text.to_owned(),
         source: text.to_owned(),
         setup: None,
+        axis: Some(format!("restore{text}")),
         verdict,
         reason: Some(text.to_owned()),
         checks: vec![check(Verdict::Pass), check(Verdict::Fail)],

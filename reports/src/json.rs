@@ -246,6 +246,7 @@ fn validate_case(case: &Case, place: &str) -> Result<(), ReadError> {
             "does not end with `@` and the set-up",
         )?;
     }
+    demand(case.axis.as_deref() != Some(""), || format!("{place}.axis"), "is empty")?;
     let is_silent = case.verdict == Verdict::Skip && case.reason.is_none();
     demand(!is_silent, || format!("{place}.reason"), "is missing, and a skip says why")?;
     for (number, check) in case.checks.iter().enumerate() {

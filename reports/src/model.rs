@@ -157,6 +157,9 @@ pub struct Case {
     /// the case in the image.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub setup: Option<String>,
+    /// The axis that it was run along, as `restore`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub axis: Option<String>,
     /// What became of it.
     pub verdict: Verdict,
     /// Why, unless it passed.

@@ -53,7 +53,8 @@ impl Case {
 
     /// The command that repeats the case on a subject.
     pub fn repeat_command(&self, subject: &str) -> String {
-        format!("cargo xtask run {} --subject {}", text::shell_word(&self.id), text::shell_word(subject))
+        let axis = self.axis.as_deref().map(|axis| format!(" --axis {}", text::shell_word(axis))).unwrap_or_default();
+        format!("cargo xtask run {} --subject {}{axis}", text::shell_word(&self.id), text::shell_word(subject))
     }
 
     /// The verdict with what the baseline makes of it, unless it was expected: `fail`, `crash (regressed)`.
@@ -132,8 +133,10 @@ mod tests {
 
     #[test]
     fn the_repeat_command_survives_a_shell() {
-        let case = example::case("pio::in", "PortIo", Verdict::Fail);
+        let mut case = example::case("pio::in", "PortIo", Verdict::Fail);
         assert_eq!(case.repeat_command("qemu-kvm"), "cargo xtask run pio::in --subject qemu-kvm");
         assert_eq!(case.repeat_command("$(x)"), "cargo xtask run pio::in --subject '$(x)'");
+        case.axis = Some("restore-process=7".to_owned());
+        assert_eq!(case.repeat_command("vmm"), "cargo xtask run pio::in --subject vmm --axis restore-process=7");
     }
 }

@@ -43,6 +43,7 @@ fn report() -> Report {
         rule: "A rule of some length that is wrapped where a window is narrow, and holds.".to_owned(),
         source: "guests/suite/src/msr/a_long_name_of_a_file_without_a_place_to_break.rs:1234".to_owned(),
         setup: None,
+        axis: None,
         verdict,
         reason: (verdict != Verdict::Pass).then(|| {
             "triple fault at suite::msr::a_long_name::that_has_no_blank_at_all::anywhere+0x1c: wrmsr".to_owned()

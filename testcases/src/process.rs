@@ -64,6 +64,14 @@ impl Control {
     }
 }
 
+/// Starts the thread that starts children, which runs where the thread that calls this may run, and so do they.
+///
+/// # Errors
+/// Those of starting a thread.
+pub(crate) fn prepare() -> io::Result<()> {
+    starter::prepare()
+}
+
 impl Process {
     /// Starts a command with both outputs piped, no input, and the control socket if there is one; an empty command is left.
     ///

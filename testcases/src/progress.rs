@@ -94,6 +94,7 @@ mod tests {
             rule: String::new(),
             source: String::new(),
             setup: None,
+            axis: None,
             verdict,
             reason: Some(reason.to_owned()),
             checks: Vec::new(),

@@ -1,9 +1,11 @@
 //! One case, looked at closely.
 
 use crate::{
+    axis::Axis,
     cancel::Cancel,
     catalog::{Case, Catalog},
-    judge, select, session,
+    judge, select,
+    session::{self, SessionError},
     subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
     trace::Trace,
 };
@@ -22,18 +24,21 @@ pub fn find<'a>(catalog: &'a Catalog, id: &str) -> anyhow::Result<&'a Case> {
     catalog.case(id).with_context(|| select::unknown_case(catalog, id))
 }
 
-/// Runs a case on a subject. Nothing if it was cancelled.
+/// Runs a case on a subject, along an axis if there is one. Nothing if it was cancelled.
 ///
 /// # Errors
-/// If the subject cannot be used.
+/// If the subject cannot be used, or not along that axis.
 pub fn run(
     image: &Arc<Image>,
     case: &Case,
-    subject: &str,
+    (subject, axis): (&str, Option<Axis>),
     limit: Option<Duration>,
     cancel: &Cancel,
-) -> Result<Option<model::Case>, SubjectError> {
-    let opened = Opened::open(subject, image)?;
+) -> Result<Option<model::Case>, SessionError> {
+    let mut opened = Opened::open(subject, image)?;
+    if let Some(axis) = axis {
+        session::put_on(axis, &mut opened)?;
+    }
     Ok(session::run_case(&opened, case, image, limit, cancel))
 }
 

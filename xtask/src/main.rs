@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod axes;
 mod bench;
 mod check;
 mod completions;
@@ -16,6 +17,7 @@ mod payload;
 #[cfg(test)]
 mod recipes;
 mod report;
+mod restored;
 mod run;
 mod setups;
 mod test;
@@ -61,6 +63,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = restored::serve_if_asked() {
+        return code;
+    }
     let result = match Arguments::parse().command {
         Command::Test(arguments) => test::main(&arguments),
         Command::List(arguments) => list::main(&arguments),

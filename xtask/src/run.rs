@@ -1,10 +1,11 @@
 //! `cargo xtask run`: one case, with everything that can be told of it.
 
-use crate::{image, interrupt};
+use crate::{axes, image, interrupt};
 use anyhow::bail;
 use clap::Args;
 use std::{path::Path, process::ExitCode, time::Duration};
 use testcases::{
+    axis::Axis,
     emulation::{repro, suite},
     single,
 };
@@ -15,6 +16,7 @@ use testcases::{
   cargo xtask run mmio::byte_write               verdict and every check
   cargo xtask run mmio::byte_write --trace       and every exit with its instruction
   cargo xtask run mmio::byte_write --subject qemu-tcg
+  cargo xtask run mmio::byte_write --axis restore   saved and restored at exits 1, 2, 4, 8 …
   cargo xtask run apic::self_ipi@user            in one of its interrupt set-ups
   cargo xtask run mmio::byte_write --gdb 127.0.0.1:1234
       then: gdb target/guest/x86_64-unknown-linux-gnu/guest/conformance -ex 'target remote :1234'
@@ -26,11 +28,14 @@ pub(crate) struct Arguments {
     /// The hypervisor, as `ID` or `ID=PROGRAM`
     #[arg(long, value_name = "ID", default_value = "vmm")]
     subject: String,
+    /// What is done to the machine while the case runs, as for `cargo xtask test` (subject vmm)
+    #[arg(long, value_name = "AXIS", value_parser = axes::parser(), hide_possible_values = true)]
+    axis: Option<Axis>,
     /// Tell each exit with its instruction (subject vmm)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "axis")]
     trace: bool,
     /// Wait for a debugger at ADDRESS:PORT and let it run the case (subject vmm)
-    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "trace")]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["trace", "axis"])]
     gdb: Option<String>,
     /// Time limit in seconds instead of the subject's own
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
@@ -65,7 +70,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let result = if arguments.trace {
         single::trace(&image, case, limit, &cancel, std::io::stdout())?
     } else {
-        single::run(&image, case, &arguments.subject, limit, &cancel)?
+        single::run(&image, case, (&arguments.subject, arguments.axis), limit, &cancel)?
     };
     let Some(result) = result else { bail!("interrupted before the verdict") };
     print!("{}", single::tell(&result));

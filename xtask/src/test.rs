@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the suite on subjects, and its report.
 
-use crate::{image, interrupt, past::Past, setups};
+use crate::{axes, image, interrupt, past::Past, setups};
 use clap::Args;
 use std::{
     io::IsTerminal as _,
@@ -25,6 +25,7 @@ use testcases::{
   cargo xtask test --subject vmm,qemu-tcg         two subjects side by side
   cargo xtask test apic --interrupts split,user   an area, in two of the three interrupt set-ups
   cargo xtask test --baseline last/report.json    against a former report
+  cargo xtask test --axis restore-process         each machine saved, and restored in a new process, while its case runs
   cargo xtask test --repeat 50                    fails if any verdict differs between the runs
 
 The report folder receives report.json, junit.xml, report.ktap, report.md and report.html.
@@ -60,10 +61,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "0", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=0))]
     retries: u32,
     /// What is done to each machine while its case runs: `restore` saves, drops and restores it at exits 1, 2, 4, 8 …,
-    /// `restore=N` at every Nth, `pause=MS` pauses it for so long; `dirty` compares its memory with a copy that only the log of
-    /// dirty pages keeps up to date, `migrate` moves it to another one while it runs, both with KVM's dirty log, or with its dirty
-    /// rings as `dirty=ring` and `migrate=ring`; 64 times a case at most
-    #[arg(long, value_name = "AXIS")]
+    /// `restore=N` at every Nth; `restore-process` does so into a new process each time, at exits 1, 8, 64, 512 …, and
+    /// `restore-process=N` at every Nth; `pause=MS` pauses it for so long; `dirty` compares its memory with a copy that only the log
+    /// of dirty pages keeps up to date, `migrate` moves it to another one while it runs, both with KVM's dirty log, or with its
+    /// dirty rings as `dirty=ring` and `migrate=ring`; 64 times a case at most
+    #[arg(long, value_name = "AXIS", value_parser = axes::parser(), hide_possible_values = true)]
     axis: Option<Axis>,
     /// Time limit of a case in seconds instead of the subject's own
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]

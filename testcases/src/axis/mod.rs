@@ -3,13 +3,19 @@
 //! What is done is done at exits, which are counted: on one processor the same case is interrupted at the same places in
 //! every run.
 
+pub(crate) mod children;
 mod migrate;
+mod names;
 mod shadow;
+
+pub use children::{ServeError, WORD, serve};
+pub use names::ParseError;
 
 use crate::chain::chain;
 use migrate::migrate_during;
+use serde::{Deserialize, Serialize};
 use shadow::Shadow;
-use std::{fmt, os::unix::net::UnixStream, str::FromStr, thread, time::Duration};
+use std::{os::unix::net::UnixStream, thread, time::Duration};
 use vmm::{
     CpuView, DirtyMethod, DirtyTracking, Exit, ExitObserver, Hypervisor, RunError, StopReason, Stopped, Vm, VmHandle,
 };
@@ -22,6 +28,8 @@ const NR_TIMES_MAX: u32 = 64;
 pub enum Axis {
     /// The whole machine is saved to a file, dropped, and restored from that into a new one.
     Restore(Pace),
+    /// The same into a machine of a new process each time, which costs so much that it is done more rarely.
+    RestoreProcess(Pace),
     /// The machine is paused for so long, at exits 1, 2, 4, 8 and so on.
     Pause(Duration),
     /// Writes to its memory are logged, and at exits 1, 2, 4, 8 and so on, and at the end, a copy that only the log keeps up to date
@@ -34,68 +42,21 @@ pub enum Axis {
 /// At which exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Number 1, 2, 4, 8 and so on.
-    Doubling,
+    /// Number 1, 2, 4, 8 and so on; 1, 8, 64 and so on into a new process.
+    Growing,
     /// Each of so many, not 0.
     Every(u64),
-}
-
-/// Why something is no axis.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is no axis: there are restore, restore=N with N from 1, pause=MS with MS from 1 to 1000, dirty, dirty=ring, migrate \
-     and migrate=ring"
-)]
-pub struct ParseError {
-    /// What was asked for.
-    pub text: String,
-}
-
-impl FromStr for Axis {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let none = || ParseError { text: text.to_owned() };
-        let number = |digits: &str| digits.parse::<u64>().ok().filter(|number| *number > 0).ok_or_else(none);
-        match text.split_once('=') {
-            None if text == "restore" => Ok(Self::Restore(Pace::Doubling)),
-            None if text == "dirty" => Ok(Self::Dirty(DirtyMethod::Log)),
-            None if text == "migrate" => Ok(Self::Migrate(DirtyMethod::Log)),
-            Some(("dirty", "ring")) => Ok(Self::Dirty(DirtyMethod::Ring)),
-            Some(("migrate", "ring")) => Ok(Self::Migrate(DirtyMethod::Ring)),
-            Some(("restore", every)) => Ok(Self::Restore(Pace::Every(number(every)?))),
-            Some(("pause", milliseconds)) => match number(milliseconds)? {
-                milliseconds @ ..=1000 => Ok(Self::Pause(Duration::from_millis(milliseconds))),
-                _ => Err(none()),
-            },
-            _ => Err(none()),
-        }
-    }
-}
-
-impl fmt::Display for Axis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Restore(Pace::Doubling) => f.write_str("restore"),
-            Self::Restore(Pace::Every(nr)) => write!(f, "restore={nr}"),
-            Self::Pause(duration) => write!(f, "pause={}", duration.as_millis()),
-            Self::Dirty(DirtyMethod::Log) => f.write_str("dirty"),
-            Self::Dirty(DirtyMethod::Ring) => f.write_str("dirty=ring"),
-            Self::Migrate(DirtyMethod::Log) => f.write_str("migrate"),
-            Self::Migrate(DirtyMethod::Ring) => f.write_str("migrate=ring"),
-        }
-    }
 }
 
 impl Axis {
     /// Their names without what is behind `=`, as baselines have them.
     pub const KINDS: [&str; 4] = ["restore", "pause", "dirty", "migrate"];
 
-    /// Its name without what is behind `=`.
+    /// Its name without what is behind `=`: a new process makes no difference to what is known.
     pub const fn kind(self) -> &'static str {
         let [restore, pause, dirty, migrate] = Self::KINDS;
         match self {
-            Self::Restore(_) => restore,
+            Self::Restore(_) | Self::RestoreProcess(_) => restore,
             Self::Pause(_) => pause,
             Self::Dirty(_) => dirty,
             Self::Migrate(_) => migrate,
@@ -105,8 +66,9 @@ impl Axis {
     /// The exit after number `last` at which it is done next.
     const fn after(self, last: u64) -> u64 {
         match self {
-            Self::Restore(Pace::Every(nr)) => last.saturating_add(nr),
+            Self::Restore(Pace::Every(nr)) | Self::RestoreProcess(Pace::Every(nr)) => last.saturating_add(nr),
             _ if last == 0 => 1,
+            Self::RestoreProcess(Pace::Growing) => last.saturating_mul(8),
             _ => last.saturating_mul(2),
         }
     }
@@ -114,7 +76,7 @@ impl Axis {
     /// How machines have to tell which pages are written.
     pub(crate) fn tracking(self) -> DirtyTracking {
         match self {
-            Self::Restore(_) | Self::Pause(_) => DirtyTracking::Off,
+            Self::Restore(_) | Self::RestoreProcess(_) | Self::Pause(_) => DirtyTracking::Off,
             Self::Dirty(method) | Self::Migrate(method) => DirtyTracking::Always(method),
         }
     }
@@ -130,23 +92,75 @@ impl Axis {
     }
 }
 
+/// How far a case has come along its axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// How many exits there were.
+    nr_exits: u64,
+    /// The one at which it is done next.
+    next: u64,
+    /// How often it was done.
+    nr_times: u32,
+}
+
+impl Progress {
+    pub(crate) const fn new(axis: Axis) -> Self {
+        Self { nr_exits: 0, next: axis.after(0), nr_times: 0 }
+    }
+
+    /// The exit at which it is done next; none if it is not done any more.
+    const fn due(&self) -> Option<u64> {
+        if self.nr_times < NR_TIMES_MAX { Some(self.next) } else { None }
+    }
+
+    /// It was done.
+    pub(crate) const fn done(&mut self, axis: Axis) {
+        self.next = axis.after(self.next);
+        self.nr_times += 1;
+    }
+
+    /// Runs a machine until the axis is due, where it is suspended, or to its end.
+    pub(crate) fn run(
+        &mut self,
+        vm: &mut Vm,
+        observer: &mut dyn ExitObserver,
+        run: &mut Run<'_>,
+    ) -> Result<Stopped, Trouble> {
+        loop {
+            let due = self.due();
+            let mut counter = Counter { observer: &mut *observer, handle: vm.handle(), count: self.nr_exits, due };
+            let stopped = run(vm, &mut counter).map_err(|error| Trouble::Harness(chain(&error)))?;
+            self.nr_exits = counter.count;
+            let is_early = stopped.reason == StopReason::Suspended && due.is_none_or(|due| self.nr_exits < due);
+            match vm.dirty_pages().filter(|_| is_early) {
+                // A ring was full.
+                Some(dirty) => dirty.harvest().map_err(|error| Trouble::Harness(chain(&error)))?,
+                None => return Ok(stopped),
+            }
+        }
+    }
+}
+
 /// Counts exits, and suspends the machine at one.
 struct Counter<'a> {
     observer: &'a mut dyn ExitObserver,
     handle: VmHandle,
     count: u64,
-    next: u64,
+    due: Option<u64>,
 }
 
 impl ExitObserver for Counter<'_> {
     fn exit(&mut self, vcpu: u8, exit: &Exit<'_>, cpu: &CpuView<'_>) {
         self.observer.exit(vcpu, exit, cpu);
         self.count += 1;
-        if self.count == self.next {
+        if Some(self.count) == self.due {
             self.handle.suspend();
         }
     }
 }
+
+/// Runs a machine until it stops.
+pub(crate) type Run<'a> = dyn FnMut(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, RunError> + 'a;
 
 /// Why a run along an axis has no end of its own.
 #[derive(Debug)]
@@ -180,11 +194,11 @@ pub(crate) fn drive(
     axis: Axis,
     vm: Vm,
     observer: &mut dyn ExitObserver,
-    run: impl FnMut(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, RunError>,
+    mut run: impl FnMut(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, RunError>,
     others: &Others<'_>,
 ) -> Driven {
     let mut vm = Some(vm);
-    let stopped = to_the_end(axis, &mut vm, observer, run, others);
+    let stopped = to_the_end(axis, &mut vm, observer, &mut run, others);
     (vm, stopped)
 }
 
@@ -192,35 +206,23 @@ fn to_the_end(
     axis: Axis,
     place: &mut Option<Vm>,
     observer: &mut dyn ExitObserver,
-    mut run: impl FnMut(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, RunError>,
+    run: &mut Run<'_>,
     others: &Others<'_>,
 ) -> Result<Stopped, Trouble> {
     let mut shadow = match (axis, &place) {
         (Axis::Dirty(_), Some(vm)) => Some(Shadow::new(vm)?),
         _ => None,
     };
-    let (mut count, mut next, mut nr_exits) = (0, axis.after(0), 0);
-    for number in 0..=NR_TIMES_MAX {
-        let due = if number == NR_TIMES_MAX { u64::MAX } else { next };
+    let mut progress = Progress::new(axis);
+    for _ in 0..=NR_TIMES_MAX {
         let Some(vm) = place.as_mut() else { break };
-        let mut run_on = |vm: &mut Vm| {
-            loop {
-                let mut counter = Counter { observer: &mut *observer, handle: vm.handle(), count, next: due };
-                let stopped = run(vm, &mut counter).map_err(|error| Trouble::Harness(chain(&error)))?;
-                count = counter.count;
-                nr_exits += stopped.nr_exits;
-                match vm.dirty_pages().filter(|_| stopped.reason == StopReason::Suspended && count < due) {
-                    // A ring was full.
-                    Some(dirty) => dirty.harvest().map_err(|error| Trouble::Harness(chain(&error)))?,
-                    None => return Ok(Stopped { nr_exits, ..stopped }),
-                }
-            }
-        };
+        let goes_on = progress.due().is_some();
+        let mut run_on = |vm: &mut Vm| progress.run(vm, observer, run);
         let is_due = |stopped: &Result<Stopped, Trouble>| {
             stopped.as_ref().is_ok_and(|stopped| stopped.reason == StopReason::Suspended)
         };
         let stopped = match axis {
-            Axis::Migrate(_) if due != u64::MAX => {
+            Axis::Migrate(_) if goes_on => {
                 let (stopped, other) = migrate_during(vm, others.hypervisor, run_on, others.receive, is_due)?;
                 if let Some(other) = other {
                     *place = Some(other);
@@ -238,7 +240,7 @@ fn to_the_end(
         if stopped.reason != StopReason::Suspended {
             return Ok(stopped);
         }
-        next = axis.after(next);
+        progress.done(axis);
         match axis {
             Axis::Pause(duration) => {
                 if let Some(handle) = place.as_ref().map(Vm::handle) {
@@ -247,7 +249,9 @@ fn to_the_end(
                     handle.resume();
                 }
             }
-            Axis::Restore(_) => *place = place.take().map(others.replace).transpose()?,
+            Axis::Restore(_) | Axis::RestoreProcess(_) => {
+                *place = place.take().map(others.replace).transpose()?;
+            }
             // Both are done by now.
             Axis::Dirty(_) | Axis::Migrate(_) => {}
         }
@@ -260,38 +264,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_are_read_as_they_are_written() {
-        for text in [
-            "restore",
-            "restore=1",
-            "restore=7",
-            "pause=1",
-            "pause=1000",
-            "dirty",
-            "dirty=ring",
-            "migrate",
-            "migrate=ring",
-        ] {
-            let axis = text.parse::<Axis>().unwrap();
-            assert_eq!(axis.to_string(), text);
-            assert_eq!(text.split('=').next(), Some(axis.kind()));
-        }
-        for text in
-            ["", "restore=", "restore=0", "restore=x", "pause", "pause=0", "pause=1001", "dirty=log", "migrate="]
-        {
-            assert_eq!(text.parse::<Axis>().unwrap_err().text, text);
-        }
-    }
-
-    #[test]
     fn exits_are_spaced_as_asked() {
         let at = |axis: Axis| {
             let places = std::iter::successors(Some(axis.after(0)), |last| Some(axis.after(*last)));
             places.take(4).collect::<Vec<_>>()
         };
-        assert_eq!(at(Axis::Restore(Pace::Doubling)), [1, 2, 4, 8]);
-        assert_eq!(at(Axis::Restore(Pace::Every(7))), [7, 14, 21, 28]);
+        assert_eq!(at(Axis::Restore(Pace::Growing)), [1, 2, 4, 8]);
+        assert_eq!(at(Axis::RestoreProcess(Pace::Growing)), [1, 8, 64, 512]);
+        for axis in [Axis::Restore(Pace::Every(7)), Axis::RestoreProcess(Pace::Every(7))] {
+            assert_eq!(at(axis), [7, 14, 21, 28]);
+        }
         assert_eq!(at(Axis::Pause(Duration::from_millis(1))), [1, 2, 4, 8]);
-        assert_eq!(Axis::Restore(Pace::Doubling).after(u64::MAX), u64::MAX);
+        assert_eq!(Axis::Restore(Pace::Growing).after(u64::MAX), u64::MAX);
     }
 }

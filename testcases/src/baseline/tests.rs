@@ -39,6 +39,7 @@ fn result(id: &str, verdict: Verdict, failing: &[&str]) -> Case {
         rule: String::new(),
         source: String::new(),
         setup: None,
+        axis: None,
         verdict,
         reason: (verdict != Verdict::Pass).then(|| format!("it is a {}", verdict.name())),
         checks,

@@ -29,6 +29,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
+    sync::OnceLock,
 };
 
 /// Name and type of the note that holds the build id (System V ABI, "gABI note sections"; `ld --build-id`).
@@ -45,7 +46,8 @@ pub struct Catalog {
     build_id: String,
     cases: Vec<Case>,
     sites: BTreeMap<u64, Site>,
-    symbols: Symbols,
+    /// Named when the first is asked for.
+    symbols: OnceLock<Symbols>,
 }
 
 impl Catalog {
@@ -81,8 +83,20 @@ impl Catalog {
         let sites = site::read_all(&elf)?;
         let (name, n_type) = BUILD_ID_NOTE;
         let build_id = elf.note(name, n_type).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
-        let symbols = Symbols::of(elf.code_symbols());
-        Ok(Self { note, build_id, cases, sites, symbols, elf })
+        Ok(Self { note, build_id, cases, sites, symbols: OnceLock::new(), elf })
+    }
+
+    /// The same image with nothing but the case whose record is at this address, none if there is none: what runs it needs no more,
+    /// and another process has read it all.
+    ///
+    /// # Errors
+    /// As [`Catalog::parse`].
+    pub(crate) fn parse_one(bytes: Vec<u8>, record_address: u64) -> Result<Self, ImageError> {
+        let elf = Elf::parse(bytes)?;
+        let note = note::read(&elf)?;
+        let cases = record::read_at(&elf, record_address)?.into_iter().flat_map(Case::in_each_setup).collect();
+        let (build_id, sites) = (String::new(), BTreeMap::new());
+        Ok(Self { note, build_id, cases, sites, symbols: OnceLock::new(), elf })
     }
 
     /// The whole file.
@@ -149,7 +163,7 @@ impl Catalog {
 
     /// The functions of the image.
     pub fn symbols(&self) -> &Symbols {
-        &self.symbols
+        self.symbols.get_or_init(|| Symbols::of(self.elf.code_symbols()))
     }
 
     /// `size` bytes that the file loads at a guest address.
@@ -162,7 +176,7 @@ impl Catalog {
     /// The instruction is taken from the file; use [`Symbols::place`] with bytes of guest memory where they are at
     /// hand, because a guest may have written over its code.
     pub fn place(&self, rip: u64) -> String {
-        self.symbols.place(rip, self.elf.memory_up_to(rip, crate::symbols::MAX_INSTRUCTION_BYTES))
+        self.symbols().place(rip, self.elf.memory_up_to(rip, crate::symbols::MAX_INSTRUCTION_BYTES))
     }
 }
 

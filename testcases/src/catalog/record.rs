@@ -121,6 +121,17 @@ pub(super) fn read_all(elf: &Elf) -> Result<Vec<Case>, ImageError> {
     records(SECTION, section, layout::SIZE, |address, fields| read(elf, address, fields))
 }
 
+/// Reads the record at an address; nothing if there is none.
+pub(super) fn read_at(elf: &Elf, address: u64) -> Result<Option<Case>, ImageError> {
+    let section = elf.section(SECTION)?.ok_or(ImageError::NoCases { found: "missing" })?;
+    let offset = address.checked_sub(section.address).and_then(|offset| usize::try_from(offset).ok());
+    let bytes = offset.filter(|offset| offset % layout::SIZE == 0).and_then(|offset| section.bytes.get(offset..));
+    let Some(bytes) = bytes.and_then(|bytes| bytes.get(..layout::SIZE)) else { return Ok(None) };
+    let found =
+        records(SECTION, Section { address, bytes }, layout::SIZE, |address, fields| read(elf, address, fields))?;
+    Ok(found.into_iter().next())
+}
+
 /// Cuts a section into records of `size` bytes and reads each.
 pub(super) fn records<T>(
     name: &'static str,

@@ -69,6 +69,21 @@ fn cases_are_sorted_and_complete() {
 }
 
 #[test]
+fn one_case_alone_is_found_by_the_address_of_its_record() {
+    let built = Source::new().build();
+    let whole = Catalog::parse(built.bytes.clone()).unwrap();
+    let case = &whole.cases()[0];
+    let one = |address| Catalog::parse_one(built.bytes.clone(), address).unwrap();
+    let alone = one(case.record_address);
+    assert_eq!(alone.case(&case.id), Some(case));
+    assert!(alone.cases().iter().all(|other| other.record_address == case.record_address));
+    assert_eq!(alone.note().report_page, whole.note().report_page);
+    for address in [0, case.record_address + 1, u64::MAX] {
+        assert!(one(address).cases().is_empty(), "{address:#x}");
+    }
+}
+
+#[test]
 fn sites_are_found_by_their_exact_address() {
     let built = Source::new().build();
     let catalog = Catalog::parse(built.bytes).unwrap();

@@ -77,6 +77,7 @@ fn result(case: &Case, verdict: Verdict, reason: Option<String>) -> model::Case 
         rule: case.rule.clone(),
         source: case.source(),
         setup: case.interrupts.map(|setup| setup.name().to_owned()),
+        axis: None,
         verdict,
         reason,
         checks: Vec::new(),

@@ -84,6 +84,7 @@ fn a_result_carries_what_the_catalog_says() {
         rule: "The rule holds.".to_owned(),
         source: "guests/suite/src/pio/string.rs:12".to_owned(),
         setup: Some("user".to_owned()),
+        axis: None,
         verdict: Verdict::Pass,
         reason: None,
         checks: vec![check],

@@ -19,6 +19,11 @@ type Job = (Command, Sender<io::Result<Child>>);
 /// The way to the thread, once there is one.
 static JOBS: Mutex<Option<Sender<Job>>> = Mutex::new(None);
 
+/// Starts the thread if there is none.
+pub(super) fn prepare() -> io::Result<()> {
+    jobs().map(drop)
+}
+
 /// Starts a command on the thread, which leaves an empty one behind.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     let (answer, child) = mpsc::channel();

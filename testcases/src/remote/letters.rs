@@ -71,13 +71,19 @@ pub enum Answer {
     },
 }
 
-/// A run, as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+/// What a guest said, as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
     /// The messages, each as its words.
     messages: Vec<Vec<u64>>,
     /// What was wrong with the next.
     fault: Option<String>,
+}
+
+/// A run, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    words: Words,
     ending: Ending,
     duration_us: u64,
 }
@@ -93,11 +99,36 @@ pub enum Undecodable {
     Message(#[from] Fault),
 }
 
+impl From<&Transcript> for Words {
+    fn from(transcript: &Transcript) -> Self {
+        Self {
+            messages: transcript.messages().iter().map(Message::words).collect(),
+            fault: transcript.fault().map(ToString::to_string),
+        }
+    }
+}
+
+impl Words {
+    /// The transcript again.
+    ///
+    /// # Errors
+    /// [`Undecodable::Message`].
+    pub fn into_transcript(self) -> Result<Transcript, Undecodable> {
+        let mut transcript = Transcript::default();
+        for words in &self.messages {
+            transcript.take(Ok(Message::from_words(words)?));
+        }
+        if let Some(text) = self.fault {
+            transcript.take(Err(Fault::Told { text }));
+        }
+        Ok(transcript)
+    }
+}
+
 impl From<Run> for Said {
     fn from(run: Run) -> Self {
         Self {
-            messages: run.transcript.messages().iter().map(Message::words).collect(),
-            fault: run.transcript.fault().map(ToString::to_string),
+            words: (&run.transcript).into(),
             ending: run.ending,
             duration_us: u64::try_from(run.duration.as_micros()).unwrap_or(u64::MAX),
         }
@@ -110,14 +141,8 @@ impl Said {
     /// # Errors
     /// [`Undecodable::Message`].
     pub fn into_run(self) -> Result<Run, Undecodable> {
-        let mut transcript = Transcript::default();
-        for words in &self.messages {
-            transcript.take(Ok(Message::from_words(words)?));
-        }
-        if let Some(text) = self.fault {
-            transcript.take(Err(Fault::Told { text }));
-        }
-        Ok(Run { transcript, ending: self.ending, duration: Duration::from_micros(self.duration_us) })
+        let Self { words, ending, duration_us } = self;
+        Ok(Run { transcript: words.into_transcript()?, ending, duration: Duration::from_micros(duration_us) })
     }
 }
 
@@ -148,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_message_that_is_none_is_refused() {
-        let said = Said { messages: vec![vec![99, 0]], fault: None, ending: Ending::Reset, duration_us: 0 };
+        let said =
+            Said { words: Words { messages: vec![vec![99, 0]], fault: None }, ending: Ending::Reset, duration_us: 0 };
         assert!(said.into_run().is_err());
     }
 

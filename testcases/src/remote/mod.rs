@@ -8,7 +8,7 @@ pub mod frame;
 pub mod init;
 mod letters;
 
-pub use letters::{Answer, Greeting, Request, Said, Undecodable};
+pub use letters::{Answer, Greeting, Request, Said, Undecodable, Words};
 
 /// Where the initramfs holds the guest image.
 pub const IMAGE_PATH: &str = "/image";

@@ -70,6 +70,7 @@ mod tests {
             rule: String::new(),
             source: String::new(),
             setup: None,
+            axis: None,
             verdict,
             reason: None,
             checks: failing.iter().map(check).collect(),

@@ -18,7 +18,7 @@ use crate::{
     subjects::{self, Image, Opened, Program, SubjectError},
 };
 use reports::model::{self, Report};
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 /// What to run and how.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,14 @@ pub enum SessionError {
         /// The subject.
         subject: String,
     },
+    /// The host lacks what the axis needs.
+    #[error("failed to prepare the axis {axis}; is there space in the folder for temporary files?")]
+    AxisFiles {
+        /// The axis.
+        axis: Axis,
+        /// Why.
+        source: io::Error,
+    },
     /// A baseline cannot be used.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
@@ -87,10 +95,8 @@ pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result
     let mut subjects = Vec::new();
     for name in subjects::joined(options.subjects) {
         let mut opened = Opened::open(&name, image)?;
-        if let Some(axis) = options.axis
-            && !opened.subject.set_axis(axis)
-        {
-            return Err(SessionError::Axis { axis, subject: opened.subject.id().to_owned() });
+        if let Some(axis) = options.axis {
+            put_on(axis, &mut opened)?;
         }
         let version = opened.subject.version();
         let baseline = options.baseline.load_along(options.axis, opened.subject.id(), version, &image.catalog)?;
@@ -98,6 +104,17 @@ pub fn run(image: &Arc<Image>, options: &Options<'_>, cancel: &Cancel) -> Result
     }
     let rounds = in_rounds(image, &cases, &subjects, options, cancel);
     Ok(outcome(image, &cases, subjects, rounds, options, cancel))
+}
+
+/// Lets a subject do what an axis wants.
+///
+/// # Errors
+/// [`SessionError::Axis`] and [`SessionError::AxisFiles`].
+pub fn put_on(axis: Axis, opened: &mut Opened) -> Result<(), SessionError> {
+    match opened.subject.set_axis(axis).map_err(|source| SessionError::AxisFiles { axis, source })? {
+        true => Ok(()),
+        false => Err(SessionError::Axis { axis, subject: opened.subject.id().to_owned() }),
+    }
 }
 
 /// The results of one round: for each subject, in the order of the cases; nothing for a case that was not run.
@@ -126,6 +143,8 @@ fn in_rounds(
                 let case = cases.get(index)?;
                 let run = || run_case(&subject.opened, case, image, options.time_limit, cancel);
                 let result = unspoiled(subject.baseline.as_ref(), run)?;
+                let axis = options.axis.filter(|_| !case.is_of_host()).map(|axis| axis.to_string());
+                let result = model::Case { axis, ..result };
                 progress.finished(subject.opened.subject.id(), &result);
                 Some(result)
             };

@@ -3,6 +3,8 @@
 //! The guest talks through the shared pages and the doorbell; it is entered directly into long mode unless the case
 //! examines the PVH entry, and gets the cheapest interrupt controllers that the case allows.
 
+mod elsewhere;
+
 use super::{
     Image, Program, Subject, SubjectError, VirtioDevices, command_line,
     devices::{self, DeviceError, with_devices},
@@ -10,7 +12,7 @@ use super::{
     watchdog::{Limit, Watchdog},
 };
 use crate::{
-    axis::{self, Axis, Others, Trouble},
+    axis::{self, Axis, Others, Trouble, children::Children},
     cancel::Cancel,
     catalog::{Case, InterruptSetup},
     chain::chain,
@@ -26,13 +28,15 @@ use case::{
 };
 use reports::coverage::CoverageRow;
 use std::{
+    io,
     os::unix::net::UnixStream,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use vmm::{
-    Elapsed, ExitObserver, Fault, Flow, GuestMemory, Hypervisor, LongModeState, StopReason, Stopped, Vm, VmConfig,
+    Elapsed, ExitObserver, Fault, Flow, GuestMemory, Hypervisor, LongModeState, RunError, StopReason, Stopped, Vm,
+    VmConfig,
     devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, Signals, TestDevice, TestDeviceAddresses},
 };
 
@@ -60,6 +64,8 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// How many times longer a guest may take by the clock: one that waits, by HLT, uses no processor, and one that others keep
 /// from running is not to blame. A case's time factor applies to both.
 const WAIT_FACTOR: u32 = 20;
+/// How many times longer again along an axis, which takes time itself.
+const AXIS_FACTOR: u32 = 3;
 /// What a guest may write on COM1 in bytes, which is not its transport here.
 const MAX_SERIAL_BYTES: usize = 2 << 10;
 /// How often a guest may ring the doorbell with no message in the pages.
@@ -81,6 +87,8 @@ pub struct OurVmm {
     watchdog: Watchdog,
     dissolver: Dissolver<Vm>,
     axis: Option<Axis>,
+    /// Where the axis wants processes.
+    children: Option<Children>,
 }
 
 pub(super) fn open(
@@ -141,6 +149,7 @@ impl OurVmm {
             watchdog: Watchdog::start(),
             dissolver: Dissolver::start(),
             axis: None,
+            children: None,
         })
     }
 
@@ -182,57 +191,83 @@ impl OurVmm {
         (observer, fault): (&mut dyn ExitObserver, Option<Fault>),
         statistics: Option<&mut Vec<(String, u64)>>,
     ) -> Run {
-        // Several virtual processors must be able to run at once: what they do to each other is what is tried.
-        let _pinned = match program {
-            Program::Probe(_) => Some(placement::pin(0)),
-            Program::Other(_) => None,
-            Program::Case(case) if case.setup.nr_vcpus > 1 => None,
-            Program::Case(case) => Some(placement::pin(placement::lane(case.plain_id()))),
-        };
+        let _pinned = pin(program);
+        let axis = self.axis.filter(|_| matches!(program, Program::Case(_)));
+        let wait_factor = if axis.is_some() { wait_factor * AXIS_FACTOR } else { wait_factor };
         let start = Instant::now();
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox, fault) {
             Ok(vm) => {
                 let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * wait_factor };
-                let run = |vm: &mut Vm, observer: &mut dyn ExitObserver| {
-                    let _watch = self.watchdog.watch(vm.handle(), cancel, limit);
-                    vm.run(observer)
-                };
-                let (vm, stopped) = match self.axis.filter(|_| matches!(program, Program::Case(_))) {
-                    None => alone(vm, observer, run),
-                    Some(axis) => {
+                let mut run =
+                    |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_watched(vm, observer, limit, cancel);
+                match (program, axis, &self.children) {
+                    (Program::Case(case), Some(axis), Some(children)) => {
+                        self.run_elsewhere(vm, (case, axis), (observer, &mut run), (&inbox, limit, cancel), children)
+                    }
+                    (Program::Case(_), Some(axis), None) => {
                         let named = |error: String| format!("{axis}: {error}");
                         let replace = |vm| self.replace(vm, program, &inbox).map_err(named);
                         let receive = |stream| self.receive(stream, program, &inbox).map_err(named);
                         let others = Others { hypervisor: &self.hypervisor, replace: &replace, receive: &receive };
-                        axis::drive(axis, vm, observer, run, &others)
+                        let driven = axis::drive(axis, vm, observer, run, &others);
+                        self.end(driven, program, &inbox, cancel, statistics)
                     }
-                };
-                let ending = match (&vm, stopped) {
-                    (Some(vm), Ok(stopped)) => {
-                        self.collect_rest(vm, &inbox);
-                        if let Some(statistics) = statistics {
-                            *statistics = vm.statistics();
-                        }
-                        self.ending(&stopped, &inbox, cancel)
-                    }
-                    (None, Ok(stopped)) => self.ending(&stopped, &inbox, cancel),
-                    (_, Err(Trouble::Harness(text))) => Ending::Harness { text },
-                    (_, Err(Trouble::Unlogged(text, stopped))) => {
-                        let place = self.image.catalog.symbols().place(stopped.cpu.rip, &stopped.instruction);
-                        Ending::InternalError { text, place }
-                    }
-                };
-                // Others are gone faster than another thread is woken.
-                if let Some(vm) = vm.filter(|_| program.interrupts() == Some(InterruptSetup::Kernel)) {
-                    self.dissolver.dissolve(vm);
+                    _ => self.end(alone(vm, observer, run), program, &inbox, cancel, statistics),
                 }
-                ending
             }
             Err(error) => Ending::Harness { text: chain(&error) },
         };
         let transcript = std::mem::take(&mut lock(&inbox).transcript);
         Run { transcript, ending, duration: start.elapsed() }
+    }
+
+    fn run_watched(
+        &self,
+        vm: &mut Vm,
+        observer: &mut dyn ExitObserver,
+        limit: Limit,
+        cancel: &Cancel,
+    ) -> Result<Stopped, RunError> {
+        let _watch = self.watchdog.watch(vm.handle(), cancel, limit);
+        vm.run(observer)
+    }
+
+    /// Takes what there still is of a machine that has ended, and tells how it did.
+    fn end(
+        &self,
+        (vm, stopped): axis::Driven,
+        program: Program<'_>,
+        inbox: &SharedInbox,
+        cancel: &Cancel,
+        statistics: Option<&mut Vec<(String, u64)>>,
+    ) -> Ending {
+        let ending = match (&vm, stopped) {
+            (Some(vm), Ok(stopped)) => {
+                self.collect_rest(vm, inbox);
+                if let Some(statistics) = statistics {
+                    *statistics = vm.statistics();
+                }
+                self.ending(&stopped, inbox, cancel)
+            }
+            (None, Ok(stopped)) => self.ending(&stopped, inbox, cancel),
+            (_, Err(Trouble::Harness(text))) => Ending::Harness { text },
+            (_, Err(Trouble::Unlogged(text, stopped))) => {
+                let place = self.image.catalog.symbols().place(stopped.cpu.rip, &stopped.instruction);
+                Ending::InternalError { text, place }
+            }
+        };
+        if let Some(vm) = vm {
+            self.discard(vm, program);
+        }
+        ending
+    }
+
+    /// Others are gone faster than another thread is woken.
+    fn discard(&self, vm: Vm, program: Program<'_>) {
+        if program.interrupts() == Some(InterruptSetup::Kernel) {
+            self.dissolver.dissolve(vm);
+        }
     }
 
     /// A virtual machine that is ready to run a program, for a debugger; its messages go nowhere.
@@ -358,11 +393,22 @@ impl OurVmm {
     }
 }
 
+/// Holds this thread on the processor of a program.
+fn pin(program: Program<'_>) -> Option<placement::Pinned> {
+    // Several virtual processors must be able to run at once: what they do to each other is what is tried.
+    match program {
+        Program::Probe(_) => Some(placement::pin(0)),
+        Program::Other(_) => None,
+        Program::Case(case) if case.setup.nr_vcpus > 1 => None,
+        Program::Case(case) => Some(placement::pin(placement::lane(case.plain_id()))),
+    }
+}
+
 /// Runs a machine to its end.
 fn alone(
     mut vm: Vm,
     observer: &mut dyn ExitObserver,
-    run: impl FnOnce(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, vmm::RunError>,
+    run: impl FnOnce(&mut Vm, &mut dyn ExitObserver) -> Result<Stopped, RunError>,
 ) -> axis::Driven {
     let stopped = run(&mut vm, observer).map_err(|error| Trouble::Harness(chain(&error)));
     (Some(vm), stopped)
@@ -455,16 +501,20 @@ impl Subject for OurVmm {
         LIMIT
     }
 
-    fn set_axis(&mut self, axis: Axis) -> bool {
+    fn set_axis(&mut self, axis: Axis) -> io::Result<bool> {
+        let is_elsewhere = matches!(axis, Axis::RestoreProcess(_));
+        self.children = if is_elsewhere { Some(Children::new(self.image.catalog.bytes())?) } else { None };
         self.axis = Some(axis);
-        true
+        Ok(true)
     }
 
     fn reason_to_skip(&self, case: &Case) -> Option<&'static str> {
         let has_bus = !case.devices.is_empty() || case.needs.intersects(devices::OFFERED);
         match self.axis {
             // The guest is told so (virtio § 5.10.6.7), and a case that does not listen notices.
-            Some(Axis::Restore(_) | Axis::Migrate(_)) if case.devices.contains(Devices::SOCKET) => {
+            Some(Axis::Restore(_) | Axis::RestoreProcess(_) | Axis::Migrate(_))
+                if case.devices.contains(Devices::SOCKET) =>
+            {
                 Some("has sockets, whose connections end when their machine is restored")
             }
             Some(Axis::Dirty(_)) if has_bus => Some("has PCI or virtio devices, which do not tell what they write"),

@@ -30,6 +30,7 @@ use crate::{
 };
 use case::{Needs, image::command_line as word};
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -136,8 +137,11 @@ pub trait Subject: Send + Sync {
     }
 
     /// Does what an axis wants to each case that it runs from now on; whether it can.
-    fn set_axis(&mut self, _axis: Axis) -> bool {
-        false
+    ///
+    /// # Errors
+    /// If the axis needs files or threads, and this host has none.
+    fn set_axis(&mut self, _axis: Axis) -> io::Result<bool> {
+        Ok(false)
     }
 
     /// Why it cannot run a case that needs nothing that it lacks.
@@ -202,7 +206,7 @@ pub enum SubjectError {
         /// The subject.
         id: &'static str,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The hypervisor's program is missing.
     #[error("the subject `{id}` needs the program `{program}`, which is not installed: {remedy}")]

@@ -253,6 +253,13 @@ impl Device for Signals {
         }
     }
 
+    fn quiesce(&mut self) -> Result<(), DeviceStateError> {
+        // KVM serves an event some time later, but before it is unbound.
+        self.line_events = [const { None }; NR_LINES as usize];
+        self.message_event = None;
+        Ok(())
+    }
+
     fn save(&self) -> Result<Vec<u8>, DeviceStateError> {
         // Events are made anew when the guest next asks for them, and a page that is away is back once it is read.
         let MsiMessage { address, data } = self.message;

@@ -14,8 +14,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Entries of a ring: as many as 16 MiB have pages. KVM stops the vCPU before it is full.
-pub(super) const NR_ENTRIES: usize = 4096;
+/// Entries of a ring, as many as KVM allows (KVM_DIRTY_RING_MAX_ENTRIES). KVM stops the vCPU before it is full, but keeps room for
+/// 64 entries only: one that interprets many instructions at once tells of each of their writes, may pass that, and loses what does
+/// not fit. Such a ring is to be harvested before it is nearly full.
+pub(super) const NR_ENTRIES: usize = 1 << 16;
 /// Its size in bytes.
 pub(super) const SIZE_BYTES: usize = NR_ENTRIES * size_of::<kvm_dirty_gfn>();
 /// Flags of an entry.

@@ -18,6 +18,7 @@ mod platform;
 mod processors;
 mod reusable;
 mod save;
+mod saved_clocks;
 mod saved_devices;
 mod stops;
 mod virtio;
