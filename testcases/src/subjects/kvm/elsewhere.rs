@@ -1,6 +1,10 @@
 //! Cases whose machine goes on in processes of its own, one behind the other.
 
-use super::{Inbox, OurVmm, SharedInbox, lock, pin};
+use super::{
+    OurVmm,
+    inbox::{Inbox, SharedInbox, lock},
+    pin,
+};
 use crate::{
     axis::{
         self, Axis, Progress,

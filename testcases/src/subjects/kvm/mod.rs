@@ -3,11 +3,15 @@
 //! The guest talks through the shared pages and the doorbell; it is entered directly into long mode unless the case
 //! examines the PVH entry, and gets the cheapest interrupt controllers that the case allows.
 
+mod board;
 mod elsewhere;
+mod inbox;
+
+pub(super) use board::BOARD;
+pub use board::StartError;
 
 use super::{
-    Image, Program, Subject, SubjectError, VirtioDevices, command_line,
-    devices::{self, DeviceError, with_devices},
+    Image, Program, Subject, SubjectError, VirtioDevices, devices,
     dissolver::Dissolver,
     watchdog::{Limit, Watchdog},
 };
@@ -18,44 +22,21 @@ use crate::{
     chain::chain,
     emulation::{self, suite::Suite},
     host, host_cases,
-    judge::{Ending, Run, Transcript},
-    messages::page,
+    judge::{Ending, Run},
     placement,
 };
-use case::{
-    Devices, Entry, Irqchip, Needs, Setup,
-    image::{board, control},
-};
+use case::{Devices, Needs};
+use inbox::{SharedInbox, lock};
 use reports::coverage::CoverageRow;
 use std::{
     io,
     os::unix::net::UnixStream,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
-use vmm::{
-    Elapsed, ExitObserver, Fault, Flow, GuestMemory, Hypervisor, LongModeState, RunError, StopReason, Stopped, Vm,
-    VmConfig,
-    devices::{CollectedOutput, DebugExit, Doorbell, I8042, Serial, Signals, TestDevice, TestDeviceAddresses},
-};
+use vmm::{Elapsed, ExitObserver, Fault, Hypervisor, RunError, Stopped, Vm};
 
-/// What the board offers.
-pub(super) const BOARD: Needs = Needs::PVH_ENTRY
-    .union(Needs::COM1)
-    .union(Needs::I8042)
-    .union(Needs::TEST_DEVICE)
-    .union(Needs::LOCAL_APIC)
-    .union(CHIPSET)
-    .union(Needs::FIRMWARE_TABLES)
-    .union(Needs::SIGNALS)
-    .union(Needs::UNCLAIMED)
-    .union(Needs::SINGLE_INSTRUCTIONS)
-    .union(Needs::PROCESSOR_STATE)
-    .union(devices::OFFERED);
-/// What comes with all interrupt controllers; cases that need a part of it get the whole.
-const CHIPSET: Needs =
-    Needs::IO_APIC.union(Needs::PIC).union(Needs::PIT).union(Needs::HPET).union(Needs::RTC).union(Needs::PM_TIMER);
 /// Guest memory in bytes: the image, its tables and what paging cases map behind them.
 const MEMORY_SIZE_BYTES: u64 = 24 << 20;
 /// Processor time of a case for each of its virtual processors: a hundred times what most take, and twice what the longest
@@ -66,10 +47,6 @@ const LIMIT: Duration = Duration::from_millis(500);
 const WAIT_FACTOR: u32 = 20;
 /// How many times longer again along an axis, which takes time itself.
 const AXIS_FACTOR: u32 = 3;
-/// What a guest may write on COM1 in bytes, which is not its transport here.
-const MAX_SERIAL_BYTES: usize = 2 << 10;
-/// How often a guest may ring the doorbell with no message in the pages.
-const MAX_EMPTY_RINGS: u32 = 1 << 10;
 
 /// The subject `vmm`.
 #[derive(Debug)]
@@ -101,27 +78,6 @@ pub(super) fn open(
     }
     Ok(Box::new(OurVmm::open(id, image)?))
 }
-
-/// Why there is no virtual machine for a program.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// One of its devices cannot be made.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// It cannot be made.
-    #[error(transparent)]
-    Vm(#[from] vmm::VmError),
-}
-
-/// What the callbacks of a run leave behind.
-#[derive(Debug, Default)]
-struct Inbox {
-    transcript: Transcript,
-    nr_empty_rings: u32,
-    flood: Option<String>,
-}
-
-type SharedInbox = Arc<Mutex<Inbox>>;
 
 impl OurVmm {
     /// Opens KVM and loads the image.
@@ -295,102 +251,6 @@ impl OurVmm {
         let config = self.config(program, inbox, None).map_err(|error| chain(&error))?;
         Vm::receive(stream, &self.hypervisor, &self.loaded, config, Elapsed::WentOn).map_err(|error| chain(&error))
     }
-
-    fn config(&self, program: Program<'_>, inbox: &SharedInbox, fault: Option<Fault>) -> Result<VmConfig, StartError> {
-        let (setup, virtio) = match program {
-            Program::Probe(_) | Program::Other(_) => (Setup::DEFAULT, Devices::empty()),
-            Program::Case(case) => (case.setup, case.devices),
-        };
-        let report_page = self.image.catalog.note().report_page;
-        let receiver = inbox.clone();
-        let addresses = TestDeviceAddresses {
-            scratch_port: board::SCRATCH_PORT,
-            nr_scratch_ports: board::NR_SCRATCH_PORTS,
-            log_port: board::LOG_PORT,
-            scratch_mmio: board::SCRATCH_MMIO,
-            scratch_mmio_size: board::SCRATCH_MMIO_SIZE,
-        };
-        let config = VmConfig {
-            nr_vcpus: setup.nr_vcpus,
-            fault,
-            tracking: self.axis.map(Axis::tracking).unwrap_or_default(),
-            command_line: format!("vp.report=page {}{}", self.host_facts, command_line(program)),
-            ..with_interrupts(program, setup, VmConfig::new(self.entry(setup)))
-        }
-        .with(Doorbell::new(board::DOORBELL_PORT, move |memory: &GuestMemory, _| ring(memory, report_page, &receiver)))
-        .with(DebugExit::new(board::DEBUG_EXIT_PORT))
-        .with(I8042::new(vmm::layout::pc::I8042))
-        .with(Serial::new(board::COM1_PORT, CollectedOutput::default(), MAX_SERIAL_BYTES))
-        .with(TestDevice::new(addresses))
-        .with(Signals::new(board::SIGNAL_ADDRESS));
-        Ok(with_devices(needs_of(program), virtio, config)?)
-    }
-
-    fn entry(&self, setup: Setup) -> vmm::Entry {
-        let note = self.image.catalog.note();
-        match setup.entry {
-            Entry::Pvh => vmm::Entry::Pvh,
-            Entry::Any => vmm::Entry::LongMode(LongModeState {
-                rip: note.entry,
-                rsp: note.stack,
-                cr0: control::CR0,
-                cr3: note.page_tables,
-                cr4: control::CR4,
-                efer: control::EFER_ACTIVE,
-                gdt_base: note.gdt_base,
-                idt_base: note.idt_base,
-                tss_base: note.tss_base,
-                // A limit is a 16-bit field in the register; the note has room for more.
-                gdt_limit: note.gdt_limit as u16,
-                idt_limit: note.idt_limit as u16,
-                tss_limit: note.tss_limit,
-                code_selector: note.code_selector,
-                data_selector: note.data_selector,
-                tss_selector: note.tss_selector,
-            }),
-        }
-    }
-
-    /// Takes the messages that the guest had written and not announced when it died: they tell how far it came.
-    fn collect_rest(&self, vm: &Vm, inbox: &SharedInbox) {
-        let mut inbox = lock(inbox);
-        if inbox.transcript.is_complete() {
-            return;
-        }
-        let first = self.image.catalog.note().report_page;
-        let read = page::decode(|offset, bytes| vm.memory().read(first.saturating_add(offset), bytes));
-        for message in read.unwrap_or_default().into_iter().flatten() {
-            // Those that were announced still stand in the pages.
-            if message.sequence as usize == inbox.transcript.messages().len() && !inbox.transcript.is_complete() {
-                inbox.transcript.take(Ok(message));
-            }
-        }
-    }
-
-    fn ending(&self, stopped: &Stopped, inbox: &SharedInbox, cancel: &Cancel) -> Ending {
-        if lock(inbox).transcript.is_complete() {
-            return Ending::Reported;
-        }
-        let place = self.image.catalog.symbols().place(stopped.cpu.rip, &stopped.instruction);
-        match &stopped.reason {
-            StopReason::DebugExit(value) => Ending::DebugExit { value: *value },
-            StopReason::Reset => Ending::Reset,
-            StopReason::PowerOff => Ending::InternalError { text: stopped.reason.to_string(), place },
-            StopReason::Shutdown => Ending::Shutdown { place },
-            StopReason::Halted => Ending::Halted { place },
-            StopReason::Requested if cancel.is_cancelled() => Ending::Cancelled,
-            StopReason::Requested | StopReason::Suspended => Ending::Timeout { place },
-            StopReason::DeviceStopped(text) => {
-                let flood = lock(inbox).flood.take();
-                Ending::Flood { text: flood.unwrap_or_else(|| text.clone()) }
-            }
-            StopReason::KvmError { .. } => Ending::Harness { text: stopped.reason.to_string() },
-            StopReason::InternalError { .. }
-            | StopReason::FailEntry { .. }
-            | StopReason::SystemEvent { .. }
-            | StopReason::UnexpectedExit { .. } => Ending::InternalError { text: stopped.reason.to_string(), place },
-        }
-    }
 }
 
 /// Holds this thread on the processor of a program.
@@ -412,68 +272,6 @@ fn alone(
 ) -> axis::Driven {
     let stopped = run(&mut vm, observer).map_err(|error| Trouble::Harness(chain(&error)));
     (Some(vm), stopped)
-}
-
-/// What the virtual machine of a program must have.
-fn needs_of(program: Program<'_>) -> Needs {
-    match program {
-        // It asks CPUID what the processor has, the local APIC among it.
-        Program::Probe(_) => Needs::LOCAL_APIC,
-        Program::Case(case) => case.needs,
-        Program::Other(_) => Needs::empty(),
-    }
-}
-
-/// The interrupt controllers of the set-up; without one, the cheapest that will do.
-fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmConfig {
-    let needs = needs_of(program);
-    let needs_apic = needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS);
-    // A device that cannot send its interrupt ends the run.
-    let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES | devices::OFFERED)
-        || matches!(program, Program::Case(case) if !case.devices.is_empty());
-    let config = VmConfig { acpi: needs.contains(Needs::FIRMWARE_TABLES), ..config };
-    let interrupts = match program.interrupts() {
-        Some(InterruptSetup::Kernel) => vmm::InterruptSetup::Kernel,
-        Some(InterruptSetup::Split) => vmm::InterruptSetup::Split,
-        Some(InterruptSetup::User) => vmm::InterruptSetup::User,
-        None if needs_apic || needs_chipset || setup.nr_vcpus > 1 => vmm::InterruptSetup::Split,
-        None => return config,
-    };
-    match setup.irqchip == Irqchip::Full || needs_chipset {
-        true => config.with_interrupts(interrupts),
-        false => VmConfig { irqchip: interrupts.irqchip(), ..config },
-    }
-}
-
-fn lock(inbox: &SharedInbox) -> MutexGuard<'_, Inbox> {
-    // Whoever panicked while holding it left messages that are whole.
-    inbox.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes the messages out of the shared pages. A guest that broke the protocol is ended: it says nothing more of worth.
-fn ring(memory: &GuestMemory, report_page: u64, inbox: &SharedInbox) -> Flow {
-    let mut inbox = lock(inbox);
-    let received = match page::decode(|offset, bytes| memory.read(report_page.saturating_add(offset), bytes)) {
-        Ok(received) => received,
-        Err(outside) => {
-            inbox.flood = Some(format!("the report pages: {outside}"));
-            return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
-        }
-    };
-    if received.is_empty() {
-        inbox.nr_empty_rings += 1;
-        if inbox.nr_empty_rings > MAX_EMPTY_RINGS {
-            inbox.flood = Some(format!("rang the doorbell {MAX_EMPTY_RINGS} times with no message"));
-            return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
-        }
-    }
-    for item in received {
-        inbox.transcript.take(item);
-    }
-    if inbox.transcript.fault().is_some() {
-        return Flow::Stop(StopReason::DeviceStopped("doorbell".to_owned()));
-    }
-    Flow::Continue
 }
 
 impl Subject for OurVmm {
