@@ -40,13 +40,30 @@ pub(super) struct RawEntry {
     pub(super) reason: String,
     /// Part of the version of the subjects that it holds for.
     when: Option<String>,
-    /// The kind of axis that it holds for, and without one it does not.
-    axis: Option<String>,
+    /// The kinds of axes that it holds for, and without one it does not.
+    axis: Option<Axes>,
     #[serde(default)]
     pub(super) varies: Varies,
     /// What the subject runs on spoils a run now and then, but not so many in a row: the case passes in one of them at least.
     /// With it, `case` may be a pattern.
     pub(super) runs: Option<u8>,
+}
+
+/// Kinds of axes: the name of one, or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Axes {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Axes {
+    fn kinds(&self) -> &[String] {
+        match self {
+            Self::One(kind) => std::slice::from_ref(kind),
+            Self::Several(kinds) => kinds,
+        }
+    }
 }
 
 /// The most that `runs` may be.
@@ -157,9 +174,9 @@ impl KnownFailures {
     /// As [`Self::for_version`].
     pub fn for_run(self, version: &str, axis: Option<Axis>, path: &Path) -> Result<Active, BaselineError> {
         let holds = |entry: &Entry| {
-            let of_axis = |kind: &str| axis.is_some_and(|axis| axis.kind() == kind);
+            let of_axis = |axes: &Axes| axis.is_some_and(|axis| axes.kinds().iter().any(|kind| axis.kind() == kind));
             entry.raw.when.as_deref().is_none_or(|part| version.contains(part))
-                && entry.raw.axis.as_deref().is_none_or(of_axis)
+                && entry.raw.axis.as_ref().is_none_or(of_axis)
         };
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
         for entry in self.entries.into_iter().filter(holds) {
@@ -230,12 +247,16 @@ impl Entry {
             }
             _ => {}
         }
-        if let Some(axis) = axis.as_deref().filter(|axis| !Axis::KINDS.contains(axis)) {
+        let kinds = axis.as_ref().map(Axes::kinds);
+        if let Some([]) = kinds {
+            return empty("axis", "name a kind of axis, or leave the key out");
+        }
+        if let Some(axis) = kinds.into_iter().flatten().find(|axis| !Axis::KINDS.contains(&axis.as_str())) {
             return Err(BaselineError::UnknownAxis {
                 path: path.to_owned(),
                 line: self.line,
                 case: self.case().to_owned(),
-                axis: axis.to_owned(),
+                axis: axis.clone(),
             });
         }
         if when.as_deref().is_some_and(is_empty) {

@@ -354,6 +354,16 @@ fn an_entry_for_an_axis_holds_on_that_alone_and_before_others() {
             assert_eq!(applied(&baseline, CASE, (verdict, &[])).0, Some(Against::Expected), "{axis:?}");
         }
     }
+    let several = entry("verdict = \"fail\"\naxis = [\"restore\", \"migrate\"]");
+    for (text, against) in
+        [("restore", Against::Expected), ("migrate=ring", Against::Expected), ("pause=5", Against::Regressed)]
+    {
+        let known = KnownFailures::parse(&several, Path::new(PATH)).unwrap();
+        let baseline = Baseline::Known(known.for_run("1.0", axis(text), Path::new(PATH)).unwrap());
+        assert_eq!(applied(&baseline, CASE, (Verdict::Fail, &[])).0, Some(against), "{text}");
+    }
+    let none = known(&entry("verdict = \"fail\"\naxis = []"), "1.0").unwrap_err().to_string();
+    assert!(none.contains("empty `axis`"), "{none}");
     let error = known(&entry("verdict = \"fail\"\naxis = \"restored\""), "1.0").unwrap_err().to_string();
     assert!(error.contains("the axis `restored`") && error.contains("restore, pause, dirty, migrate"), "{error}");
     let twice = entry("verdict = \"fail\"\naxis = \"pause\"").repeat(2);
