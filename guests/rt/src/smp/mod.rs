@@ -14,6 +14,7 @@
 // the exception in a mailbox, which belongs to whom its state tells.
 
 mod barrier;
+mod idle;
 pub(crate) mod processor;
 mod start;
 pub mod stub;
@@ -115,12 +116,12 @@ unsafe extern "C" fn smp_main() -> ! {
     let mailbox = &MAILBOXES[index().wrapping_sub(1)];
     mailbox.state.store(state::IDLE, Ordering::Release);
     loop {
-        // SAFETY: interrupts are off between the question and the HLT, before which STI keeps them off: no wake-up is lost.
+        // SAFETY: interrupts are off between the question and the halt: no wake-up is lost.
         unsafe { asm!("cli", options(nomem, nostack)) };
         if mailbox.state.load(Ordering::Acquire) == state::POSTED {
             run(mailbox);
         } else {
-            wait_for_interrupt();
+            idle::halt();
         }
     }
 }
@@ -198,8 +199,9 @@ pub struct Processors {
     _wake: Handling,
 }
 
-fn woken(_: &mut TrapFrame) {
+fn woken(frame: &mut TrapFrame) {
     apic::end_interrupt();
+    idle::wake(frame);
 }
 
 impl Processors {
