@@ -63,9 +63,10 @@ const MAX_SPOILED: usize = 3;
 /// Whether QEMU's translator has spoiled a run: an interrupt that KVM injects once is delivered twice.
 ///
 /// QEMU 7.2's VMRUN (`target/i386/tcg/sysemu/svm_helper.c`, `helper_vmrun`) delivers an injected interrupt and leaves its exception
-/// index set. If the thread of the processor is kicked right then, it delivers what the index says, before the first instruction of
-/// the handler. KVM's trace has one injection for both. That is not the kernel's doing, and it comes to a few runs in a thousand;
-/// a kernel that did so by itself would do so each time.
+/// index set. If the thread of the processor is told to leave its loop before anything else sets the index, it delivers what that
+/// says, IF or not. KVM's trace has one injection for both. That is not the kernel's doing, and came to a few runs in a thousand
+/// while the machine had two processors, one of whose thread's reasons to leave the loop is to go on with the next of them; a
+/// kernel that did so by itself would do so each time.
 fn is_spoiled(run: &Run) -> bool {
     run.transcript.last().is_some_and(|last| last.kind == Kind::Redelivered)
 }

@@ -11,8 +11,8 @@ pub(crate) struct LinuxOptions {
     pub(crate) modules: Option<PathBuf>,
     /// Whether KVM uses nested paging; shadow paging else.
     pub(crate) has_nested_paging: bool,
-    /// Processors of the machine.
-    pub(crate) nr_processors: u32,
+    /// Processors of the machine, if told; `machine` knows how many are good.
+    pub(crate) nr_processors: Option<u32>,
     /// QEMU's program.
     pub(crate) qemu: PathBuf,
     /// QEMU's accelerator: `tcg`, or `kvm` on a host that nests.
@@ -82,7 +82,7 @@ impl LinuxOptions {
             kernel: PathBuf::from(kernel),
             modules: None,
             has_nested_paging: true,
-            nr_processors: 2,
+            nr_processors: None,
             qemu: PathBuf::from(super::PROGRAM),
             accelerator: "tcg".to_owned(),
             processor: None,
@@ -102,7 +102,7 @@ impl LinuxOptions {
                 }
                 "cpus" => {
                     let number = value.parse().ok().filter(|number| (1..=MAX_PROCESSORS).contains(number));
-                    options.nr_processors = number.ok_or_else(|| wrong("cpus", "a number from 1 to 64"))?;
+                    options.nr_processors = Some(number.ok_or_else(|| wrong("cpus", "a number from 1 to 64"))?);
                 }
                 "qemu" => options.qemu = PathBuf::from(value),
                 "accel" if matches!(value, "tcg" | "kvm") => options.accelerator = value.to_owned(),
@@ -125,7 +125,7 @@ mod tests {
     fn options_follow_the_kernel() {
         let options = LinuxOptions::parse("/boot/vmlinuz,npt=0,modules=/m,cpus=1,append=nosmap clearcpuid=1").unwrap();
         assert_eq!((options.kernel, options.modules), (PathBuf::from("/boot/vmlinuz"), Some(PathBuf::from("/m"))));
-        assert_eq!((options.has_nested_paging, options.nr_processors), (false, 1));
+        assert_eq!((options.has_nested_paging, options.nr_processors), (false, Some(1)));
         assert_eq!(options.append, "nosmap clearcpuid=1");
     }
 
