@@ -146,7 +146,7 @@ struct Machine {
     _folder: TempDir,
 }
 
-fn vmm(program: impl FnOnce(&mut CodeAssembler), folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn vmm(program: impl FnOnce(&mut CodeAssembler), folder: &Path, arguments: &[&str]) -> Command {
     let mut assembler = CodeAssembler::new(32).unwrap();
     program(&mut assembler);
     let code = assembler.assemble(CODE).unwrap();

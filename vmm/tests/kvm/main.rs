@@ -21,5 +21,6 @@ mod save;
 mod saved_clocks;
 mod saved_devices;
 mod stops;
+mod taps;
 mod virtio;
 mod waits;

@@ -113,8 +113,16 @@ pub(crate) fn place(a: &mut CodeAssembler, at: u64) {
     }
 }
 
-/// Starts the device with its queue, and with a buffer of four bytes in descriptor 0 that is not made available yet.
-pub(crate) fn start(a: &mut CodeAssembler, at: u64) {
+/// Where a queue of four descriptors lies.
+#[derive(Clone, Copy)]
+pub(crate) struct Queue {
+    pub(crate) descriptors: u64,
+    pub(crate) available: u64,
+    pub(crate) used: u64,
+}
+
+/// Starts the device with these queues, from the first on.
+pub(crate) fn start_queues(a: &mut CodeAssembler, at: u64, queues: &[Queue]) {
     let half = |a: &mut CodeAssembler, register, value: u32| a.mov(word_ptr(at + register), value).unwrap();
     for status in [0, 1, 3] {
         a.mov(byte_ptr(at + 0x14), status).unwrap();
@@ -124,13 +132,21 @@ pub(crate) fn start(a: &mut CodeAssembler, at: u64) {
         a.mov(dword_ptr(at + register), value).unwrap();
     }
     a.mov(byte_ptr(at + 0x14), 11).unwrap();
-    half(a, 0x18, 4);
-    for (register, area) in [(0x20, DESCRIPTORS), (0x28, AVAILABLE), (0x30, USED)] {
-        a.mov(dword_ptr(at + register), area as u32).unwrap();
+    for (index, queue) in (0..).zip(queues) {
+        half(a, 0x16, index);
+        half(a, 0x18, 4);
+        for (register, area) in [(0x20, queue.descriptors), (0x28, queue.available), (0x30, queue.used)] {
+            a.mov(dword_ptr(at + register), area as u32).unwrap();
+        }
+        half(a, 0x1a, 1);
+        half(a, 0x1c, 1);
     }
-    half(a, 0x1a, 1);
-    half(a, 0x1c, 1);
     a.mov(byte_ptr(at + 0x14), 15).unwrap();
+}
+
+/// Starts the device with its queue, and with a buffer of four bytes in descriptor 0 that is not made available yet.
+pub(crate) fn start(a: &mut CodeAssembler, at: u64) {
+    start_queues(a, at, &[Queue { descriptors: DESCRIPTORS, available: AVAILABLE, used: USED }]);
     for (offset, value) in [(0, BUFFER as u32), (8, 4), (12, 2)] {
         a.mov(dword_ptr(DESCRIPTORS + offset), value).unwrap();
     }

@@ -14,6 +14,7 @@ mod msr;
 mod pic;
 mod pit;
 mod pmtimer;
+mod processor;
 mod rtc;
 mod virtio_devices;
 mod virtio_functions;
@@ -42,6 +43,7 @@ const TABLES: &[&[Mutant]] = &[
     hpet::TABLE,
     rtc::TABLE,
     pmtimer::TABLE,
+    processor::TABLE,
     virtio_rings::TABLE,
     virtio_registers::TABLE,
     virtio_functions::TABLE,

@@ -1,7 +1,9 @@
 //! Rings of virtio devices breaking a rule.
 
 use super::super::Mutant;
-use case::Feature::{self, VirtioBlock, VirtioHostileDrivers, VirtioIndirect, VirtioNotifications, VirtioQueues};
+use case::Feature::{
+    self, VirtioBlock, VirtioEntropy, VirtioHostileDrivers, VirtioIndirect, VirtioNotifications, VirtioQueues,
+};
 use vmm::{
     Fault,
     faults::virtio::{self, RingFault},
@@ -15,6 +17,8 @@ pub(super) const TABLE: &[Mutant] = &[
     rule("virtio-length-too-large", "The used length is one byte too large.", VirtioQueues, RingFault::LengthTooLarge),
     rule("virtio-length-halved", "The used length is half of what was written.", VirtioQueues, RingFault::LengthHalved),
     rule("virtio-length-zero", "The used length is always zero.", VirtioQueues, RingFault::LengthZero),
+    rule("virtio-entropy-length-zero", "No random byte is told as written.", VirtioEntropy, RingFault::LengthZero),
+    rule("virtio-entropy-id-wrong", "Random bytes are in the next buffer.", VirtioEntropy, RingFault::IdWrong),
     rule("virtio-used-id-wrong", "The id of a used buffer is the next one.", VirtioQueues, RingFault::IdWrong),
     rule("virtio-used-twice", "Buffers of split rings are given back twice.", VirtioQueues, RingFault::UsedTwice),
     rule("virtio-never-used", "Buffers are not given back.", VirtioQueues, RingFault::NeverUsed),
