@@ -31,9 +31,10 @@ fn main() {
     if kernel.is_none() {
         eprintln!("{VARIABLE} is not set: these tests are ignored; set it to a bzImage or a package of a kernel");
     }
-    let tests: [(&str, Test, Option<&str>); 6] = [
+    let tests: [(&str, Test, Option<&str>); 7] = [
         ("a_bzimage_boots_to_user_space", |kernel| passes(linux(kernel, Form::BzImage, &[])), None),
         ("a_vmlinux_boots_to_user_space", |kernel| passes(linux(kernel, Form::Vmlinux, &[])), None),
+        ("a_processor_comes_and_goes_while_linux_runs", |kernel| passes(hot_plug(kernel)), None),
         ("a_vmm_that_refuses_its_request_is_no_pass", refused, None),
         (
             "a_guest_that_takes_too_long_is_no_pass",
@@ -56,7 +57,11 @@ fn main() {
 }
 
 fn linux(kernel: &str, form: Form, arguments: &[&str]) -> Result<Outcome, Failed> {
-    run(kernel, Payload::Linux { kernel: kernel.into(), modules: None, form }, arguments)
+    run(kernel, Payload::Linux { kernel: kernel.into(), modules: None, form, hot_plug: false }, arguments)
+}
+
+fn hot_plug(kernel: &str) -> Result<Outcome, Failed> {
+    run(kernel, Payload::Linux { kernel: kernel.into(), modules: None, form: Form::BzImage, hot_plug: true }, &[])
 }
 
 fn firmware(kernel: &str, (path, prompt): (&str, &str)) -> Result<Outcome, Failed> {

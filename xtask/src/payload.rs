@@ -41,6 +41,7 @@ struct Common {
   cargo xtask payload linux --kernel linux-image-6.1.0-53-amd64.deb
   cargo xtask payload linux --kernel linux-image-6.1.0-53-amd64.deb --guest linux-image-6.1.0-53-cloud-amd64.deb
   cargo xtask payload linux --kernel bzImage --modules DIR --guest bzImage --form vmlinux -- --irqchip user
+  cargo xtask payload linux --kernel linux-image-6.1.0-53-amd64.deb --hot-plug
 
 QEMU boots the kernel; our VMM boots the guest on its KVM. The guest's first process says a line of its kernel, its root, its
 network and the end, each of which is waited for.
@@ -60,6 +61,9 @@ struct Linux {
     /// Which file of the guest's kernel the VMM gets
     #[arg(long, value_enum, default_value_t = FormChoice::Bzimage)]
     form: FormChoice,
+    /// Also plug a processor in once the guest is in user space, and out again when it has run there
+    #[arg(long)]
+    hot_plug: bool,
 }
 
 /// Start firmware on our VMM and wait for its prompt
@@ -97,7 +101,11 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 FormChoice::Bzimage => Form::BzImage,
                 FormChoice::Vmlinux => Form::Vmlinux,
             };
-            (&linux.common, linux.modules.as_deref(), Payload::Linux { kernel: guest, modules, form })
+            (
+                &linux.common,
+                linux.modules.as_deref(),
+                Payload::Linux { kernel: guest, modules, form, hot_plug: linux.hot_plug },
+            )
         }
         Kind::Firmware(firmware) => {
             let (path, expected) = (firmware.firmware.clone(), firmware.expect.clone());

@@ -1,6 +1,6 @@
 //! What a payload consists of, as files in the initramfs of the kernel that it is run on.
 
-use super::{Form, GUEST_MEMORY, GUEST_WORDS, PayloadError, guest, lines::Marks, read};
+use super::{Form, GUEST_MEMORY, GUEST_WORDS, PayloadError, guest, host, lines::Marks, read};
 use crate::{
     kernel::{Kernel, cpio::Archive},
     subjects::linux::{inside, with_modules},
@@ -32,7 +32,13 @@ pub(super) struct Files {
 }
 
 /// A Linux: kernel, initial RAM disk, and the disk with its root.
-pub(super) fn of_linux(kernel: &Kernel, form: Form, init: &[u8], archive: &mut Archive) -> Result<Files, PayloadError> {
+pub(super) fn of_linux(
+    kernel: &Kernel,
+    form: Form,
+    hot_plug: bool,
+    init: &[u8],
+    archive: &mut Archive,
+) -> Result<Files, PayloadError> {
     let bytes = match form {
         Form::BzImage => kernel.bytes.clone(),
         Form::Vmlinux => kernel.vmlinux()?,
@@ -44,10 +50,18 @@ pub(super) fn of_linux(kernel: &Kernel, form: Form, init: &[u8], archive: &mut A
     archive.file(inside(KERNEL), &bytes);
     archive.file(inside(INITRD), &initrd.finish());
     archive.file(inside(DISK), &disk(init, &token).map_err(PayloadError::Disk)?);
-    let marks = [guest::is_up(&kernel.release), guest::has_root(&token), guest::has_network(), guest::turns_off()];
+    let mut marks = vec![guest::is_up(&kernel.release), guest::has_root(&token), guest::has_network()];
+    let mut words = GUEST_WORDS.to_owned();
     let arguments = ["run", "--kernel", KERNEL, "--initrd", INITRD, "--disk", DISK, "--net", "user", "--mem"];
-    let arguments = arguments.into_iter().chain([GUEST_MEMORY, "--append", GUEST_WORDS]);
-    Ok(Files { marks: Marks::new(marks), arguments: arguments.map(str::to_owned).collect() })
+    let mut arguments: Vec<_> = arguments.into_iter().chain([GUEST_MEMORY]).map(str::to_owned).collect();
+    if hot_plug {
+        marks.extend([guest::waits_for_processor(), guest::has_processor(), guest::lost_processor()]);
+        words = format!("{words} {}", guest::HOT_PLUG);
+        arguments.extend(["--cpus", "1,max=2", "--qmp", host::CONTROL_PATH].map(str::to_owned));
+    }
+    marks.push(guest::turns_off());
+    arguments.extend(["--append".to_owned(), words]);
+    Ok(Files { marks: Marks::new(marks), arguments })
 }
 
 /// Firmware with a disk that holds nothing.

@@ -4,6 +4,7 @@
 //! with a file system, a network interface and ACPI's power-off.
 
 mod network;
+mod processors;
 
 use crate::remote::{MODULES_PATH, init};
 use std::{
@@ -47,6 +48,24 @@ pub(super) fn has_root(token: &str) -> String {
 /// What it says of the network.
 pub(super) fn has_network() -> String {
     format!("{PREFIX}{} answers an echo request on {}", network::GATEWAY, network::INTERFACE)
+}
+
+/// A word of the kernel's command line: a processor is to come and to go.
+pub(super) const HOT_PLUG: &str = "vmproof.hot_plug";
+
+/// What it says when a processor may come, when one has, and when it has gone.
+pub(super) fn waits_for_processor() -> String {
+    format!("{PREFIX}processor {} may come", processors::SECOND)
+}
+
+/// See [`waits_for_processor`].
+pub(super) fn has_processor() -> String {
+    format!("{PREFIX}processor {} has come and runs this", processors::SECOND)
+}
+
+/// See [`waits_for_processor`].
+pub(super) fn lost_processor() -> String {
+    format!("{PREFIX}processor {} has gone", processors::SECOND)
 }
 
 /// What it says before it turns the guest off.
@@ -107,6 +126,15 @@ fn on_disk() -> Result<(), String> {
     network::bring_up().map_err(|error| format!("bringing {} up: {error}", network::INTERFACE))?;
     network::ask_gateway().map_err(|error| format!("asking {}: {error}", network::GATEWAY))?;
     println!("{}", has_network());
+    let words = fs::read_to_string("/proc/cmdline").map_err(|error| error.to_string())?;
+    if words.split_whitespace().any(|word| word == HOT_PLUG) {
+        let failed = |error| format!("processor {}: {error}", processors::SECOND);
+        println!("{}", waits_for_processor());
+        processors::comes().map_err(failed)?;
+        println!("{}", has_processor());
+        processors::goes().map_err(failed)?;
+        println!("{}", lost_processor());
+    }
     println!("{}", turns_off());
     init::mount(DISK, "/", FILE_SYSTEM, libc::MS_REMOUNT | libc::MS_RDONLY)
         .map_err(|error| format!("making the root read-only: {error}"))

@@ -57,6 +57,8 @@ pub enum Payload {
         modules: Option<PathBuf>,
         /// What the VMM gets of it.
         form: Form,
+        /// Whether a processor comes and goes once it is in user space.
+        hot_plug: bool,
     },
     /// Firmware with an empty disk.
     Firmware {
@@ -192,9 +194,9 @@ pub fn run(request: &Request, cancel: &Cancel, tell: &mut dyn FnMut(Duration, &s
     archive.file(linux::inside(host::VMM_PATH), &built(Standalone::Vmm)?);
     archive.folder("payload");
     let Files { marks, arguments } = match &request.payload {
-        Payload::Linux { kernel, modules, form } => {
+        Payload::Linux { kernel, modules, form, hot_plug } => {
             let guest = Kernel::open_for(Purpose::Guest, kernel, modules.as_deref())?;
-            files::of_linux(&guest, *form, &built(Standalone::GuestInit)?, &mut archive)?
+            files::of_linux(&guest, *form, *hot_plug, &built(Standalone::GuestInit)?, &mut archive)?
         }
         Payload::Firmware { path, expected } => files::of_firmware(path, expected, &mut archive)?,
     };
