@@ -3,8 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use rt::{
     case, check, check_count, check_eq, clock,
-    cpu::cpuid,
-    interrupts::{self, GENEROUS_MICROS},
+    interrupts::{self, GENEROUS_MICROS, OTHERS_MICROS},
     local_apic::{
         LocalApic, Registers, interprocessor,
         register::{Register, lvt},
@@ -60,10 +59,7 @@ fn stop_timer(_: u64) -> u64 {
 
 /// Takes what waits for this processor.
 fn let_in(_: u64) -> u64 {
-    let _enabled = interrupts::enable();
-    for _ in 0..4 {
-        let _ = cpuid::read_leaf(0, 0);
-    }
+    let _ = interrupts::wait_for_more();
     1
 }
 
@@ -81,7 +77,7 @@ fn timers_of_two_processors() {
     let count = millisecond();
     let periodic = u64::from(lvt::PERIODIC) << 32 | u64::from(count);
     check_eq!("the other's runs", processors.run_on(1, start_timer, periodic).unwrap_or(0), 1);
-    let came = interrupts::wait_until(GENEROUS_MICROS * 4, || taken(1) >= NR);
+    let came = interrupts::wait_until(OTHERS_MICROS, || taken(1) >= NR);
     check!("it interrupts the other", came);
     check_count!("and not the first", taken(0), 0);
     check_eq!("whose own stands", apic.read(Register::CURRENT_COUNT), 0);
