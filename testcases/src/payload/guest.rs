@@ -28,8 +28,9 @@ const ROOT: &str = "/root";
 const FILE_SYSTEM: &str = "ext4";
 /// File systems that are kept when the disk becomes the root.
 const KEPT: &[&str] = &["dev", "proc", "sys"];
-/// How long the drivers may take to find the disk, and how often is looked.
+/// How long the drivers may take to find the disk.
 const DISK_LIMIT: Duration = Duration::from_secs(60);
+/// How often is looked for what is to come or to go.
 const SLICE: Duration = Duration::from_millis(20);
 
 /// What stands before each of its lines.
@@ -92,12 +93,8 @@ fn in_memory() -> Result<(), String> {
     let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     init::mount_all().map_err(failed("mounting"))?;
     init::load_modules(Path::new(MODULES_PATH))?;
-    let deadline = Instant::now() + DISK_LIMIT;
-    while !Path::new(DISK).exists() {
-        if Instant::now() >= deadline {
-            return Err(format!("no driver has made {DISK} within {} s", DISK_LIMIT.as_secs()));
-        }
-        thread::sleep(SLICE);
+    if !becomes(Path::new(DISK), true, DISK_LIMIT) {
+        return Err(format!("no driver has made {DISK} within {} s", DISK_LIMIT.as_secs()));
     }
     fs::create_dir_all(ROOT).map_err(failed("the folder of the root"))?;
     init::mount(DISK, ROOT, FILE_SYSTEM, 0).map_err(failed("mounting the disk"))?;
@@ -110,6 +107,18 @@ fn in_memory() -> Result<(), String> {
     chroot(".").map_err(failed("changing the root"))?;
     std::env::set_current_dir("/").map_err(failed("entering the root"))?;
     Err(format!("starting {ON_DISK}: {}", Command::new(ON_DISK).exec()))
+}
+
+/// Waits at most so long until there is something at a path, or nothing any more; false if that did not come.
+fn becomes(path: &Path, is_there: bool, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    while path.exists() != is_there {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(SLICE);
+    }
+    true
 }
 
 /// On the disk: looks what works.

@@ -7,7 +7,7 @@ use vmm::{
     faults::model::{self, LocalApicFault},
 };
 
-const fn rule(id: &'static str, what: &'static str, feature: Feature, fault: LocalApicFault) -> Mutant {
+pub(super) const fn rule(id: &'static str, what: &'static str, feature: Feature, fault: LocalApicFault) -> Mutant {
     Mutant { id, what, feature, fault: Fault::Model(model::Fault::LocalApic(fault)) }
 }
 

@@ -7,7 +7,13 @@ use vmm::{
     faults::{EventEffect, EventFault},
 };
 
-const fn event(id: &'static str, what: &'static str, feature: Feature, vector: u8, effect: EventEffect) -> Mutant {
+pub(super) const fn event(
+    id: &'static str,
+    what: &'static str,
+    feature: Feature,
+    vector: u8,
+    effect: EventEffect,
+) -> Mutant {
     Mutant { id, what, feature, fault: Fault::Event(EventFault { vector, effect }) }
 }
 

@@ -10,15 +10,15 @@ use vmm::{
     },
 };
 
-const fn mutant(id: &'static str, what: &'static str, feature: Feature, fault: Fault) -> Mutant {
+pub(super) const fn mutant(id: &'static str, what: &'static str, feature: Feature, fault: Fault) -> Mutant {
     Mutant { id, what, feature, fault }
 }
 
-const fn exit(kind: ExitKind, change: Change) -> Fault {
+pub(super) const fn exit(kind: ExitKind, change: Change) -> Fault {
     Fault::Exit(ExitFault { kind, skipped: 0, change })
 }
 
-const fn register(name: RegisterName, bits: u64) -> Change {
+pub(super) const fn register(name: RegisterName, bits: u64) -> Change {
     Change::Register(name, bits)
 }
 

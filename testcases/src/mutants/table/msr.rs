@@ -7,7 +7,7 @@ use vmm::{
     faults::{MsrEffect, MsrFault},
 };
 
-const fn msr(
+pub(super) const fn msr(
     id: &'static str,
     what: &'static str,
     feature: Feature,

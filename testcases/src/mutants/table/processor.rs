@@ -1,47 +1,35 @@
 //! Rules of processors broken where a hypervisor stands between: what an exception leaves, what registers hold behind an exit,
 //! and whether an interrupt of another processor comes.
 
-use super::{super::Mutant, access};
+use super::{super::Mutant, access, apic, event::event, machine, msr::msr};
 use case::Feature;
-use vmm::{
-    Fault,
-    faults::{
-        AccessEffect, Change,
-        Direction::Read,
-        EventEffect, EventFault, ExitFault, ExitKind, MsrEffect, MsrFault, RegisterName,
-        Space::Ports,
-        model::{self, LocalApicFault},
-    },
+use vmm::faults::{
+    AccessEffect, Direction::Read, EventEffect, ExitKind, MsrEffect, RegisterName, Space::Ports, model::LocalApicFault,
 };
-
-const fn event(id: &'static str, what: &'static str, feature: Feature, vector: u8, effect: EventEffect) -> Mutant {
-    Mutant { id, what, feature, fault: Fault::Event(EventFault { vector, effect }) }
-}
-
-const fn apic(id: &'static str, what: &'static str, feature: Feature, fault: LocalApicFault) -> Mutant {
-    Mutant { id, what, feature, fault: Fault::Model(model::Fault::LocalApic(fault)) }
-}
 
 /// A page fault's error code tells a page present that is not, and the reverse.
 const PRESENT: EventEffect = EventEffect::ErrorCodeXor(1);
 /// It names another selector.
 const SELECTOR: EventEffect = EventEffect::ErrorCodeXor(8);
 
-const fn msr(id: &'static str, what: &'static str, feature: Feature, effect: MsrEffect) -> Mutant {
-    Mutant { id, what, feature, fault: Fault::Msr(MsrFault { first: EFER, last: EFER, effect }) }
-}
-
 /// IA32_EFER, whose bit 11 is NXE.
-const EFER: u32 = 0xc000_0080;
+const EFER: (u32, u32) = (0xc000_0080, 0xc000_0080);
 
 pub(super) const TABLE: &[Mutant] = &[
-    msr("processor-nxe", "EFER.NXE cannot be changed.", Feature::PagingEveryCombination, MsrEffect::WriteDropped),
-    msr("processor-efer-modes", "EFER stays in other modes.", Feature::PagingModeSwitches, MsrEffect::WriteDropped),
-    msr("processor-efer-pae", "EFER stays with PAE paging.", Feature::PagingPae, MsrEffect::WriteDropped),
+    msr("processor-nxe", "EFER.NXE cannot be changed.", Feature::PagingEveryCombination, EFER, MsrEffect::WriteDropped),
+    msr(
+        "processor-efer-modes",
+        "EFER stays in other modes.",
+        Feature::PagingModeSwitches,
+        EFER,
+        MsrEffect::WriteDropped,
+    ),
+    msr("processor-efer-pae", "EFER stays with PAE paging.", Feature::PagingPae, EFER, MsrEffect::WriteDropped),
     msr(
         "processor-efer-switches",
         "EFER stays when modes are switched.",
         Feature::ModeSwitches,
+        EFER,
         MsrEffect::WriteDropped,
     ),
     event(
@@ -81,35 +69,36 @@ pub(super) const TABLE: &[Mutant] = &[
         6,
         EventEffect::Vector(13),
     ),
-    apic(
+    apic::rule(
         "processor-interrupts-ended",
         "Interrupts of others never end.",
         Feature::SmpInterrupts,
         LocalApicFault::EoiIgnored,
     ),
-    apic(
+    apic::rule(
         "processor-self-interrupt",
         "Interrupts to oneself are lost.",
         Feature::SmpInterrupts,
         LocalApicFault::SelfIpiLost,
     ),
-    apic("processor-wake-up", "A second interrupt wakes nobody up.", Feature::SmpHalt, LocalApicFault::EoiIgnored),
-    apic(
+    apic::rule(
+        "processor-wake-up",
+        "A second interrupt wakes nobody up.",
+        Feature::SmpHalt,
+        LocalApicFault::EoiIgnored,
+    ),
+    apic::rule(
         "processor-shootdown",
         "A second request to flush is lost.",
         Feature::SmpTlbShootdown,
         LocalApicFault::EoiIgnored,
     ),
-    Mutant {
-        id: "processor-string-index",
-        what: "RDI is a byte too far behind an exit.",
-        feature: Feature::ModeStrings,
-        fault: Fault::Exit(ExitFault {
-            kind: ExitKind::Any,
-            skipped: 0,
-            change: Change::Register(RegisterName::Rdi, 1),
-        }),
-    },
+    machine::mutant(
+        "processor-string-index",
+        "RDI is a byte too far behind an exit.",
+        Feature::ModeStrings,
+        machine::exit(ExitKind::Any, machine::register(RegisterName::Rdi, 1)),
+    ),
     access(
         "processor-string-ports",
         "What INS reads has a bit inverted.",

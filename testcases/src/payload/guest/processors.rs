@@ -6,21 +6,15 @@ use nix::{
     sched::{CpuSet, sched_getcpu, sched_setaffinity},
     unistd::Pid,
 };
-use std::{
-    fs, io,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, io, path::Path, time::Duration};
 
 /// The first processor, and the one that comes.
 const FIRST: usize = 0;
 pub(super) const SECOND: usize = 1;
 /// Where Linux has the latter.
 const FOLDER: &str = "/sys/devices/system/cpu/cpu1";
-/// How long it may take to come and to go, and how often is looked.
+/// How long it may take to come and to go.
 const LIMIT: Duration = Duration::from_secs(120);
-const SLICE: Duration = Duration::from_millis(50);
 
 /// Waits until Linux knows of the processor, brings it online, and runs on it.
 pub(super) fn comes() -> io::Result<()> {
@@ -36,15 +30,11 @@ pub(super) fn goes() -> io::Result<()> {
 }
 
 fn wait_until(is_there: bool) -> io::Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    while Path::new(FOLDER).exists() != is_there {
-        if Instant::now() >= deadline {
-            let what = if is_there { "come" } else { "gone" };
-            return Err(io::Error::other(format!("it has not {what} within {} s", LIMIT.as_secs())));
-        }
-        thread::sleep(SLICE);
+    if super::becomes(Path::new(FOLDER), is_there, LIMIT) {
+        return Ok(());
     }
-    Ok(())
+    let what = if is_there { "come" } else { "gone" };
+    Err(io::Error::other(format!("it has not {what} within {} s", LIMIT.as_secs())))
 }
 
 /// Moves this thread to a processor, and looks whether it is there.
