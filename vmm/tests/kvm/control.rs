@@ -107,33 +107,38 @@ fn clocks_of_devices_go_on_over_a_pause_and_between_runs() {
         }
         shown()
     };
-    let mut run_between = |before_end: &mut dyn FnMut()| {
+    // The first value that is shown after a stand may have been read before it: guests stand still at exits, such as that of IN.
+    let read_after = |last| next_after(next_after(last));
+    let mut run_during = |work: &mut dyn FnMut() -> u32| {
         with_deadline(|| {
             thread::scope(|scope| {
                 let run = scope.spawn(|| vm.run(&mut NoObserver).unwrap());
-                before_end();
+                let value = work();
                 handle.suspend();
                 assert_eq!(run.join().unwrap().reason, StopReason::Suspended);
-            });
-        });
+                value
+            })
+        })
     };
-    // What a pause takes beyond its time only adds to that.
-    let passed_ms = |from: u32, to: u32| (to.wrapping_sub(from) & PM_TIMER_MASK) / PM_TIMER_KHZ;
-    run_between(&mut || {
+    // What a stand takes beyond its time only adds to that.
+    let assert_passed = |from: u32, to: u32, what: &str| {
+        let passed_ms = (to.wrapping_sub(from) & PM_TIMER_MASK) / PM_TIMER_KHZ;
+        assert!(passed_ms >= PAUSE_MS, "{what} from {from:#x} to {to:#x}");
+    };
+    let mut before = 0;
+    let after = run_during(&mut || {
         next_after(shown());
         handle.pause();
-        let before = shown();
+        before = shown();
         thread::sleep(Duration::from_millis(PAUSE_MS.into()));
         handle.resume();
-        let after = next_after(before);
-        assert!(passed_ms(before, after) >= PAUSE_MS, "a pause from {before:#x} to {after:#x}");
+        read_after(before)
     });
+    assert_passed(before, after, "a pause");
     let before = shown();
     thread::sleep(Duration::from_millis(PAUSE_MS.into()));
-    run_between(&mut || {
-        let after = next_after(before);
-        assert!(passed_ms(before, after) >= PAUSE_MS, "nothing ran from {before:#x} to {after:#x}");
-    });
+    let after = run_during(&mut || read_after(before));
+    assert_passed(before, after, "nothing ran");
 }
 
 /// A running `vmm` with a control socket.
