@@ -1,10 +1,8 @@
 //! On the kernel whose KVM is used: the agent starts the VMM and says how it ended.
 
-mod control;
-
 use super::{guest, lines::Lines};
-use crate::remote::init;
-use control::Control;
+use crate::{chain::chain, remote::init};
+use qmp::{Client, ClientError, json};
 use std::{
     fs::{self, File},
     io::{self, Read, Write as _},
@@ -20,6 +18,8 @@ pub(super) const VMM_PATH: &str = "/vmm";
 pub(super) const ARGUMENTS_PATH: &str = "/payload/arguments";
 /// Where the VMM has its control socket, if it has one.
 pub(super) const CONTROL_PATH: &str = "/payload/qmp";
+/// How the processor is called that comes and goes.
+const PROCESSOR: &str = "second";
 /// What stands before the status at the start of the last line.
 pub(super) const STATUS: &str = "vmproof payload: the VMM ends with ";
 /// How long the other side has to read that before the machine is turned off.
@@ -54,7 +54,7 @@ pub fn run(mut line: File) -> io::Result<()> {
 
 /// Copies what the guest says, and listens to it.
 fn pass_on(mut output: impl Read, line: &mut File) -> io::Result<()> {
-    let (mut lines, mut control, mut buffer) = (Lines::default(), None, vec![0; 4096]);
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
     loop {
         let bytes = match output.read(&mut buffer)? {
             0 => return Ok(()),
@@ -63,20 +63,23 @@ fn pass_on(mut output: impl Read, line: &mut File) -> io::Result<()> {
         line.write_all(bytes)?;
         for text in lines.feed(bytes) {
             // What fails is told; the guest then waits in vain, and says so.
-            if let Err(error) = answer(&text, &mut control) {
-                writeln!(line, "vmproof payload: {CONTROL_PATH}: {error}")?;
+            if let Err(error) = answer(&text) {
+                writeln!(line, "vmproof payload: {}", chain(&error))?;
             }
         }
     }
 }
 
 /// Does what the guest waits for, if this line says that it does.
-fn answer(text: &str, control: &mut Option<Control>) -> io::Result<()> {
-    if text == guest::waits_for_processor() {
-        control.insert(Control::connect(CONTROL_PATH)?).add_processor()
+fn answer(text: &str) -> Result<(), ClientError> {
+    let (command, arguments) = if text == guest::waits_for_processor() {
+        let place =
+            json!({ "driver": "host-x86_64-cpu", "id": PROCESSOR, "socket-id": 1, "core-id": 0, "thread-id": 0 });
+        ("device_add", place)
     } else if text == guest::has_processor() {
-        control.as_mut().map_or(Ok(()), Control::remove_processor)
+        ("device_del", json!({ "id": PROCESSOR }))
     } else {
-        Ok(())
-    }
+        return Ok(());
+    };
+    Client::connect(Path::new(CONTROL_PATH))?.execute(command, arguments).map(drop)
 }
