@@ -10,7 +10,12 @@
 //! not one to a function of `core` itself. `core` takes such pointers to format the text of a panic, which our panic
 //! handler never does; to make up for that, any function of `core::fmt` that is called directly is a violation too.
 
-use goblin::elf::{Elf, header::EM_X86_64, section_header::SHT_NOBITS, sym::STT_FUNC, sym::STT_NOTYPE};
+use goblin::elf::{
+    Elf, SectionHeader,
+    header::EM_X86_64,
+    section_header::SHT_NOBITS,
+    sym::{STT_FUNC, STT_NOTYPE},
+};
 use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl, Formatter, Instruction, InstructionInfoFactory,
     Mnemonic, NasmFormatter, OpKind, Register,
@@ -18,6 +23,7 @@ use iced_x86::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Range,
 };
 
 /// Code that only ring 3 executes; see `guests/rt/link.ld`.
@@ -104,24 +110,12 @@ pub fn violations(elf_bytes: &[u8]) -> Result<Vec<Violation>, ImageRulesError> {
         if !header.is_executable() {
             data.push(bytes);
         } else if name != RING_3_SECTION {
-            let end = header.sh_addr + bytes.len() as u64;
-            let starts = elf
-                .syms
-                .iter()
-                .filter(|symbol| symbol.st_shndx == index && matches!(symbol.st_type(), STT_FUNC | STT_NOTYPE));
-            let mut functions: Vec<_> = starts
-                .filter_map(|symbol| Some((symbol.st_value, elf.strtab.get_at(symbol.st_name)?)))
-                .filter(|(address, name)| !name.is_empty() && (header.sh_addr..end).contains(address))
-                .collect();
+            let mut functions = functions_of(&elf, index, header);
             if name == VECTORS_SECTION {
-                functions.push((header.sh_addr, VECTORS_SECTION));
+                functions.insert(header.sh_addr, VECTORS_SECTION);
                 image.entries.push(header.sh_addr);
             }
-            functions.sort_unstable();
-            functions.dedup_by_key(|&mut (address, _)| address);
-            for (place, &(start, name)) in functions.iter().enumerate() {
-                let end = functions.get(place + 1).map_or(end, |&(next, _)| next);
-                let range = (start - header.sh_addr) as usize..(end - header.sh_addr) as usize;
+            for (start, (name, range)) in ranges(&functions, header) {
                 let code = bytes.get(range).unwrap_or_default().to_vec();
                 image.functions.insert(start, Function { name: format!("{:#}", rustc_demangle::demangle(name)), code });
             }
@@ -136,6 +130,55 @@ pub fn violations(elf_bytes: &[u8]) -> Result<Vec<Violation>, ImageRulesError> {
         .filter(|pointer| image.functions.contains_key(pointer))
         .collect();
     Ok(examine(&image))
+}
+
+/// The functions of a section that symbols tell, by their address.
+fn functions_of<'a>(elf: &Elf<'a>, index: usize, header: &SectionHeader) -> BTreeMap<u64, &'a str> {
+    elf.syms
+        .iter()
+        .filter(|symbol| symbol.st_shndx == index && matches!(symbol.st_type(), STT_FUNC | STT_NOTYPE))
+        .filter_map(|symbol| Some((symbol.st_value, elf.strtab.get_at(symbol.st_name)?)))
+        .filter(|(address, name)| !name.is_empty() && header.vm_range().contains(&(*address as usize)))
+        .collect()
+}
+
+/// Start and name of each function, and where it lies in its section: it ends where the next one starts.
+fn ranges<'a>(
+    functions: &BTreeMap<u64, &'a str>,
+    header: &SectionHeader,
+) -> impl Iterator<Item = (u64, (&'a str, Range<usize>))> {
+    let ends = functions.keys().skip(1).copied().chain([header.sh_addr + header.sh_size]);
+    let offset = |address: u64| (address - header.sh_addr) as usize;
+    functions.iter().zip(ends).map(move |((&start, &name), end)| (start, (name, offset(start)..offset(end))))
+}
+
+/// Where in the file each instruction of an image stands that is meant, of all code or of that for ring 3 alone.
+///
+/// # Errors
+/// The image cannot be read.
+pub(crate) fn instructions(
+    elf_bytes: &[u8],
+    in_ring_3: bool,
+    is_meant: impl Fn(&Instruction) -> bool,
+) -> Result<Vec<Range<usize>>, ImageRulesError> {
+    let elf = Elf::parse(elf_bytes).map_err(ImageRulesError::Elf)?;
+    let mut places = Vec::new();
+    for (index, header) in elf.section_headers.iter().enumerate().filter(|(_, header)| header.is_executable()) {
+        let name = elf.shdr_strtab.get_at(header.sh_name).unwrap_or_default();
+        let section = header.file_range().filter(|_| !in_ring_3 || name == RING_3_SECTION);
+        let Some(section) = section else { continue };
+        for (start, (name, range)) in ranges(&functions_of(&elf, index, header), header) {
+            let first = section.start + range.start;
+            let code = elf_bytes.get(first..section.start + range.end);
+            let code = code.ok_or_else(|| ImageRulesError::Section(name.to_owned()))?.to_vec();
+            let meant = Function { name: name.to_owned(), code }.instructions(start).into_iter();
+            places.extend(meant.filter(|instruction| is_meant(instruction)).map(|instruction| {
+                let at = first + (instruction.ip() - start) as usize;
+                at..at + instruction.len()
+            }));
+        }
+    }
+    Ok(places)
 }
 
 /// What of an image matters here.

@@ -14,8 +14,11 @@ use testcases::mutants::{self, Options};
   cargo xtask mutants pic-poll-ignored    one fault
   cargo xtask mutants 'msr-*' --report target/mutants
   cargo xtask mutants 'request-*'         requests of KVM's interface, as cases of the host make them
+  cargo xtask mutants 'seen-*' 'code-*'   what cases see of VMX, SVM and modes, and instructions of the image
   cargo xtask mutants 'table-*'           the tables that cases judge by
 
+Names with `seen-` are values that the guest's runtime changes between a processor that nothing here can make wrong and the cases;
+names with `code-` are instructions of the image that do less than they should: on Bochs, on QEMU's translator or on our VMM.
 Names with `table-` are tables of what processors do, which nothing here can make wrong: they are read wrong instead, on Bochs for
 VMX and on QEMU's translator for SVM, and each check that held has to fail. A table of which no check holds there is left out, and
 the reason is told.

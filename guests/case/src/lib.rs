@@ -14,6 +14,7 @@ pub mod image;
 pub mod message;
 pub mod mutation;
 pub mod needs;
+pub mod observation;
 pub mod probe;
 pub mod record;
 pub mod site;

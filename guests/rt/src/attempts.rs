@@ -10,6 +10,7 @@
 use crate::{
     catch::{Exception, Outcome, catch},
     gate::Gate,
+    observed::{Place, seen},
     tables::Shared,
     user::{self, State, register},
 };
@@ -150,7 +151,7 @@ pub fn put(index: usize, address: u64, operation: Operation) {
 /// If `index` is [`CAPACITY`] or more.
 pub fn outcome(index: usize) -> Outcome {
     // SAFETY: as above.
-    Outcome(unsafe { row(index).read_volatile() }.outcome)
+    Outcome(seen(Place::Attempt, 0, unsafe { row(index).read_volatile() }.outcome))
 }
 
 /// CR2 in the handler of a row's exception, and the row's address.
@@ -160,7 +161,7 @@ pub fn outcome(index: usize) -> Outcome {
 pub fn fault_address(index: usize) -> (u64, u64) {
     // SAFETY: as above.
     let row = unsafe { row(index).read_volatile() };
-    (row.cr2, row.address)
+    (seen(Place::Attempt, 1, row.cr2), row.address)
 }
 
 fn gates() -> [Gate; 2] {

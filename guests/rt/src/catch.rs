@@ -3,8 +3,12 @@
 #![expect(unsafe_code, reason = "leaving a handler without returning from it takes assembly")]
 // UNSAFETY: `global_asm!` and calls of it; the contract is written at `catch_enter`.
 
-use crate::{smp::processor, trap::TrapFrame};
-use case::message::outcome;
+use crate::{
+    observed::{Place, is_asked, seen},
+    smp::processor,
+    trap::TrapFrame,
+};
+use case::{message::outcome, observation::exception as observation};
 use core::{
     arch::global_asm,
     mem::{MaybeUninit, needs_drop, offset_of},
@@ -159,7 +163,7 @@ impl Frame {
     }
 
     pub(crate) fn exception(&self) -> Exception {
-        Exception {
+        let exception = Exception {
             vector: self.vector as u8,
             error_code: self.error_code as u32,
             rip: self.rip,
@@ -170,6 +174,22 @@ impl Frame {
             cr2: self.cr2,
             // Below the saved RIP stand error code and vector, RAX and RDI.
             saved_rip_address: self.handler_rsp + 32,
+        };
+        if is_asked(Place::Exception) { exception.seen() } else { exception }
+    }
+}
+
+impl Exception {
+    /// What a case sees of it, if that is wrong on purpose.
+    #[cold]
+    fn seen(self) -> Self {
+        let seen = |member, value: u64| seen(Place::Exception, member, value);
+        Self {
+            vector: seen(observation::VECTOR, self.vector.into()) as u8,
+            error_code: seen(observation::ERROR_CODE, self.error_code.into()) as u32,
+            rip: seen(observation::RIP, self.rip),
+            cr2: seen(observation::CR2, self.cr2),
+            ..self
         }
     }
 }

@@ -32,6 +32,7 @@ pub mod local_apic;
 pub mod misbehave;
 pub mod mmio;
 pub mod mutation;
+mod observed;
 pub mod paging;
 pub mod pci;
 pub mod pic;

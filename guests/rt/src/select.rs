@@ -3,8 +3,8 @@
 #![expect(unsafe_code, reason = "the start info and the records are memory that others wrote")]
 // UNSAFETY: reads of the start info at the address the loader gave, and of the section of records.
 
-use crate::{cpu::cpuid, program, report};
-use case::{CaseRecord, image::command_line};
+use crate::{cpu::cpuid, observed, program, report};
+use case::{CaseRecord, image::command_line, observation};
 use core::{
     slice,
     sync::atomic::{AtomicU64, Ordering},
@@ -45,6 +45,8 @@ unsafe extern "C" fn runtime_start(start_info: u64) -> ! {
             record_address = hexadecimal(value);
         } else if let Some(value) = value_of(word, b"vp.case=") {
             name = value;
+        } else if let Some(value) = word.strip_prefix(observation::WORD.as_bytes()) {
+            observed::set(value);
         }
     }
     if name == command_line::PROBE.as_bytes() {

@@ -15,6 +15,7 @@ use crate::{
         register::{Register, icr},
     },
     mmio,
+    observed::{Place, seen},
 };
 use case::image::board::UNCLAIMED_PORT;
 use core::{
@@ -244,7 +245,8 @@ impl Handler {
 
     /// 32 bits of the save area, which the last interrupt left, at an offset from SMBASE.
     pub fn saved(&self, offset: u16) -> u32 {
-        mmio::read_u32(u64::from(self.base) + u64::from(offset))
+        let value = mmio::read_u32(u64::from(self.base) + u64::from(offset));
+        seen(Place::SavedInSmm, offset.into(), value.into()) as u32
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::{
     catch::{Exception, Frame, Registers, frame},
+    observed::{Place, is_asked, seen},
     smp::processor,
     tables::selector,
 };
@@ -135,6 +136,11 @@ pub fn enter(state: &mut State) -> Exception {
         ((*frame.as_ptr()).exception(), (*frame.as_ptr()).registers)
     };
     state.registers = registers;
+    if is_asked(Place::UserRegister) {
+        for (index, register) in (0..).zip(&mut state.registers) {
+            *register = seen(Place::UserRegister, index, *register);
+        }
+    }
     state.registers[register::RSP] = exception.rsp;
     state.rip = exception.rip;
     state.rflags = exception.rflags;

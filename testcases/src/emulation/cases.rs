@@ -4,6 +4,7 @@
 //! case whose forms are all refused is a skip that says so.
 
 use super::{
+    garbled::Garbling,
     known::Known,
     kvm::Flavour,
     repro,
@@ -93,14 +94,14 @@ pub fn all() -> Vec<Case> {
     rows().into_iter().map(case).collect()
 }
 
-/// Runs a case and sets it against the classes that are known.
-pub fn run(case: &Case, suite: &Suite, cancel: &Cancel) -> model::Case {
+/// Runs a case and sets it against the classes that are known; with results that are wrong on purpose if that is wanted.
+pub fn run(case: &Case, suite: &Suite, wrong: Option<Garbling>, cancel: &Cancel) -> model::Case {
     let _pinned = placement::pin(placement::lane(&case.id));
     let start = Instant::now();
     let Some(row) = rows().into_iter().find(|row| row.name == case.name) else {
         return judge::failed_to_run(case, "it is none of the host's cases");
     };
-    let mut result = match suite.execute(&case.id, &row.slice, cancel) {
+    let mut result = match suite.execute(&case.id, &row.slice, wrong, cancel) {
         Ok(Executions::Done(done)) => judge_tally(case, &done.source, &done.tally, &done.known),
         Ok(Executions::Impossible(why)) => model::Case {
             verdict: Verdict::Skip,

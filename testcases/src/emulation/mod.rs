@@ -4,6 +4,7 @@ pub(crate) mod bar;
 pub mod cases;
 pub mod compare;
 pub mod coverage;
+pub mod garbled;
 pub mod generated;
 pub mod judge;
 pub mod known;

@@ -2,6 +2,7 @@
 
 use super::{
     coverage::{self, Executed},
+    garbled::{Garbled, Garbling},
     generated::{Generated, encoding_name},
     known::{Known, Scope},
     kvm::{Flavour, KvmExecutor},
@@ -84,7 +85,13 @@ impl Suite {
     ///
     /// # Errors
     /// If the harness fails: says nothing of the subject.
-    pub(super) fn execute(&self, case: &str, slice: &Slice, cancel: &Cancel) -> Result<Executions, String> {
+    pub(super) fn execute(
+        &self,
+        case: &str,
+        slice: &Slice,
+        wrong: Option<Garbling>,
+        cancel: &Cancel,
+    ) -> Result<Executions, String> {
         let &Slice { on, bitness, .. } = slice;
         let can_execute =
             KvmExecutor::new(self.hypervisor.clone(), on).and_then(|mut executor| executor.can_execute(bitness));
@@ -94,11 +101,18 @@ impl Suite {
         let scope = Scope { version: host::kvm_version(), on, bitness };
         let known = Known::load(SUBJECT, &scope).map_err(|error| chain(&error))?;
         let mut pair = make_pair(&self.hypervisor, on).map_err(|error| error.text)?;
+        if let Some(wrong) = wrong {
+            pair.subject = Box::new(Garbled { executor: pair.subject, wrong });
+        }
         let offered = self.offered(slice, &mut *pair.reference)?;
         let source = Generated::of_offered(SEED, pair.reference.components(), offered).for_mode(on.mode());
         let nr_inputs = slice.inputs_per_form * source.nr_forms() as u64;
         let plan = Plan { start: 0, nr_inputs, nr_workers: 1, deadline: None };
         let mut tally = run::run_with(&source, &mut pair, &plan, cancel).tally;
+        if wrong.is_some() {
+            // Nobody wants to see it again.
+            return Ok(Executions::Done(Box::new(Done { source, tally, known })));
+        }
         let executed = Executed { subject: SUBJECT, on, bitness };
         let mut rows = coverage::rows(&executed, &source, &tally);
         let is_tried = |form: &Form| source.forms().any(|tried| tried == *form);

@@ -3,7 +3,7 @@
 pub(crate) mod interface;
 mod reset;
 
-use crate::{catalog::Case, chain::chain, judge};
+use crate::{catalog::Case, chain::chain, emulation::garbled::Garbling, judge};
 use case::{Feature, Needs, spec};
 use reports::model::{self, Check, Verdict};
 use reset::Row;
@@ -136,22 +136,43 @@ pub fn all() -> Vec<Case> {
     CASES.iter().map(one).chain(interface::all()).collect()
 }
 
-/// Runs a case.
-pub fn run(case: &Case, hypervisor: &Hypervisor) -> model::Case {
+/// What a case sees wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A request of KVM's interface.
+    Interface(::interface::Fault),
+    /// A field of a processor's state has these bits inverted.
+    Field(&'static str, u64),
+    /// Each result of an emulated instruction, see [`emulation::cases`](crate::emulation::cases).
+    Emulated(Garbling),
+}
+
+/// Runs a case, with something wrong if that is wanted.
+pub fn run(case: &Case, hypervisor: &Hypervisor, wrong: Option<Wrong>) -> model::Case {
     let start = Instant::now();
-    let mut result = interface::run(case, None).unwrap_or_else(|| observe(case, hypervisor));
+    let (fault, field) = match wrong {
+        Some(Wrong::Interface(fault)) => (Some(fault), None),
+        Some(Wrong::Field(name, inverted)) => (None, Some((name, inverted))),
+        Some(Wrong::Emulated(_)) | None => (None, None),
+    };
+    let mut result = interface::run(case, fault).unwrap_or_else(|| observe(case, hypervisor, field));
     result.duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     result
 }
 
 /// Looks at a processor, and compares what it sees.
-fn observe(case: &Case, hypervisor: &Hypervisor) -> model::Case {
+fn observe(case: &Case, hypervisor: &Hypervisor, wrong: Option<(&str, u64)>) -> model::Case {
     let found = CASES.iter().find(|host_case| case.feature == Feature::StateReset && host_case.name == case.name);
     let Some(host_case) = found else {
         return judge::failed_to_run(case, "it is none of the host's cases");
     };
     match (host_case.observe)(hypervisor) {
-        Ok((before, after)) => judge(case, &(host_case.rows)(), before.as_deref(), &after),
+        Ok((before, mut after)) => {
+            for (name, value) in &mut after {
+                *value ^= wrong.filter(|(wrong, _)| wrong == name).map_or(0, |(_, inverted)| inverted);
+            }
+            judge(case, &(host_case.rows)(), before.as_deref(), &after)
+        }
         Err(error) => judge::failed_to_run(case, &chain(&error)),
     }
 }

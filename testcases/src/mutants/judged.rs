@@ -3,20 +3,15 @@
 //! A case that walks a table is run again with each [`Mutation`] on the command line. Whatever it checks then has to fail, if it
 //! held before: an illegal value that is refused though nobody wrote it is refused for another reason than the rule's.
 
-use super::{Fate, Killer, Trial, trial::Wrong};
-use crate::{
-    cancel::Cancel,
-    catalog::{Case, Catalog},
-    chain::chain,
-    judge::{self, Ending},
-    subjects::{Image, Opened, Program, command_line},
+use super::{
+    Fate, Killer, Trial,
+    elsewhere::{Subjects, longest},
+    trial::Wrong,
 };
+use crate::{catalog::Catalog, subjects::Program};
 use case::mutation::{Mutation, WORD};
 use reports::model::{self, Verdict};
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::HashSet;
 use wildmatch::WildMatch;
 
 /// Cases that judge by a table that knows mutations: a pattern of ids, and the subject that has what the table is about.
@@ -109,25 +104,7 @@ enum Untried {
     Failed(String),
 }
 
-/// The subjects, each opened when the first trial needs it.
-pub(super) struct Subjects<'a> {
-    image: &'a Arc<Image>,
-    cancel: &'a Cancel,
-    opened: Mutex<HashMap<&'static str, Result<Arc<Opened>, String>>>,
-}
-
-impl<'a> Subjects<'a> {
-    pub(super) fn new(image: &'a Arc<Image>, cancel: &'a Cancel) -> Self {
-        Self { image, cancel, opened: Mutex::default() }
-    }
-
-    fn open(&self, name: &'static str) -> Result<Arc<Opened>, String> {
-        // A thread that panicked left nothing half made.
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = || Opened::open(name, self.image).map(Arc::new).map_err(|error| chain(&error));
-        opened.entry(name).or_insert_with(open).clone()
-    }
-
+impl Subjects<'_> {
     /// What becomes of a table's mutations; nothing if it was cancelled.
     pub(super) fn attempt(&self, id: &str, subject: &'static str) -> Option<Fate> {
         let fate = self.tried(id, subject);
@@ -146,7 +123,9 @@ impl<'a> Subjects<'a> {
         if let Some(reason) = opened.reason_to_skip(case, self.cancel).map_err(Untried::Failed)? {
             return nothing(&reason);
         }
-        let right = self.judged(&opened, case, Program::Case(case)).map_err(Untried::Failed)?;
+        let judged =
+            |program: Program<'_>| self.judged(&opened, case, program, longest(&opened, case)).map_err(Untried::Failed);
+        let right = judged(Program::Case(case))?;
         if !matches!(right.verdict, Verdict::Pass | Verdict::Fail) {
             let reason = right.reason.as_deref().unwrap_or_default();
             return nothing(&format!("{} without a mutation: {reason}", right.verdict.name()));
@@ -154,8 +133,8 @@ impl<'a> Subjects<'a> {
         let mut first = None;
         let tried = Mutation::ALL.into_iter().filter(|mutation| reason_to_leave_out(id, Some(*mutation)).is_none());
         for mutation in tried {
-            let words = format!("{} {WORD}{}", command_line(Program::Case(case)), mutation.name());
-            let wrong = self.judged(&opened, case, Program::Other(&words)).map_err(Untried::Failed)?;
+            let words = format!("{WORD}{}", mutation.name());
+            let wrong = judged(Program::Changed(case, &words))?;
             match broken(&right, &wrong) {
                 Ok(check) => first = first.or(check),
                 Err(check) => {
@@ -168,15 +147,6 @@ impl<'a> Subjects<'a> {
             Some(check) => Ok(Fate::Killed { killers: vec![killer(check)] }),
             None => nothing("no check that a mutation has to break holds without one"),
         }
-    }
-
-    fn judged(&self, opened: &Opened, case: &Case, program: Program<'_>) -> Result<model::Case, String> {
-        let limit = opened.subject.time_limit() * u32::from(case.setup.time_factor.max(1));
-        let run = opened.subject.run(program, limit, self.cancel);
-        if let Ending::Harness { text } = &run.ending {
-            return Err(format!("{}: {text}", case.id));
-        }
-        Ok(judge::judge(case, run, &self.image.catalog))
     }
 }
 

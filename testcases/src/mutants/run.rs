@@ -1,6 +1,10 @@
 //! Running cases with a fault and without.
 
-use super::{Fate, Killer, Outcome, Trial, Tried, Wrong, judged::Subjects};
+use super::{
+    Fate, Killer, Outcome, Trial, Tried, Wrong,
+    elsewhere::{Subjects, once},
+    rewritten,
+};
 use crate::{
     cancel::Cancel,
     catalog::Case,
@@ -8,7 +12,7 @@ use crate::{
     judge::{self, Ending},
     subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
 };
-use case::Feature;
+use case::{Feature, observation};
 use reports::model::{self, Verdict};
 use std::{
     collections::HashMap,
@@ -63,14 +67,14 @@ struct Shared<'a> {
 /// # Errors
 /// If KVM cannot be used, and is needed.
 pub fn run(image: &Arc<Image>, trials: &[Trial], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
-    let needs_kvm = trials.iter().any(|trial| !matches!(trial.wrong, Wrong::Table { .. }));
+    let needs_kvm = trials.iter().any(|trial| matches!(trial.wrong, Wrong::Vmm(_) | Wrong::Host(_)));
     let open = || Ok(OnKvm { opened: Opened::open("vmm", image)?, vmm: OurVmm::open("vmm", image)? });
     let shared = Shared {
         image,
         on_kvm: needs_kvm.then(open).transpose()?,
         cancel,
         right: Mutex::default(),
-        subjects: Subjects::new(image, cancel),
+        subjects: Subjects::new(image.clone(), cancel),
     };
     let nr_workers = options.jobs.unwrap_or_else(crate::host::nr_processors).max(1) as usize;
     let (next, nr_done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -119,12 +123,22 @@ impl Shared<'_> {
                 true => Ok(None),
                 false => self.try_on(kvm, *fault, case),
             }),
-            (Wrong::Interface(fault), Some(_)) => {
-                self.attempt_fault(trial.feature, |case| Ok(self.try_interface(*fault, case)))
+            (&Wrong::Host(wrong), Some(kvm)) => {
+                self.attempt_fault(trial.feature, |case| Ok(self.try_host(kvm, wrong, case)))
             }
-            (Wrong::Vmm(_) | Wrong::Interface(_), None) => {
-                Some(Fate::Failed { reason: "KVM was not opened".to_owned() })
+            (&Wrong::Seen { subject, observation }, _) => {
+                let words = format!("{}{observation}", observation::WORD);
+                let try_on = |case: &Case| self.subjects.notices(subject, case, Some(&words), &self.subjects);
+                self.attempt_fault(trial.feature, try_on)
             }
+            (&Wrong::Rewritten { subject, rewriting }, _) => match rewritten::image(self.image, rewriting) {
+                Ok(image) => {
+                    let wrong = Subjects::new(image, self.cancel);
+                    self.attempt_fault(trial.feature, |case| self.subjects.notices(subject, case, None, &wrong))
+                }
+                Err(reason) => Some(Fate::Failed { reason }),
+            },
+            (Wrong::Vmm(_) | Wrong::Host(_), None) => Some(Fate::Failed { reason: "KVM was not opened".to_owned() }),
         };
         fate.map(|fate| Tried { trial: trial.clone(), fate })
     }
@@ -178,34 +192,28 @@ impl Shared<'_> {
         Ok(Some(Some(Killer { case: case.id.clone(), verdict: wrong.verdict, check })))
     }
 
-    /// What a case of the host notices of a fault of KVM's interface; nothing at all if it is another case, or is skipped or fails to
-    /// run. These cases take milliseconds, and are run anew each time.
-    fn try_interface(&self, fault: interface::Fault, case: &Case) -> Option<Option<Killer>> {
-        let run = |fault| host_cases::interface::run(case, fault);
-        let right = run(None).filter(|right| matches!(right.verdict, Verdict::Pass | Verdict::Fail))?;
-        let wrong = run(Some(fault))?;
-        let check =
-            difference(&right, &wrong).filter(|_| run(None).is_some_and(|again| difference(&right, &again).is_none()));
+    /// What a case of the host notices; nothing at all if it is another case, or is skipped or fails to run. These cases take
+    /// milliseconds, and are run anew each time.
+    fn try_host(&self, kvm: &OnKvm, wrong: host_cases::Wrong, case: &Case) -> Option<Option<Killer>> {
+        let run = |wrong| kvm.vmm.run_host_case_with(case, wrong, self.cancel);
+        let offered = case.is_of_host() && matches!(kvm.opened.reason_to_skip(case, self.cancel), Ok(None));
+        let right =
+            offered.then(|| run(None)).filter(|right| matches!(right.verdict, Verdict::Pass | Verdict::Fail))?;
+        let wrong = run(Some(wrong));
+        let check = difference(&right, &wrong).filter(|_| difference(&right, &run(None)).is_none());
         Some(check.map(|check| Killer { case: case.id.clone(), verdict: wrong.verdict, check }))
     }
 
     /// What a case does without a fault, run once; nothing if that tells of nothing, because it is skipped or dies.
     fn right(&self, kvm: &OnKvm, idle: Option<Fault>, case: &Case) -> Result<Option<Arc<model::Case>>, String> {
-        let key = (case.id.clone(), format!("{idle:?}"));
-        let lock = || self.right.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(&key) {
-            return Ok(known.clone());
-        }
-        let result = match kvm.opened.reason_to_skip(case, self.cancel)? {
-            Some(_) => None,
-            None => {
-                let limit = kvm.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-                let result = self.judged(kvm, idle, case, limit)?;
-                matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result))
+        once(&self.right, (case.id.clone(), format!("{idle:?}")), || {
+            if kvm.opened.reason_to_skip(case, self.cancel)?.is_some() {
+                return Ok(None);
             }
-        };
-        lock().insert(key, result.clone());
-        Ok(result)
+            let limit = kvm.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+            let result = self.judged(kvm, idle, case, limit)?;
+            Ok(matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result)))
+        })
     }
 
     /// What becomes of a case; a reason if it could not be run.
@@ -227,7 +235,7 @@ impl OnKvm {
 
 /// The first thing that was right and is not any more: a check that fails or, where the case did not come to its end, that
 /// was not made.
-fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
+pub(super) fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
     let died = match wrong.verdict {
         Verdict::Pass | Verdict::Skip => return None,
         Verdict::Fail => false,

@@ -95,7 +95,10 @@ fn answer(image: &Image, vmm: &OurVmm, request: &Request) -> Answer {
         Request::Probe { setup, limit_ms } => Request::setup(setup.as_deref())
             .map(|setup| run(vmm, Program::Probe(setup), *limit_ms))
             .map_err(|error| error.to_string()),
-        Request::Case { id, limit_ms } => find(image, id).map(|case| run(vmm, Program::Case(case), *limit_ms)),
+        Request::Case { id, words, limit_ms } => find(image, id).map(|case| match words.as_str() {
+            "" => run(vmm, Program::Case(case), *limit_ms),
+            words => run(vmm, Program::Changed(case, words), *limit_ms),
+        }),
         Request::Other { words, limit_ms } => Ok(run(vmm, Program::Other(words), *limit_ms)),
         Request::HostCase { id } => {
             find(image, id).map(|case| Answer::HostCase(Box::new(vmm.run_host_case(case, &Cancel::default()))))

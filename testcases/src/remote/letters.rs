@@ -31,6 +31,8 @@ pub enum Request {
     Case {
         /// Its id.
         id: String,
+        /// Words of the command line before those that choose it.
+        words: String,
         /// Time limit in milliseconds.
         limit_ms: u64,
     },

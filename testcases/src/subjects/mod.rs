@@ -80,29 +80,36 @@ pub enum Program<'a> {
     Probe(Option<InterruptSetup>),
     /// To run a case.
     Case(&'a Case),
+    /// To run a case with words on the command line before those that choose it.
+    Changed(&'a Case, &'a str),
     /// To run a program that is no case, by the words of the command line that choose it.
     Other(&'a str),
 }
 
-impl Program<'_> {
+impl<'a> Program<'a> {
+    /// The case that it is, if any.
+    pub fn case(self) -> Option<&'a Case> {
+        match self {
+            Self::Case(case) | Self::Changed(case, _) => Some(case),
+            Self::Probe(_) | Self::Other(_) => None,
+        }
+    }
+
     /// How many virtual processors it runs on.
     pub fn nr_vcpus(self) -> u32 {
-        match self {
-            Self::Probe(_) | Self::Other(_) => 1,
-            Self::Case(case) => case.setup.nr_vcpus.into(),
-        }
+        self.case().map_or(1, |case| case.setup.nr_vcpus.into())
     }
 
     /// Whether a firmware has to leave tables for it.
     fn needs_firmware(self) -> bool {
-        matches!(self, Self::Case(case) if case.needs.contains(Needs::FIRMWARE_TABLES))
+        self.case().is_some_and(|case| case.needs.contains(Needs::FIRMWARE_TABLES))
     }
 
     /// The interrupt set-up that it runs in; nothing for one that does not care.
     pub fn interrupts(self) -> Option<InterruptSetup> {
         match self {
             Self::Probe(interrupts) => interrupts,
-            Self::Case(case) => case.interrupts,
+            Self::Case(case) | Self::Changed(case, _) => case.interrupts,
             Self::Other(_) => None,
         }
     }
@@ -409,6 +416,7 @@ pub(crate) fn command_line(program: Program<'_>) -> String {
     match program {
         Program::Probe(_) => format!("{0}case={1}", word::PREFIX, word::PROBE),
         Program::Other(words) => words.to_owned(),
+        Program::Changed(case, words) => format!("{words} {}", command_line(Program::Case(case))),
         Program::Case(case) => format!("{0}at={1:x} {0}case={2}", word::PREFIX, case.record_address, case.plain_id()),
     }
 }

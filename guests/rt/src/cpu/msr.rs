@@ -3,7 +3,10 @@
 #![expect(unsafe_code, reason = "instructions")]
 // UNSAFETY: RDMSR and WRMSR inside of `catch`.
 
-use crate::catch::{Exception, catch};
+use crate::{
+    catch::{Exception, catch},
+    observed::{Place, seen},
+};
 use core::arch::asm;
 
 /// Numbers of MSRs (SDM vol. 4, "Architectural MSRs"; APM vol. 2, appendix A).
@@ -57,12 +60,13 @@ pub mod efer {
 /// # Errors
 /// The exception that RDMSR raises: #GP(0) for one that does not exist.
 pub fn read(number: u32) -> Result<u64, Exception> {
-    catch(|| {
+    let value = catch(|| {
         let (low, high): (u32, u32);
         // SAFETY: at CPL 0; reading an MSR has no side effect that Rust could see, a fault is caught.
         unsafe { asm!("rdmsr", in("ecx") number, out("eax") low, out("edx") high, options(nostack)) };
         u64::from(high) << 32 | u64::from(low)
-    })
+    })?;
+    Ok(seen(Place::Msr, number.into(), value))
 }
 
 /// Writes an MSR and leaves it so. Prefer [`With`] or [`crate::cpu::msr::try_write`] where it must be undone.

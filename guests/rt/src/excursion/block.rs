@@ -173,3 +173,22 @@ pub(super) mod at {
 }
 
 const _: () = assert!(size_of::<Block>() <= super::layout::BLOB as usize, "the block runs into the code");
+
+/// Words of an arrival are known to the host by their numbers.
+const _: () = {
+    use case::observation::arrival as word;
+    const fn is_at(number: u64, offset: usize) -> bool {
+        number as usize * 4 == offset
+    }
+    let registers = offset_of!(Arrival, registers);
+    assert!(is_at(word::EAX, registers) && is_at(word::ESP, registers + register::ESP * 4), "general registers");
+    assert!(is_at(word::EIP, registers + offset_of!(Registers, eip)), "EIP");
+    assert!(is_at(word::EFLAGS, registers + offset_of!(Registers, eflags)), "EFLAGS");
+    assert!(is_at(word::CS, registers + offset_of!(Registers, cs)), "CS");
+    assert!(is_at(word::DS, registers + offset_of!(Registers, ds)), "DS");
+    assert!(is_at(word::VECTOR, offset_of!(Arrival, vector)), "the vector");
+    assert!(is_at(word::ERROR_CODE, offset_of!(Arrival, error_code)), "the error code");
+    assert!(is_at(word::CR2, offset_of!(Arrival, cr2)), "CR2");
+    assert!(is_at(word::TR, offset_of!(Arrival, tr)), "TR");
+    assert!(is_at(word::HANDLER_ESP, offset_of!(Arrival, handler_esp)), "ESP in the handler");
+};

@@ -22,7 +22,10 @@ pub mod tables;
 pub use block::{ARENA, ARENA_SEGMENT, Arrival, Registers, register};
 pub use code::{Code, CodeTable};
 
-use crate::{boot, mmio};
+use crate::{
+    boot, mmio,
+    observed::{Place, is_asked, seen},
+};
 use block::{Block, at, kind};
 use tables::{access, selector};
 
@@ -270,6 +273,12 @@ impl Arena {
         let mut arrival = unsafe {
             pointer.write_volatile(block);
             excursion_run();
+            if is_asked(Place::Arrival) {
+                for index in 0..size_of::<Arrival>() / 4 {
+                    let word = (ARENA as *mut u8).add(at::OUT).cast::<u32>().add(index);
+                    word.write_volatile(seen(Place::Arrival, index as u64, word.read_volatile().into()) as u32);
+                }
+            }
             (ARENA as *const u8).add(at::OUT).cast::<Arrival>().read_volatile()
         };
         let mask = if program.is_real() || program.registers.eflags & EFLAGS_VM != 0 { 0xffff } else { u32::MAX };

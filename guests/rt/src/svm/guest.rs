@@ -14,6 +14,7 @@ use crate::{
     Exception, catch,
     cpu::{control, msr},
     layout, mmio,
+    observed::{Place, seen},
     tables::{GDT_LIMIT, selector},
 };
 use core::{
@@ -173,22 +174,22 @@ impl Guest {
 
     /// Reads a field of the VMCB.
     pub fn read_u16(&self, field: u64) -> u16 {
-        mmio::read_u16(address(&VMCB) + field)
+        seen(Place::VmcbField, field, mmio::read_u16(address(&VMCB) + field).into()) as u16
     }
 
     /// Reads a field of the VMCB.
     pub fn read_u32(&self, field: u64) -> u32 {
-        mmio::read_u32(address(&VMCB) + field)
+        seen(Place::VmcbField, field, mmio::read_u32(address(&VMCB) + field).into()) as u32
     }
 
     /// Reads a field of the VMCB.
     pub fn read_u64(&self, field: u64) -> u64 {
-        mmio::read_u64(address(&VMCB) + field)
+        seen(Place::VmcbField, field, mmio::read_u64(address(&VMCB) + field))
     }
 
     /// Reads a field of the VMCB.
     pub fn read_u8(&self, field: u64) -> u8 {
-        mmio::read_u8(address(&VMCB) + field)
+        seen(Place::VmcbField, field, mmio::read_u8(address(&VMCB) + field).into()) as u8
     }
 
     /// Writes a field of the VMCB.

@@ -108,7 +108,7 @@ impl Guest {
 
     /// Reads a field; 0 where there is none.
     pub fn read(&self, encoding: u32) -> u64 {
-        read(encoding)
+        seen(encoding)
     }
 
     /// Changes a field until [`Self::reset`].
@@ -184,19 +184,24 @@ impl Guest {
         let reason = read(field::EXIT_REASON) as u32;
         self.is_launched |= reason & reason::ENTRY_FAILED == 0;
         Ok(Exit {
-            reason,
-            qualification: read(field::QUALIFICATION),
-            rip: read(field::GUEST_RIP),
-            length: read(field::EXIT_LENGTH),
-            instruction: read(field::EXIT_INSTRUCTION),
-            interruption: read(field::EXIT_INTERRUPTION),
-            error_code: read(field::EXIT_ERROR_CODE),
-            vectoring: read(field::VECTORING),
-            vectoring_error_code: read(field::VECTORING_ERROR_CODE),
-            linear_address: read(field::GUEST_LINEAR_ADDRESS),
-            physical_address: read(field::GUEST_PHYSICAL_ADDRESS),
+            reason: seen(field::EXIT_REASON) as u32,
+            qualification: seen(field::QUALIFICATION),
+            rip: seen(field::GUEST_RIP),
+            length: seen(field::EXIT_LENGTH),
+            instruction: seen(field::EXIT_INSTRUCTION),
+            interruption: seen(field::EXIT_INTERRUPTION),
+            error_code: seen(field::EXIT_ERROR_CODE),
+            vectoring: seen(field::VECTORING),
+            vectoring_error_code: seen(field::VECTORING_ERROR_CODE),
+            linear_address: seen(field::GUEST_LINEAR_ADDRESS),
+            physical_address: seen(field::GUEST_PHYSICAL_ADDRESS),
         })
     }
+}
+
+/// What a case sees of a field; 0 where there is none.
+fn seen(encoding: u32) -> u64 {
+    instruction::read(encoding).unwrap_or(0)
 }
 
 /// The address behind L2's stack.

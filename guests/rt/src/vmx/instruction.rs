@@ -10,7 +10,10 @@
 // transition to a guest is made by `super::entry` alone.
 
 use super::field;
-use crate::{Exception, Outcome, catch};
+use crate::{
+    Exception, Outcome, catch,
+    observed::{Place, seen},
+};
 use core::arch::asm;
 
 const CF: u64 = 1 << 0;
@@ -85,6 +88,11 @@ pub fn store_pointer() -> Result<u64, Outcome> {
 /// # Errors
 /// The outcome that is not success.
 pub fn read_number(number: u64) -> Result<u64, Outcome> {
+    stored(number).map(|value| seen(Place::VmcsField, number, value))
+}
+
+/// What a field holds, whatever cases see of it.
+pub(super) fn stored(number: u64) -> Result<u64, Outcome> {
     let mut value = 0_u64;
     let place = &raw mut value;
     // The place is written inside, so that an exception leaves it.

@@ -15,9 +15,9 @@ use crate::{
     tables::{GDT_LIMIT, TSS_LIMIT, selector},
 };
 
-/// Reads a field of the current VMCS; 0 where there is none.
+/// Reads a field of the current VMCS; 0 where there is none. It is what the field holds, whatever cases see of it.
 pub(super) fn read(encoding: u32) -> u64 {
-    instruction::read(encoding).unwrap_or(0)
+    instruction::stored(encoding.into()).unwrap_or(0)
 }
 
 fn read_msr(number: u32) -> u64 {

@@ -78,6 +78,7 @@ mod protected_mode;
 mod shadowing;
 mod sub_pages;
 mod task_switches;
+mod vpid;
 
 use rt::{
     Outcome, check_outcome,

@@ -48,6 +48,13 @@ pub(super) const TABLE: &[Mutant] = &[
         EventEffect::Vector(13),
     ),
     event(
+        "processor-ud-locked-hypercall",
+        "A hypercall with LOCK raises #GP.",
+        Feature::HypercallKvm,
+        6,
+        EventEffect::Vector(13),
+    ),
+    event(
         "processor-gp-sensitive",
         "Sensitive instructions raise #UD at CPL 3.",
         Feature::Ring3Computation,

@@ -58,10 +58,8 @@ impl OurVmm {
         inbox: &SharedInbox,
         fault: Option<Fault>,
     ) -> Result<VmConfig, StartError> {
-        let (setup, virtio) = match program {
-            Program::Probe(_) | Program::Other(_) => (Setup::DEFAULT, Devices::empty()),
-            Program::Case(case) => (case.setup, case.devices),
-        };
+        let case = program.case();
+        let (setup, virtio) = case.map_or((Setup::DEFAULT, Devices::empty()), |case| (case.setup, case.devices));
         let report_page = self.image.catalog.note().report_page;
         let receiver = inbox.clone();
         let addresses = TestDeviceAddresses {
@@ -118,7 +116,7 @@ fn needs_of(program: Program<'_>) -> Needs {
     match program {
         // It asks CPUID what the processor has, the local APIC among it.
         Program::Probe(_) => Needs::LOCAL_APIC,
-        Program::Case(case) => case.needs,
+        Program::Case(case) | Program::Changed(case, _) => case.needs,
         Program::Other(_) => Needs::empty(),
     }
 }
@@ -129,7 +127,7 @@ fn with_interrupts(program: Program<'_>, setup: Setup, config: VmConfig) -> VmCo
     let needs_apic = needs.intersects(Needs::LOCAL_APIC | Needs::X2APIC | Needs::TSC_DEADLINE | Needs::SIGNALS);
     // A device that cannot send its interrupt ends the run.
     let needs_chipset = needs.intersects(CHIPSET | Needs::FIRMWARE_TABLES | devices::OFFERED)
-        || matches!(program, Program::Case(case) if !case.devices.is_empty());
+        || program.case().is_some_and(|case| !case.devices.is_empty());
     let config = VmConfig { acpi: needs.contains(Needs::FIRMWARE_TABLES), ..config };
     let interrupts = match program.interrupts() {
         Some(InterruptSetup::Kernel) => vmm::InterruptSetup::Kernel,

@@ -139,6 +139,23 @@ impl OurVmm {
         self.run_with(program, limit, cancel, (&mut vmm::NoObserver, fault), None)
     }
 
+    /// Runs a case of the host, with something wrong if that is wanted.
+    pub(crate) fn run_host_case_with(
+        &self,
+        case: &Case,
+        wrong: Option<host_cases::Wrong>,
+        cancel: &Cancel,
+    ) -> reports::model::Case {
+        if case.needs.contains(Needs::PROCESSOR_STATE) {
+            return host_cases::run(case, &self.hypervisor, wrong);
+        }
+        let garbling = match wrong {
+            Some(host_cases::Wrong::Emulated(garbling)) => Some(garbling),
+            Some(host_cases::Wrong::Interface(_) | host_cases::Wrong::Field(..)) | None => None,
+        };
+        emulation::cases::run(case, &self.emulation, garbling, cancel)
+    }
+
     fn run_with(
         &self,
         program: Program<'_>,
@@ -259,8 +276,8 @@ fn pin(program: Program<'_>) -> Option<placement::Pinned> {
     match program {
         Program::Probe(_) => Some(placement::pin(0)),
         Program::Other(_) => None,
-        Program::Case(case) if case.setup.nr_vcpus > 1 => None,
-        Program::Case(case) => Some(placement::pin(placement::lane(case.plain_id()))),
+        Program::Case(case) | Program::Changed(case, _) if case.setup.nr_vcpus > 1 => None,
+        Program::Case(case) | Program::Changed(case, _) => Some(placement::pin(placement::lane(case.plain_id()))),
     }
 }
 
@@ -325,10 +342,7 @@ impl Subject for OurVmm {
     }
 
     fn run_host_case(&self, case: &Case, cancel: &Cancel) -> reports::model::Case {
-        if case.needs.contains(Needs::PROCESSOR_STATE) {
-            return host_cases::run(case, &self.hypervisor);
-        }
-        emulation::cases::run(case, &self.emulation, cancel)
+        self.run_host_case_with(case, None, cancel)
     }
 
     fn coverage(&self) -> Vec<CoverageRow> {

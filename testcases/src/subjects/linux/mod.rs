@@ -176,7 +176,8 @@ impl Linux {
         let limit_ms = milliseconds(limit);
         let request = match program {
             Program::Probe(setup) => Request::Probe { setup: setup.map(|setup| setup.name().to_owned()), limit_ms },
-            Program::Case(case) => Request::Case { id: case.id.clone(), limit_ms },
+            Program::Case(case) => Request::Case { id: case.id.clone(), words: String::new(), limit_ms },
+            Program::Changed(case, words) => Request::Case { id: case.id.clone(), words: words.to_owned(), limit_ms },
             Program::Other(words) => Request::Other { words: words.to_owned(), limit_ms },
         };
         let ending = match self.ask(&request, limit * WAIT_FACTOR + ANSWER_LIMIT, cancel) {

@@ -34,7 +34,7 @@ impl Backends {
     /// If the host lacks a file for one.
     pub(super) fn add(command: &mut Command, program: Program<'_>) -> io::Result<Self> {
         let mut backends = Self::default();
-        if let Program::Case(case) = program {
+        if let Some(case) = program.case() {
             for device in devices::over_pci(case.needs, case.devices).iter() {
                 for (option, value) in backends.arguments(device)? {
                     command.arg(option).arg(value);
