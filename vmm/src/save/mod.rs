@@ -332,12 +332,7 @@ impl Vm {
         let (now, here) = Moment::now();
         let (elapsed, behind) = moment.until(&now, elapsed);
         kernel.write_clock(&vm.fd, (elapsed, here))?;
-        let as_of_now = |mut state: VcpuState| {
-            if elapsed != 0 {
-                state.advance_timer();
-            }
-            state
-        };
+        let as_of_now = |state: VcpuState| if elapsed == 0 { state } else { state.with_running_timer() };
         for ((vcpu, unfinished), state) in vm.vcpus.iter_mut().zip(&mut vm.unfinished).zip(states) {
             let state = as_of_now(state);
             state.write(vcpu, behind)?;

@@ -14,6 +14,7 @@
 #![expect(unsafe_code, reason = "signal masks of threads and of vCPUs have no wrapper among our dependencies")]
 // UNSAFETY: signal masks of the calling thread, a signal to itself, and one ioctl with a structure on the stack.
 
+use super::time::{monotonic, timed};
 use kvm_bindings::{KVMIO, kvm_lapic_state, kvm_signal_mask};
 use kvm_ioctls::{Error, VcpuFd};
 use std::{mem::MaybeUninit, ptr, thread, time::Duration};
@@ -44,6 +45,12 @@ const NR_VECTORS: usize = 256;
 const COUNTS_PER_NANOSECOND: u64 = 1;
 /// How long a timer of the host is waited for that has expired and was not served: it is served before any that expires later.
 const SERVED_AFTER: Duration = Duration::from_micros(100);
+
+/// So often a timer that interrupts again and again is read until it did not in between, and one that goes on is set until that took
+/// little time. One that is faster loses an interrupt, and on a host that is busier one falls behind.
+const NR_ROUNDS_MAX: usize = 8;
+/// What KVM_SET_LAPIC may take, in nanoseconds.
+const CLOSE_NS: u64 = 20_000;
 
 /// A set of signals as the kernel has it.
 #[repr(C)]
@@ -136,7 +143,7 @@ fn divided_by(state: &kvm_lapic_state) -> u32 {
 }
 
 /// Lets a timer that counts go on by so many nanoseconds. What comes due meanwhile is there afterwards, once.
-pub(super) fn advance(state: &mut kvm_lapic_state, nanoseconds: u64) {
+fn advance(state: &mut kvm_lapic_state, nanoseconds: u64) {
     let (lvt, count) = (register(state, LVT_TIMER), register(state, CURRENT_COUNT));
     let initial = register(state, INITIAL_COUNT);
     let passed = nanoseconds.saturating_mul(COUNTS_PER_NANOSECOND) >> divided_by(state);
@@ -174,6 +181,17 @@ fn is_over(state: &kvm_lapic_state) -> bool {
         && register(state, CURRENT_COUNT) == 0
 }
 
+/// Whether it is a timer that interrupts again and again.
+fn is_periodic(state: &kvm_lapic_state) -> bool {
+    register(state, LVT_TIMER) & (MODE | MASKED) == PERIODIC && register(state, INITIAL_COUNT) != 0
+}
+
+/// Whether a timer that interrupts again and again did not do so between two states: what it asked for before the first, the second
+/// has, if it was delivered in between. A count of 0 is one of which KVM does not know yet that it is over.
+fn is_of_one_period(before: &kvm_lapic_state, after: &kvm_lapic_state) -> bool {
+    (1..=register(before, CURRENT_COUNT)).contains(&register(after, CURRENT_COUNT))
+}
+
 /// As [`deliver`], where nobody could be told of an end any more.
 pub(super) fn deliver_without_ends(vcpu: &mut VcpuFd) -> Result<(), Error> {
     match deliver(vcpu)?.is_empty() {
@@ -182,17 +200,47 @@ pub(super) fn deliver_without_ends(vcpu: &mut VcpuFd) -> Result<(), Error> {
     }
 }
 
-/// The state of a local APIC that KVM_SET_LAPIC makes the same again. It has taken its interrupts.
-pub(super) fn read(vcpu: &mut VcpuFd) -> Result<kvm_lapic_state, Error> {
-    let mut state = vcpu.get_lapic()?;
+/// The state of a local APIC that KVM_SET_LAPIC makes the same again, and when it was so. It has taken its interrupts.
+pub(super) fn read(vcpu: &mut VcpuFd) -> Result<(kvm_lapic_state, u64), Error> {
+    let (mut state, mut moment) = timed(|| vcpu.get_lapic())?;
     if is_over(&state) {
         // It may have expired since, or be about to: the count is rounded.
         thread::sleep(SERVED_AFTER);
         deliver_without_ends(vcpu)?;
-        state = vcpu.get_lapic()?;
+        (state, moment) = timed(|| vcpu.get_lapic())?;
         set_register(&mut state, INITIAL_COUNT, 0);
     }
-    Ok(state)
+    for _ in 0..NR_ROUNDS_MAX {
+        if !is_periodic(&state) {
+            break;
+        }
+        if register(&state, CURRENT_COUNT) == 0 {
+            thread::sleep(SERVED_AFTER);
+        }
+        deliver_without_ends(vcpu)?;
+        let before = state;
+        (state, moment) = timed(|| vcpu.get_lapic())?;
+        if is_of_one_period(&before, &state) {
+            break;
+        }
+    }
+    Ok((state, moment))
+}
+
+/// Takes a local APIC to a state; with the moment in which it was so, its timer has gone on since.
+pub(super) fn write(vcpu: &VcpuFd, state: &kvm_lapic_state, went_on_since: Option<u64>) -> Result<(), Error> {
+    let Some(since) = went_on_since else { return vcpu.set_lapic(state) };
+    for _ in 0..NR_ROUNDS_MAX {
+        let now = monotonic();
+        let mut state = *state;
+        advance(&mut state, now.saturating_sub(since));
+        vcpu.set_lapic(&state)?;
+        // KVM lets it count from some moment in between, in which this thread may not have run.
+        if monotonic().saturating_sub(now) <= CLOSE_NS {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -246,6 +294,17 @@ mod tests {
             [(0x40, 1, 1), (0x40, 0, 0), (0x40 | MASKED, 1, 0), (0x40 | 1 << 17, 1, 0), (0x40 | 2 << 17, 1, 0)]
         {
             assert!(!is_over(&state(lvt, initial, current)), "{lvt:#x} {initial} {current}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_went_up_or_is_over_is_of_another_period() {
+        let is_same = |before, after| is_of_one_period(&state(0x40, 1_000, before), &state(0x40, 1_000, after));
+        assert!(is_same(600, 600) && is_same(600, 1));
+        assert!(!is_same(600, 601) && !is_same(600, 0) && !is_same(0, 1_000) && !is_same(0, 0));
+        assert!(is_periodic(&state(0x40 | PERIODIC, 1, 0)));
+        for (lvt, initial) in [(0x40, 1), (0x40 | PERIODIC | MASKED, 1), (0x40 | PERIODIC, 0)] {
+            assert!(!is_periodic(&state(lvt, initial, 0)), "{lvt:#x} {initial}");
         }
     }
 }

@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "kvm-ioctls cannot know how much the kernel reads of an XSAVE area")]
 // UNSAFETY: KVM_SET_XSAVE with a structure of the size that the kernel reads.
 
-use super::{RestoreError, SaveError, time::monotonic, timer};
+use super::{RestoreError, SaveError, timer};
 use crate::{
     tsc::{self, MSR_TSC},
     vcpu::Pending,
@@ -35,6 +35,9 @@ pub(crate) struct VcpuState {
     lapic: Option<kvm_lapic_state>,
     /// The host's monotonic clock when that was read.
     lapic_read: u64,
+    /// Whether the timer of that goes on from then.
+    #[serde(skip)]
+    timer_goes_on: bool,
     msrs: Vec<(u32, u64)>,
     events: kvm_vcpu_events,
     /// Where KVM offers nested virtualization.
@@ -112,11 +115,13 @@ impl VcpuState {
         // First, because KVM takes INIT and start-up interrupts that are pending when it is asked.
         let mp_state = vcpu.get_mp_state().map_err(refused("KVM_GET_MP_STATE"))?;
         // Before all that it changes: interrupts and events.
-        let lapic = match has_kernel_apic {
-            true => Some(timer::read(vcpu).map_err(refused("KVM_GET_LAPIC after KVM_RUN with a signal"))?),
-            false => None,
+        let (lapic, lapic_read) = match has_kernel_apic {
+            true => {
+                let read = timer::read(vcpu).map_err(refused("KVM_GET_LAPIC after KVM_RUN with a signal"))?;
+                (Some(read.0), read.1)
+            }
+            false => (None, 0),
         };
-        let lapic_read = monotonic();
         let mut nested = Box::new(KvmNestedStateBuffer::empty());
         let nested = match vcpu.nested_state(&mut nested) {
             Ok(Some(_)) => Some(nested),
@@ -132,6 +137,7 @@ impl VcpuState {
             debug: vcpu.get_debug_regs().map_err(refused("KVM_GET_DEBUGREGS"))?,
             lapic,
             lapic_read,
+            timer_goes_on: false,
             msrs: read_msrs(vcpu, msrs).map_err(refused("KVM_GET_MSRS"))?,
             events: vcpu.get_vcpu_events().map_err(refused("KVM_GET_VCPU_EVENTS"))?,
             nested,
@@ -141,13 +147,9 @@ impl VcpuState {
         })
     }
 
-    /// Lets the timer of its local APIC go on until now, on the host that read it.
-    pub(super) fn advance_timer(&mut self) {
-        if let Some(lapic) = &mut self.lapic {
-            let now = monotonic();
-            timer::advance(lapic, now.saturating_sub(self.lapic_read));
-            self.lapic_read = now;
-        }
+    /// The same with a timer of its local APIC that goes on, on the host that read it.
+    pub(super) fn with_running_timer(self) -> Self {
+        Self { timer_goes_on: true, ..self }
     }
 
     /// Takes a new vCPU to this state; its time-stamp counter falls behind the host's by `behind`.
@@ -168,7 +170,8 @@ impl VcpuState {
             vcpu.set_nested_state(nested).map_err(denied("KVM_SET_NESTED_STATE"))?;
         }
         if let Some(lapic) = &self.lapic {
-            vcpu.set_lapic(lapic).map_err(denied("KVM_SET_LAPIC"))?;
+            timer::write(vcpu, lapic, self.timer_goes_on.then_some(self.lapic_read))
+                .map_err(denied("KVM_SET_LAPIC"))?;
         }
         self.write_msrs(vcpu, behind)?;
         vcpu.set_mp_state(self.mp_state).map_err(denied("KVM_SET_MP_STATE"))?;
