@@ -35,6 +35,11 @@ impl Injector {
     ) -> Result<(), StopReason> {
         let is_due = self.held.is_some() || platform.asks(index);
         if is_due && page.is_ready_for_interrupt() && !self.nmi_goes_first(vcpu)? {
+            if fault.as_deref_mut().is_some_and(OfVcpu::comes_late) {
+                // No window is asked for: the guest leaves when it does.
+                page.set_request_interrupt_window(false);
+                return Ok(());
+            }
             if self.held.is_none() {
                 self.held = platform.acknowledge(index)?;
                 if let Some(fault) = fault.as_deref_mut() {

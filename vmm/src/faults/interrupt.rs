@@ -57,6 +57,8 @@ pub enum InjectionFault {
     VectorXor(u8),
     /// Each comes twice.
     Doubled,
+    /// Each comes an entry into the guest later than it could.
+    Late,
 }
 
 /// What is wrong with the interrupts of a VM.

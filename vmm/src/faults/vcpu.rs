@@ -28,6 +28,8 @@ pub(crate) struct OfVcpu {
     is_entered: bool,
     nr_exits: u32,
     nr_injected: u32,
+    /// An interrupt was held back at the last entry.
+    is_late: bool,
     first_read: BTreeMap<u32, u64>,
 }
 
@@ -51,6 +53,7 @@ impl OfVcpu {
             is_entered: false,
             nr_exits: 0,
             nr_injected: 0,
+            is_late: false,
             first_read: BTreeMap::new(),
         }))
     }
@@ -94,6 +97,12 @@ impl OfVcpu {
             Fault::Injection(InjectionFault::VectorXor(bits)) => Some(vector ^ bits),
             _ => Some(vector),
         }
+    }
+
+    /// Whether what could be handed over now waits for the next entry into the guest.
+    pub(crate) fn comes_late(&mut self) -> bool {
+        self.is_late = self.fault == Fault::Injection(InjectionFault::Late) && !self.is_late;
+        self.is_late
     }
 
     /// Whether what was handed over stays to be handed over.

@@ -305,6 +305,12 @@ pub(super) const TABLE: &[Mutant] = &[
         Fault::Injection(InjectionFault::Doubled),
     ),
     mutant(
+        "injection-late",
+        "Interrupts that are handed over come an entry into the guest later.",
+        Feature::PicPriority,
+        Fault::Injection(InjectionFault::Late),
+    ),
+    mutant(
         "firmware-processor-more",
         "The tables tell of a processor more.",
         Feature::FirmwareTables,
