@@ -228,7 +228,25 @@ impl Vm {
         bus.set_fault(fault);
         let unfinished = vcpus.iter().map(|_| Unfinished::new(fault, &interrupts, has_filter)).collect();
         let dirty = DirtyPages::new(&fd, &memory, config.tracking, &vcpus)?.map(Arc::new);
-        Ok(Self { vcpus, unfinished, spares, fd, interrupts, memory, bus, platform, watched, control, shape, dirty })
+        let loses = match fault {
+            Some(Fault::Saved(lost)) => Some(lost),
+            _ => None,
+        };
+        Ok(Self {
+            vcpus,
+            unfinished,
+            spares,
+            fd,
+            interrupts,
+            memory,
+            bus,
+            platform,
+            watched,
+            control,
+            shape,
+            dirty,
+            loses,
+        })
     }
 }
 

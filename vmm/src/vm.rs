@@ -4,6 +4,7 @@ use crate::{
     bus::Bus,
     control::{Control, VmHandle},
     dirty::DirtyPages,
+    faults::SavedFault,
     interrupts::{InterruptError, Interrupts, IoEventAddress, IoEventFd, IoEventMatch},
     memory::GuestMemory,
     platform::Platform,
@@ -34,6 +35,8 @@ pub struct Vm {
     pub(crate) control: Arc<Control>,
     pub(crate) shape: Shape,
     pub(crate) dirty: Option<Arc<DirtyPages>>,
+    /// What gets lost when it is saved.
+    pub(crate) loses: Option<SavedFault>,
 }
 
 impl Vm {

@@ -18,6 +18,7 @@ use testcases::mutants::{self, Options};
   cargo xtask mutants 'table-*'           the tables that cases judge by
 
 Names with `seen-` are values that the guest's runtime changes between a processor that nothing here can make wrong and the cases;
+names with `saved-` and `migrated-` are state that gets lost, and tried along the axes restore and migrate;
 names with `code-` are instructions of the image that do less than they should: on Bochs, on QEMU's translator or on our VMM.
 Names with `table-` are tables of what processors do, which nothing here can make wrong: they are read wrong instead, on Bochs for
 VMX and on QEMU's translator for SVM, and each check that held has to fail. A table of which no check holds there is left out, and

@@ -50,6 +50,8 @@ type Right = HashMap<(String, String), Option<Arc<model::Case>>>;
 struct OnKvm {
     opened: Opened,
     vmm: OurVmm,
+    /// The same along each axis that a trial wants.
+    along: HashMap<&'static str, OurVmm>,
 }
 
 /// What the threads share.
@@ -67,8 +69,17 @@ struct Shared<'a> {
 /// # Errors
 /// If KVM cannot be used, and is needed.
 pub fn run(image: &Arc<Image>, trials: &[Trial], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
-    let needs_kvm = trials.iter().any(|trial| matches!(trial.wrong, Wrong::Vmm(_) | Wrong::Host(_)));
-    let open = || Ok(OnKvm { opened: Opened::open("vmm", image)?, vmm: OurVmm::open("vmm", image)? });
+    let of_kvm = |wrong: &Wrong| matches!(wrong, Wrong::Vmm(_) | Wrong::Host(_) | Wrong::Along { .. });
+    let needs_kvm = trials.iter().any(|trial| of_kvm(&trial.wrong));
+    let open = || {
+        let mut along = HashMap::new();
+        for trial in trials {
+            if let Wrong::Along { axis, .. } = trial.wrong {
+                along.insert(axis, along_axis(image, axis)?);
+            }
+        }
+        Ok(OnKvm { opened: Opened::open("vmm", image)?, vmm: OurVmm::open("vmm", image)?, along })
+    };
     let shared = Shared {
         image,
         on_kvm: needs_kvm.then(open).transpose()?,
@@ -121,8 +132,17 @@ impl Shared<'_> {
             (Wrong::Table { case, subject }, _) => self.subjects.attempt(case, subject),
             (Wrong::Vmm(fault), Some(kvm)) => self.attempt_fault(trial.feature, |case| match case.is_of_host() {
                 true => Ok(None),
-                false => self.try_on(kvm, *fault, case),
+                false => self.try_on(kvm, (&kvm.vmm, ""), *fault, case),
             }),
+            (&Wrong::Along { axis, fault }, Some(kvm)) => match kvm.along.get(axis) {
+                Some(vmm) => self.attempt_fault(trial.feature, |case| {
+                    match case.is_of_host() || vmm.reason_to_skip(case).is_some() {
+                        true => Ok(None),
+                        false => self.try_on(kvm, (vmm, axis), fault, case),
+                    }
+                }),
+                None => Some(Fate::Failed { reason: format!("the axis {axis} was not opened") }),
+            },
             (&Wrong::Host(wrong), Some(kvm)) => {
                 self.attempt_fault(trial.feature, |case| Ok(self.try_host(kvm, wrong, case)))
             }
@@ -138,7 +158,9 @@ impl Shared<'_> {
                 }
                 Err(reason) => Some(Fate::Failed { reason }),
             },
-            (Wrong::Vmm(_) | Wrong::Host(_), None) => Some(Fate::Failed { reason: "KVM was not opened".to_owned() }),
+            (Wrong::Vmm(_) | Wrong::Host(_) | Wrong::Along { .. }, None) => {
+                Some(Fate::Failed { reason: "KVM was not opened".to_owned() })
+            }
         };
         fate.map(|fate| Tried { trial: trial.clone(), fate })
     }
@@ -178,14 +200,21 @@ impl Shared<'_> {
         Some(failed.map_or(survived, |reason| Fate::Failed { reason }))
     }
 
-    /// What a case notices of a fault; nothing at all if it cannot notice anything here.
-    fn try_on(&self, kvm: &OnKvm, fault: Fault, case: &Case) -> Result<Option<Option<Killer>>, String> {
-        let Some(right) = self.right(kvm, fault.idle(), case)? else { return Ok(None) };
-        let limit = kvm.limit(case, &right);
-        let wrong = self.judged(kvm, Some(fault), case, limit)?;
+    /// What a case notices of a fault, on a VMM and along its axis; nothing at all if it cannot notice anything here.
+    fn try_on(
+        &self,
+        kvm: &OnKvm,
+        on: (&OurVmm, &str),
+        fault: Fault,
+        case: &Case,
+    ) -> Result<Option<Option<Killer>>, String> {
+        let Some(right) = self.right(kvm, on, fault.idle(), case)? else { return Ok(None) };
+        let (vmm, _) = on;
+        let limit = limit(vmm, case, &right);
+        let wrong = self.judged(vmm, Some(fault), case, limit)?;
         let Some(check) = difference(&right, &wrong) else { return Ok(Some(None)) };
         // What a moment of this machine did is no fault's doing: without the fault it must hold now as before.
-        let again = self.judged(kvm, fault.idle(), case, limit)?;
+        let again = self.judged(vmm, fault.idle(), case, limit)?;
         if difference(&right, &again).is_some() {
             return Ok(Some(None));
         }
@@ -205,20 +234,26 @@ impl Shared<'_> {
     }
 
     /// What a case does without a fault, run once; nothing if that tells of nothing, because it is skipped or dies.
-    fn right(&self, kvm: &OnKvm, idle: Option<Fault>, case: &Case) -> Result<Option<Arc<model::Case>>, String> {
-        once(&self.right, (case.id.clone(), format!("{idle:?}")), || {
+    fn right(
+        &self,
+        kvm: &OnKvm,
+        (vmm, axis): (&OurVmm, &str),
+        idle: Option<Fault>,
+        case: &Case,
+    ) -> Result<Option<Arc<model::Case>>, String> {
+        once(&self.right, (case.id.clone(), format!("{idle:?} {axis}")), || {
             if kvm.opened.reason_to_skip(case, self.cancel)?.is_some() {
                 return Ok(None);
             }
-            let limit = kvm.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-            let result = self.judged(kvm, idle, case, limit)?;
+            let limit = vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+            let result = self.judged(vmm, idle, case, limit)?;
             Ok(matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result)))
         })
     }
 
     /// What becomes of a case; a reason if it could not be run.
-    fn judged(&self, kvm: &OnKvm, fault: Option<Fault>, case: &Case, limit: Duration) -> Result<model::Case, String> {
-        let run = kvm.vmm.run_faulty(Program::Case(case), (limit, WAIT_FACTOR), self.cancel, fault);
+    fn judged(&self, vmm: &OurVmm, fault: Option<Fault>, case: &Case, limit: Duration) -> Result<model::Case, String> {
+        let run = vmm.run_faulty(Program::Case(case), (limit, WAIT_FACTOR), self.cancel, fault);
         if let Ending::Harness { text } = &run.ending {
             return Err(format!("{}: {text}", case.id));
         }
@@ -226,11 +261,18 @@ impl Shared<'_> {
     }
 }
 
-impl OnKvm {
-    fn limit(&self, case: &Case, right: &model::Case) -> Duration {
-        let longest = self.vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-        (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
-    }
+/// How long a case may take with a fault.
+fn limit(vmm: &OurVmm, case: &Case, right: &model::Case) -> Duration {
+    let longest = vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+    (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
+}
+
+/// Our VMM along an axis.
+fn along_axis(image: &Arc<Image>, axis: &'static str) -> Result<OurVmm, SubjectError> {
+    let unfit = |said: String| SubjectError::Unfit { program: format!("--axis {axis}"), said };
+    let mut vmm = OurVmm::open("vmm", image)?;
+    vmm.set_axis(axis.parse().map_err(|error| unfit(format!("{error}")))?).map_err(|error| unfit(error.to_string()))?;
+    Ok(vmm)
 }
 
 /// The first thing that was right and is not any more: a check that fails or, where the case did not come to its end, that

@@ -23,6 +23,13 @@ pub struct Trial {
 pub enum Wrong {
     /// Our VMM.
     Vmm(Fault),
+    /// Our VMM, while it does to each case what an axis wants, as that is written.
+    Along {
+        /// The axis.
+        axis: &'static str,
+        /// The fault.
+        fault: Fault,
+    },
     /// What a case of the host sees: of requests of KVM's interface, of a processor's state, of emulated instructions.
     Host(host_cases::Wrong),
     /// What cases see of a processor, on a subject where they see it.
@@ -64,6 +71,7 @@ fn of_tables() -> impl Iterator<Item = Trial> {
     table::all()
         .map(Trial::from)
         .chain(table::interface::trials())
+        .chain(table::saved::trials())
         .chain(table::host::trials())
         .chain(table::seen::trials())
         .chain(table::rewritten::trials())

@@ -42,6 +42,12 @@ impl PageSet {
         self.words[first..].iter_mut().zip(words).for_each(|(word, more)| *word |= more);
     }
 
+    /// Without pages of odd numbers.
+    pub(crate) fn without_each_second(mut self) -> Self {
+        self.words.iter_mut().for_each(|word| *word &= 0x5555_5555_5555_5555);
+        self
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.words.iter().map(|word| u64::from(word.count_ones())).sum()

@@ -14,6 +14,7 @@ mod interrupt;
 mod making;
 mod msr;
 mod register;
+mod saved;
 mod vcpu;
 
 pub use self::{
@@ -26,6 +27,7 @@ pub use self::{
     making::{CpuidFault, CpuidRegister},
     msr::{MsrEffect, MsrFault},
     register::{Change, RegisterName},
+    saved::SavedFault,
 };
 pub use ::platform::fault as model;
 pub use ::virtio::fault as virtio;
@@ -68,6 +70,8 @@ pub enum Fault {
     Model(model::Fault),
     /// A rule of PCI functions and virtio devices.
     Virtio(virtio::Fault),
+    /// What is lost when the VM is saved or migrated.
+    Saved(SavedFault),
     /// Nothing, with all that stands ready for one of these: what such a VM gets wrong is no fault's doing.
     Idle(Idle),
 }

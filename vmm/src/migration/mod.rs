@@ -15,6 +15,7 @@ use crate::{
     config::VmConfig,
     create::VmError,
     dirty::{DirtyError, DirtyPages, PageSet},
+    faults::SavedFault,
     host::Hypervisor,
     image::Image,
     layout::PAGE_SIZE,
@@ -151,6 +152,9 @@ impl<S: Read + Write> Outgoing<S> {
         let mut pages = dirty.take()?;
         if !dirty.is_complete() {
             pages = PageSet::all(vm.memory().map());
+        }
+        if vm.loses == Some(SavedFault::DirtyPages) {
+            pages = pages.without_each_second();
         }
         self.send(vm.memory(), &pages)?;
         write_record(&mut self.stream, Kind::State, (0, state.len() as u64), &state)?;

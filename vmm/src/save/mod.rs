@@ -240,6 +240,7 @@ impl Vm {
         add(&mut writer, "kernel", &KernelState::read(&self.fd, self.shape.irqchip, self.shape.has_pit, here)?)?;
         for (index, (vcpu, unfinished)) in self.vcpus.iter_mut().zip(&self.unfinished).enumerate() {
             let state = VcpuState::read(vcpu, list.as_slice(), unfinished.pending(), self.shape.has_kernel_apic())?;
+            let state = self.loses.into_iter().fold(state, VcpuState::without);
             add(&mut writer, format!("vcpu/{index}"), &state)?;
         }
         if let Some(spares) = &self.spares {

@@ -26,6 +26,7 @@ use vmm_sys_util::{
 vmm_sys_util::ioctl_iow_nr!(KVM_SET_SIGNAL_MASK, KVMIO, 0x8b, kvm_signal_mask);
 
 /// Registers by their offset, and fields of them.
+const TASK_PRIORITY: usize = 0x80;
 const TRIGGER_MODES: usize = 0x180;
 const REQUESTS: usize = 0x200;
 const LVT_TIMER: usize = 0x320;
@@ -133,6 +134,11 @@ fn register(state: &kvm_lapic_state, offset: usize) -> u32 {
 fn set_register(state: &mut kvm_lapic_state, offset: usize, value: u32) {
     let bytes = state.regs.iter_mut().skip(offset).take(4);
     bytes.zip(value.to_le_bytes()).for_each(|(byte, value)| *byte = value as _);
+}
+
+/// Sets the task priority to 0.
+pub(super) fn forget_task_priority(state: &mut kvm_lapic_state) {
+    set_register(state, TASK_PRIORITY, 0);
 }
 
 /// What the clock of the timer is divided by, as a power of 2 (Intel SDM vol. 3A, "APIC Timer", figure "Divide Configuration

@@ -11,6 +11,7 @@
 
 use super::{RestoreError, SaveError, timer};
 use crate::{
+    faults::SavedFault,
     tsc::{self, MSR_TSC},
     vcpu::Pending,
 };
@@ -145,6 +146,22 @@ impl VcpuState {
             tsc_khz: vcpu.get_tsc_khz().unwrap_or(0),
             pending,
         })
+    }
+
+    /// The same without what gets lost.
+    pub(super) fn without(mut self, lost: SavedFault) -> Self {
+        match lost {
+            SavedFault::Extended => {
+                // XMM0 to XMM15 in the XSAVE area (Intel SDM vol. 1, "Legacy Region of an XSAVE Area").
+                self.xsave.region.iter_mut().skip(160 / 4).take(16 * 4).for_each(|word| *word = 0);
+            }
+            SavedFault::Debug => self.debug = kvm_debugregs { dr7: 0x400, dr6: 0xffff_0ff0, ..Default::default() },
+            SavedFault::Msr(number) => self.msrs.retain(|(index, _)| *index != number),
+            SavedFault::TaskPriority => self.lapic.iter_mut().for_each(timer::forget_task_priority),
+            SavedFault::NmiBlocking => self.events.nmi.masked = 0,
+            SavedFault::DirtyPages => {}
+        }
+        self
     }
 
     /// The same with a timer of its local APIC that goes on, on the host that read it.

@@ -2,6 +2,7 @@
 
 mod access;
 mod efer;
+mod kept;
 mod mtrr;
 mod pat;
 mod segment_bases;

@@ -18,6 +18,7 @@ mod pmtimer;
 mod processor;
 pub(super) mod rewritten;
 mod rtc;
+pub(super) mod saved;
 pub(super) mod seen;
 mod virtio_devices;
 mod virtio_functions;

@@ -180,8 +180,8 @@ impl OurVmm {
                     }
                     (Program::Case(_), Some(axis), None) => {
                         let named = |error: String| format!("{axis}: {error}");
-                        let replace = |vm| self.replace(vm, program, &inbox).map_err(named);
-                        let receive = |stream| self.receive(stream, program, &inbox).map_err(named);
+                        let replace = |vm| self.replace(vm, program, &inbox, fault).map_err(named);
+                        let receive = |stream| self.receive(stream, program, &inbox, fault).map_err(named);
                         let others = Others { hypervisor: &self.hypervisor, replace: &replace, receive: &receive };
                         let driven = axis::drive(axis, vm, observer, run, &others);
                         self.end(driven, program, &inbox, cancel, statistics)
@@ -256,16 +256,28 @@ impl OurVmm {
     }
 
     /// Another machine in the state of this one, which is gone by then: only a file stands between them.
-    fn replace(&self, mut vm: Vm, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, String> {
+    fn replace(
+        &self,
+        mut vm: Vm,
+        program: Program<'_>,
+        inbox: &SharedInbox,
+        fault: Option<Fault>,
+    ) -> Result<Vm, String> {
         let file = vm.save(&self.hypervisor).map_err(|error| chain(&error))?;
         drop(vm);
-        let config = self.config(program, inbox, None).map_err(|error| chain(&error))?;
+        let config = self.config(program, inbox, fault).map_err(|error| chain(&error))?;
         Vm::restore(&self.hypervisor, &self.loaded, config, &file, Elapsed::WentOn).map_err(|error| chain(&error))
     }
 
     /// The machine that comes by a stream.
-    fn receive(&self, stream: UnixStream, program: Program<'_>, inbox: &SharedInbox) -> Result<Vm, String> {
-        let config = self.config(program, inbox, None).map_err(|error| chain(&error))?;
+    fn receive(
+        &self,
+        stream: UnixStream,
+        program: Program<'_>,
+        inbox: &SharedInbox,
+        fault: Option<Fault>,
+    ) -> Result<Vm, String> {
+        let config = self.config(program, inbox, fault).map_err(|error| chain(&error))?;
         Vm::receive(stream, &self.hypervisor, &self.loaded, config, Elapsed::WentOn).map_err(|error| chain(&error))
     }
 }
