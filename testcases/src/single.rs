@@ -6,10 +6,10 @@ use crate::{
     catalog::{Case, Catalog},
     judge, select,
     session::{self, SessionError},
-    subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
+    subjects::{Image, Opened, OurVmm, Program, Subject as _},
     trace::Trace,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use reports::model::{self, Verdict};
 use std::{fmt::Write as _, io::Write, sync::Arc, time::Duration};
 
@@ -42,18 +42,29 @@ pub fn run(
     Ok(session::run_case(&opened, case, image, limit, cancel))
 }
 
-/// Runs a case on our VMM and writes a line for each exit, then those of KVM's own counters that are not zero.
+/// Runs a case on our VMM, along an axis if there is one, and writes a line for each exit, then those of KVM's own counters for the last
+/// machine that are not zero.
 ///
 /// # Errors
-/// If KVM cannot be used.
+/// If KVM cannot be used, or the axis leads into other processes.
 pub fn trace(
     image: &Arc<Image>,
     case: &Case,
+    axis: Option<Axis>,
     limit: Option<Duration>,
     cancel: &Cancel,
     output: impl Write + Send,
-) -> Result<Option<model::Case>, SubjectError> {
-    let subject = OurVmm::open(OURS, image)?;
+) -> anyhow::Result<Option<model::Case>> {
+    let mut subject = OurVmm::open(OURS, image)?;
+    if let Some(axis) = axis {
+        if matches!(axis, Axis::RestoreProcess(_)) {
+            bail!("exits in other processes cannot be traced: use `--axis restore`, which does the same in this one");
+        }
+        subject.set_axis(axis).with_context(|| format!("the axis {axis} needs files that this host does not give"))?;
+        if let Some(reason) = subject.reason_to_skip(case) {
+            bail!("{} is not run along the axis {axis}: it {reason}", case.id);
+        }
+    }
     let limit = limit.unwrap_or(subject.time_limit());
     let (mut trace, mut statistics) = (Trace::new(image.catalog.symbols(), output), Vec::new());
     let run = subject.run_observed(Program::Case(case), limit, cancel, &mut trace, Some(&mut statistics));

@@ -16,7 +16,7 @@ use testcases::{
   cargo xtask run mmio::byte_write               verdict and every check
   cargo xtask run mmio::byte_write --trace       and every exit with its instruction
   cargo xtask run mmio::byte_write --subject qemu-tcg
-  cargo xtask run mmio::byte_write --axis restore   saved and restored at exits 1, 2, 4, 8 …
+  cargo xtask run mmio::byte_write --axis restore   saved and restored at exits 1, 2, 4, 8 …; also with --trace
   cargo xtask run apic::self_ipi@user            in one of its interrupt set-ups
   cargo xtask run mmio::byte_write --gdb 127.0.0.1:1234
       then: gdb target/guest/x86_64-unknown-linux-gnu/guest/conformance -ex 'target remote :1234'
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "AXIS", value_parser = axes::parser(), hide_possible_values = true)]
     axis: Option<Axis>,
     /// Tell each exit with its instruction (subject vmm)
-    #[arg(long, conflicts_with = "axis")]
+    #[arg(long)]
     trace: bool,
     /// Wait for a debugger at ADDRESS:PORT and let it run the case (subject vmm)
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["trace", "axis"])]
@@ -68,7 +68,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let cancel = interrupt::cancel_on_signal()?;
     let limit = arguments.time_limit.map(Duration::from_secs);
     let result = if arguments.trace {
-        single::trace(&image, case, limit, &cancel, std::io::stdout())?
+        single::trace(&image, case, arguments.axis, limit, &cancel, std::io::stdout())?
     } else {
         single::run(&image, case, (&arguments.subject, arguments.axis), limit, &cancel)?
     };
