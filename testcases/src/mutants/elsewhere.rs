@@ -1,6 +1,6 @@
 //! Cases on subjects that are opened when the first trial needs them, with the runtime or the image changed.
 
-use super::{Killer, run};
+use super::{Killer, difference::difference};
 use crate::{
     cancel::Cancel,
     catalog::Case,
@@ -80,11 +80,11 @@ impl<'a> Subjects<'a> {
             (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).max(LIMIT_MIN).min(longest(&opened, case));
         let program = words.map_or(Program::Case(case), |words| Program::Changed(case, words));
         let wrong = wrong.judged(&*wrong.open(subject)?, case, program, limit)?;
-        let check = run::difference(&right, &wrong).filter(|_| wrong.verdict == Verdict::Fail);
+        let check = difference(&right, &wrong).filter(|_| wrong.verdict == Verdict::Fail);
         let Some(check) = check else { return Ok(Some(None)) };
         // What a moment of this machine did is no fault's doing: without it the case must hold now as before.
         let again = self.judged(&opened, case, Program::Case(case), longest(&opened, case))?;
-        let is_noticed = run::difference(&right, &again).is_none();
+        let is_noticed = difference(&right, &again).is_none();
         Ok(Some(is_noticed.then(|| Killer { case: case.id.clone(), verdict: wrong.verdict, check })))
     }
 

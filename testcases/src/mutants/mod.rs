@@ -7,8 +7,10 @@
 //! `judged` makes the tables wrong that cases go by, and what cases saw is changed before it is judged, see
 //! `testcases/tests/wrong_observations.rs`.
 
+mod difference;
 mod elsewhere;
 mod judged;
+mod on_kvm;
 pub mod outcome;
 pub mod rewritten;
 pub mod run;

@@ -2,7 +2,9 @@
 
 use super::{
     Fate, Killer, Outcome, Trial, Tried, Wrong,
+    difference::difference,
     elsewhere::{Subjects, once},
+    on_kvm::{OnKvm, limit},
     rewritten,
 };
 use crate::{
@@ -10,7 +12,7 @@ use crate::{
     catalog::Case,
     host_cases,
     judge::{self, Ending},
-    subjects::{Image, Opened, OurVmm, Program, Subject as _, SubjectError},
+    subjects::{Image, OurVmm, Program, Subject as _, SubjectError},
 };
 use case::{Feature, observation};
 use reports::model::{self, Verdict};
@@ -25,10 +27,6 @@ use std::{
 };
 use vmm::Fault;
 
-/// What a case with a fault gets of processor time at least: many times what nearly all take.
-const LIMIT_MIN: Duration = Duration::from_millis(150);
-/// How many times what it took without one.
-const LIMIT_FACTOR: u32 = 5;
 /// How much longer by the clock, for cases that wait.
 const WAIT_FACTOR: u32 = 10;
 /// So many cases that notice a fault are enough to be told.
@@ -46,14 +44,6 @@ pub struct Options {
 /// What cases do without a fault, by id and by the machinery that runs for nothing; nothing for those that tell of nothing.
 type Right = HashMap<(String, String), Option<Arc<model::Case>>>;
 
-/// Our VMM, which is not needed for tables alone.
-struct OnKvm {
-    opened: Opened,
-    vmm: OurVmm,
-    /// The same along each axis that a trial wants.
-    along: HashMap<&'static str, OurVmm>,
-}
-
 /// What the threads share.
 struct Shared<'a> {
     image: &'a Image,
@@ -69,20 +59,9 @@ struct Shared<'a> {
 /// # Errors
 /// If KVM cannot be used, and is needed.
 pub fn run(image: &Arc<Image>, trials: &[Trial], options: Options, cancel: &Cancel) -> Result<Outcome, SubjectError> {
-    let of_kvm = |wrong: &Wrong| matches!(wrong, Wrong::Vmm(_) | Wrong::Host(_) | Wrong::Along { .. });
-    let needs_kvm = trials.iter().any(|trial| of_kvm(&trial.wrong));
-    let open = || {
-        let mut along = HashMap::new();
-        for trial in trials {
-            if let Wrong::Along { axis, .. } = trial.wrong {
-                along.insert(axis, along_axis(image, axis)?);
-            }
-        }
-        Ok(OnKvm { opened: Opened::open("vmm", image)?, vmm: OurVmm::open("vmm", image)?, along })
-    };
     let shared = Shared {
         image,
-        on_kvm: needs_kvm.then(open).transpose()?,
+        on_kvm: OnKvm::open(image, trials)?,
         cancel,
         right: Mutex::default(),
         subjects: Subjects::new(image.clone(), cancel),
@@ -258,71 +237,5 @@ impl Shared<'_> {
             return Err(format!("{}: {text}", case.id));
         }
         Ok(judge::judge(case, run, &self.image.catalog))
-    }
-}
-
-/// How long a case may take with a fault.
-fn limit(vmm: &OurVmm, case: &Case, right: &model::Case) -> Duration {
-    let longest = vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-    (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
-}
-
-/// Our VMM along an axis.
-fn along_axis(image: &Arc<Image>, axis: &'static str) -> Result<OurVmm, SubjectError> {
-    let unfit = |said: String| SubjectError::Unfit { program: format!("--axis {axis}"), said };
-    let mut vmm = OurVmm::open("vmm", image)?;
-    vmm.set_axis(axis.parse().map_err(|error| unfit(format!("{error}")))?).map_err(|error| unfit(error.to_string()))?;
-    Ok(vmm)
-}
-
-/// The first thing that was right and is not any more: a check that fails or, where the case did not come to its end, that
-/// was not made.
-pub(super) fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
-    let died = match wrong.verdict {
-        Verdict::Pass | Verdict::Skip => return None,
-        Verdict::Fail => false,
-        // An error of a guest that is none without the fault is a guest that was led astray.
-        Verdict::Crash | Verdict::Hang | Verdict::Error => true,
-    };
-    let after: HashMap<&str, Verdict> = wrong.checks.iter().map(|check| (check.id.as_str(), check.verdict)).collect();
-    let before = right.checks.iter().filter(|check| check.verdict == Verdict::Pass);
-    let failing = |check: &&model::Check| match after.get(check.id.as_str()) {
-        Some(verdict) => *verdict != Verdict::Pass,
-        None => died,
-    };
-    let first = before.clone().find(failing).map(|check| check.id.clone());
-    // A case without a check that passed can still die, or fail in one that it did not make before.
-    first.or_else(|| (died || right.verdict == Verdict::Pass).then(|| wrong.reason.clone().unwrap_or_default()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn case(verdict: Verdict, checks: &[(&str, Verdict)]) -> model::Case {
-        let check = |(id, verdict): &(&str, Verdict)| model::Check {
-            id: (*id).to_owned(),
-            verdict: *verdict,
-            expected: String::new(),
-            actual: String::new(),
-        };
-        let checks: Vec<_> = checks.iter().map(check).collect();
-        let text = serde_json::json!({
-            "id": "a::b", "feature": "PortIo", "spec": "", "rule": "", "source": "", "verdict": verdict.name(),
-            "checks": checks, "duration_us": 1,
-        });
-        serde_json::from_value(text).unwrap()
-    }
-
-    #[test]
-    fn only_what_held_before_can_tell_of_a_fault() {
-        let (pass, fail) = (Verdict::Pass, Verdict::Fail);
-        let right = case(fail, &[("good", pass), ("bad", fail)]);
-        assert_eq!(difference(&right, &right), None);
-        assert_eq!(difference(&right, &case(fail, &[("good", fail), ("bad", fail)])), Some("good".to_owned()));
-        assert_eq!(difference(&right, &case(fail, &[("good", pass), ("bad", pass)])), None);
-        assert_eq!(difference(&right, &case(Verdict::Hang, &[])), Some("good".to_owned()));
-        assert_eq!(difference(&right, &case(Verdict::Skip, &[])), None);
-        assert_eq!(difference(&case(pass, &[]), &case(Verdict::Crash, &[])), Some(String::new()));
     }
 }
