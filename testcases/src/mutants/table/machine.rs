@@ -307,7 +307,7 @@ pub(super) const TABLE: &[Mutant] = &[
     mutant(
         "injection-late",
         "Interrupts that are handed over come an entry into the guest later.",
-        Feature::PicPriority,
+        Feature::ExceptionShadow,
         Fault::Injection(InjectionFault::Late),
     ),
     mutant(
