@@ -45,7 +45,7 @@ unsafe extern "C" fn runtime_start(start_info: u64) -> ! {
             record_address = hexadecimal(value);
         } else if let Some(value) = value_of(word, b"vp.case=") {
             name = value;
-        } else if let Some(value) = word.strip_prefix(observation::WORD.as_bytes()) {
+        } else if let Some(value) = value_of(word, observation::WORD.as_bytes()) {
             observed::set(value);
         }
     }
