@@ -82,8 +82,8 @@ fn a_counter_moved_back_is_waited_for() {
     let apic = in_deadline_mode();
     let _listening = Listening::to(VECTOR..=VECTOR, End::LocalApic);
     let back = clock::ticks(BACK_MICROS);
-    // So that it does not go below zero.
-    move_counter(0, back * 4);
+    // So that it does not go below zero, whatever number of attempts it takes.
+    move_counter(0, back * u64::from(2 * NR_ATTEMPTS + 2));
     for way in 0..2_usize {
         for _ in 0..NR_ATTEMPTS {
             interrupts::clear();
