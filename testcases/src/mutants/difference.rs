@@ -1,11 +1,27 @@
 //! What of a case's result is not right any more.
 
+use super::Killer;
 use reports::model::{self, Verdict};
 use std::collections::HashMap;
 
+/// What a case noticed, if anything. What a moment of this machine did is no fault's doing: run `again` without the fault, the case
+/// must hold now as before.
+///
+/// # Errors
+/// Those of `again`.
+pub(super) fn killer(
+    right: &model::Case,
+    wrong: &model::Case,
+    again: impl FnOnce() -> Result<model::Case, String>,
+) -> Result<Option<Killer>, String> {
+    let Some(check) = difference(right, wrong) else { return Ok(None) };
+    let holds = difference(right, &again()?).is_none();
+    Ok(holds.then(|| Killer { case: right.id.clone(), verdict: wrong.verdict, check }))
+}
+
 /// The first thing that was right and is not any more: a check that fails or, where the case did not come to its end, that
 /// was not made.
-pub(super) fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
+fn difference(right: &model::Case, wrong: &model::Case) -> Option<String> {
     let died = match wrong.verdict {
         Verdict::Pass | Verdict::Skip => return None,
         Verdict::Fail => false,

@@ -1,12 +1,12 @@
 //! Cases on subjects that are opened when the first trial needs them, with the runtime or the image changed.
 
-use super::{Killer, difference::difference};
+use super::{Killer, difference::killer};
 use crate::{
     cancel::Cancel,
     catalog::Case,
     chain::chain,
     judge::{self, Ending},
-    subjects::{Image, Opened, Program},
+    subjects::{Image, Opened, Program, Subject},
 };
 use reports::model::{self, Verdict};
 use std::{
@@ -76,16 +76,16 @@ impl<'a> Subjects<'a> {
     ) -> Result<Option<Option<Killer>>, String> {
         let Some(right) = self.right(subject, case)? else { return Ok(None) };
         let opened = self.open(subject)?;
-        let limit =
-            (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).max(LIMIT_MIN).min(longest(&opened, case));
+        let limit = (Duration::from_micros(right.duration_us) * LIMIT_FACTOR)
+            .max(LIMIT_MIN)
+            .min(longest(&*opened.subject, case));
         let program = words.map_or(Program::Case(case), |words| Program::Changed(case, words));
         let wrong = wrong.judged(&*wrong.open(subject)?, case, program, limit)?;
-        let check = difference(&right, &wrong).filter(|_| wrong.verdict == Verdict::Fail);
-        let Some(check) = check else { return Ok(Some(None)) };
-        // What a moment of this machine did is no fault's doing: without it the case must hold now as before.
-        let again = self.judged(&opened, case, Program::Case(case), longest(&opened, case))?;
-        let is_noticed = difference(&right, &again).is_none();
-        Ok(Some(is_noticed.then(|| Killer { case: case.id.clone(), verdict: wrong.verdict, check })))
+        if wrong.verdict != Verdict::Fail {
+            return Ok(Some(None));
+        }
+        let again = || self.judged(&opened, case, Program::Case(case), longest(&*opened.subject, case));
+        killer(&right, &wrong, again).map(Some)
     }
 
     fn right(&self, subject: &'static str, case: &Case) -> Result<Right, String> {
@@ -94,15 +94,15 @@ impl<'a> Subjects<'a> {
             if case.is_of_host() || opened.reason_to_skip(case, self.cancel)?.is_some() {
                 return Ok(None);
             }
-            let result = self.judged(&opened, case, Program::Case(case), longest(&opened, case))?;
+            let result = self.judged(&opened, case, Program::Case(case), longest(&*opened.subject, case))?;
             Ok(matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result)))
         })
     }
 }
 
 /// How long a case may take where nothing is wrong.
-pub(super) fn longest(opened: &Opened, case: &Case) -> Duration {
-    opened.subject.time_limit() * u32::from(case.setup.time_factor.max(1))
+pub(super) fn longest(subject: &dyn Subject, case: &Case) -> Duration {
+    subject.time_limit() * u32::from(case.setup.time_factor.max(1))
 }
 
 /// What is known, or found out now.

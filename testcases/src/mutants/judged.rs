@@ -123,8 +123,9 @@ impl Subjects<'_> {
         if let Some(reason) = opened.reason_to_skip(case, self.cancel).map_err(Untried::Failed)? {
             return nothing(&reason);
         }
-        let judged =
-            |program: Program<'_>| self.judged(&opened, case, program, longest(&opened, case)).map_err(Untried::Failed);
+        let judged = |program: Program<'_>| {
+            self.judged(&opened, case, program, longest(&*opened.subject, case)).map_err(Untried::Failed)
+        };
         let right = judged(Program::Case(case))?;
         if !matches!(right.verdict, Verdict::Pass | Verdict::Fail) {
             let reason = right.reason.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Our VMM on this host's KVM, along each axis that a trial wants.
 
-use super::{Trial, Wrong};
+use super::{Trial, Wrong, elsewhere::longest};
 use crate::{
     catalog::Case,
     subjects::{Image, Opened, OurVmm, Subject as _, SubjectError},
@@ -43,7 +43,7 @@ impl OnKvm {
 
 /// How long a case may take with a fault.
 pub(super) fn limit(vmm: &OurVmm, case: &Case, right: &model::Case) -> Duration {
-    let longest = vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
+    let longest = longest(vmm, case);
     (Duration::from_micros(right.duration_us) * LIMIT_FACTOR).clamp(LIMIT_MIN, longest.max(LIMIT_MIN))
 }
 

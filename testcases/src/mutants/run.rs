@@ -2,8 +2,8 @@
 
 use super::{
     Fate, Killer, Outcome, Trial, Tried, Wrong,
-    difference::difference,
-    elsewhere::{Subjects, once},
+    difference::killer,
+    elsewhere::{Subjects, longest, once},
     on_kvm::{OnKvm, limit},
     rewritten,
 };
@@ -123,7 +123,7 @@ impl Shared<'_> {
                 None => Some(Fate::Failed { reason: format!("the axis {axis} was not opened") }),
             },
             (&Wrong::Host(wrong), Some(kvm)) => {
-                self.attempt_fault(trial.feature, |case| Ok(self.try_host(kvm, wrong, case)))
+                self.attempt_fault(trial.feature, |case| self.try_host(kvm, wrong, case))
             }
             (&Wrong::Seen { subject, observation }, _) => {
                 let words = format!("{}{observation}", observation::WORD);
@@ -191,25 +191,17 @@ impl Shared<'_> {
         let (vmm, _) = on;
         let limit = limit(vmm, case, &right);
         let wrong = self.judged(vmm, Some(fault), case, limit)?;
-        let Some(check) = difference(&right, &wrong) else { return Ok(Some(None)) };
-        // What a moment of this machine did is no fault's doing: without the fault it must hold now as before.
-        let again = self.judged(vmm, fault.idle(), case, limit)?;
-        if difference(&right, &again).is_some() {
-            return Ok(Some(None));
-        }
-        Ok(Some(Some(Killer { case: case.id.clone(), verdict: wrong.verdict, check })))
+        killer(&right, &wrong, || self.judged(vmm, fault.idle(), case, limit)).map(Some)
     }
 
     /// What a case of the host notices; nothing at all if it is another case, or is skipped or fails to run. These cases take
     /// milliseconds, and are run anew each time.
-    fn try_host(&self, kvm: &OnKvm, wrong: host_cases::Wrong, case: &Case) -> Option<Option<Killer>> {
+    fn try_host(&self, kvm: &OnKvm, wrong: host_cases::Wrong, case: &Case) -> Result<Option<Option<Killer>>, String> {
         let run = |wrong| kvm.vmm.run_host_case_with(case, wrong, self.cancel);
         let offered = case.is_of_host() && matches!(kvm.opened.reason_to_skip(case, self.cancel), Ok(None));
-        let right =
-            offered.then(|| run(None)).filter(|right| matches!(right.verdict, Verdict::Pass | Verdict::Fail))?;
-        let wrong = run(Some(wrong));
-        let check = difference(&right, &wrong).filter(|_| difference(&right, &run(None)).is_none());
-        Some(check.map(|check| Killer { case: case.id.clone(), verdict: wrong.verdict, check }))
+        let right = offered.then(|| run(None)).filter(|right| matches!(right.verdict, Verdict::Pass | Verdict::Fail));
+        let Some(right) = right else { return Ok(None) };
+        killer(&right, &run(Some(wrong)), || Ok(run(None))).map(Some)
     }
 
     /// What a case does without a fault, run once; nothing if that tells of nothing, because it is skipped or dies.
@@ -224,8 +216,7 @@ impl Shared<'_> {
             if kvm.opened.reason_to_skip(case, self.cancel)?.is_some() {
                 return Ok(None);
             }
-            let limit = vmm.time_limit() * u32::from(case.setup.time_factor.max(1));
-            let result = self.judged(vmm, idle, case, limit)?;
+            let result = self.judged(vmm, idle, case, longest(vmm, case))?;
             Ok(matches!(result.verdict, Verdict::Pass | Verdict::Fail).then(|| Arc::new(result)))
         })
     }
