@@ -17,6 +17,7 @@ mod inherited;
 pub mod judge;
 pub mod kernel;
 pub mod messages;
+pub mod moment;
 pub mod mutants;
 mod nearest;
 pub mod payload;

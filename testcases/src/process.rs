@@ -5,6 +5,7 @@
 
 mod starter;
 
+use crate::moment::Moment;
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -13,7 +14,7 @@ use std::{
         unix::{net::UnixStream, process::CommandExt},
     },
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A child in a process group of its own, killed with all its children when this is dropped, and by the kernel if the
@@ -116,7 +117,7 @@ impl Process {
     ///
     /// # Errors
     /// Those of polling and reading a pipe.
-    pub fn read(&mut self, buffer: &mut [u8], deadline: Instant, slice: Duration) -> io::Result<Output> {
+    pub fn read(&mut self, buffer: &mut [u8], deadline: Moment, slice: Duration) -> io::Result<Output> {
         // An output that was closed has a negative descriptor, which `poll` passes over.
         let descriptors = [
             self.stdout.as_ref().map_or(-1, AsRawFd::as_raw_fd),
@@ -127,7 +128,7 @@ impl Process {
         if descriptors[0] < 0 && descriptors[2] < 0 {
             return Ok(Output::End);
         }
-        let wait = deadline.saturating_duration_since(Instant::now()).min(slice);
+        let wait = deadline.until().min(slice);
         let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).max(1);
         // SAFETY: an array of three `pollfd` that lives across the call.
         let nr_ready = unsafe { libc::poll(polled.as_mut_ptr(), 3, milliseconds) };
@@ -170,12 +171,12 @@ impl Process {
     ///
     /// # Errors
     /// Those of waiting for a process.
-    pub fn wait(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    pub fn wait(&mut self, deadline: Moment) -> io::Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Some(status));
             }
-            if Instant::now() >= deadline {
+            if deadline.has_passed() {
                 return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -218,8 +219,8 @@ mod tests {
     use super::*;
     use crate::inherited::{path_of, unnamed};
 
-    fn far() -> Instant {
-        Instant::now() + Duration::from_secs(20)
+    fn far() -> Moment {
+        Moment::now() + Duration::from_secs(20)
     }
 
     fn shell(script: &str) -> Process {
@@ -235,7 +236,7 @@ mod tests {
                 Output::Stdout(length) => stdout.extend_from_slice(&buffer[..length]),
                 Output::Stderr(length) => stderr.extend_from_slice(&buffer[..length]),
                 Output::End => return (stdout, stderr),
-                _ => assert!(Instant::now() < deadline, "no end"),
+                _ => assert!(!deadline.has_passed(), "no end"),
             }
         }
     }
@@ -256,7 +257,7 @@ mod tests {
         let (mut buffer, mut text) = ([0; 16], Vec::new());
         let deadline = far();
         while text != b"got word" {
-            assert!(Instant::now() < deadline, "{text:?}");
+            assert!(!deadline.has_passed(), "{text:?}");
             if let Output::Control(length) = process.read(&mut buffer, deadline, Duration::from_secs(20)).unwrap() {
                 text.extend_from_slice(&buffer[..length]);
             }
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn silence_is_bounded() {
         let mut process = shell("exec sleep 1000");
-        let deadline = Instant::now() + Duration::from_millis(5);
+        let deadline = Moment::now() + Duration::from_millis(5);
         assert_eq!(process.read(&mut [0; 1], deadline, Duration::from_secs(1)).unwrap(), Output::Nothing);
         assert!(process.wait(deadline).unwrap().is_none());
     }
@@ -284,7 +285,7 @@ mod tests {
         let deadline = far();
         // Dead, or a zombie that its new parent has not reaped yet.
         while std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z ")) {
-            assert!(Instant::now() < deadline, "the grandchild {pid} lives on");
+            assert!(!deadline.has_passed(), "the grandchild {pid} lives on");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn a_child_outlives_the_thread_that_asked_for_it() {
         let mut process = std::thread::spawn(|| shell("exec sleep 1000")).join().unwrap();
-        let soon = Instant::now() + Duration::from_millis(50);
+        let soon = Moment::now() + Duration::from_millis(50);
         assert!(process.wait(soon).unwrap().is_none());
     }
 

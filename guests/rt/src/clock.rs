@@ -136,6 +136,22 @@ pub fn nanoseconds(ticks: u64) -> u64 {
     ticks.saturating_mul(1_000_000) / tsc_khz()
 }
 
+/// How often [`undisturbed`] tries at most.
+pub const NR_ATTEMPTS: u32 = 8;
+
+/// What the first attempt tells that the host did not disturb by taking time away, or the last of [`NR_ATTEMPTS`]. An attempt tells
+/// whether it was undisturbed, and what it saw.
+pub fn undisturbed<T>(mut attempt: impl FnMut() -> (bool, T)) -> (bool, T) {
+    let mut last = attempt();
+    for _ in 1..NR_ATTEMPTS {
+        if last.0 {
+            break;
+        }
+        last = attempt();
+    }
+    last
+}
+
 /// What counts of the time between two questions of a wait, in microseconds: more than a turn takes anywhere, and less than
 /// what a host gives to others at once.
 const TURN_MICROS: u64 = 2_000;

@@ -10,6 +10,7 @@ use crate::{
     catalog::Catalog,
     chain::chain,
     inherited::{path_of, unnamed},
+    moment::Moment,
     process::{self, Output, Process},
     remote::{
         Said, Undecodable, Words,
@@ -25,7 +26,7 @@ use std::{
     path::Path,
     process::Command,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The word behind which this program takes the files' paths, and answers by [`serve`].
@@ -150,13 +151,13 @@ impl Children {
 
 /// The answer of a process, which is gone afterwards.
 fn listen(mut process: Process, time: Duration, cancel: &Cancel) -> Result<Answer, ChildError> {
-    let until = Instant::now() + time;
+    let until = Moment::now() + time;
     let (mut decoder, mut said, mut buffer) = (FrameDecoder::default(), Vec::new(), [0; 1 << 14]);
     loop {
         if cancel.is_cancelled() {
             return Err(ChildError::Cancelled);
         }
-        if Instant::now() >= until {
+        if until.has_passed() {
             return Err(ChildError::Silent { time, said: last_words(&said) });
         }
         match process.read(&mut buffer, until, SLICE).map_err(ChildError::Line)? {

@@ -15,6 +15,7 @@ use crate::{
     cancel::Cancel,
     image::{self, BuildError, Standalone},
     kernel::{Kernel, KernelError, Purpose},
+    moment::Moment,
     process::{Control, Output, Process},
     subjects::{
         OptionError,
@@ -207,7 +208,7 @@ pub fn run(request: &Request, cancel: &Cancel, tell: &mut dyn FnMut(Duration, &s
     let ends_by_itself = matches!(request.payload, Payload::Linux { .. });
     let start = Instant::now();
     let mut watched = Watched { marks, lines: Lines::default(), status: None, start };
-    let ending = watch(&options, &files, &mut watched, start + request.limit, ends_by_itself, cancel, tell)
+    let ending = watch(&options, &files, &mut watched, Moment::now() + request.limit, ends_by_itself, cancel, tell)
         .map_err(PayloadError::Watch)?;
     Ok(Outcome { marks: watched.marks.0, ending, duration: start.elapsed() })
 }
@@ -248,7 +249,7 @@ fn watch(
     options: &LinuxOptions,
     files: &BootFiles,
     watched: &mut Watched,
-    deadline: Instant,
+    deadline: Moment,
     ends_by_itself: bool,
     cancel: &Cancel,
     tell: &mut dyn FnMut(Duration, &str),
@@ -267,7 +268,7 @@ fn watch(
         if cancel.is_cancelled() {
             return Ok(Ending::Cancelled);
         }
-        if Instant::now() >= deadline {
+        if deadline.has_passed() {
             return Ok(Ending::TimedOut);
         }
         match process.read(&mut buffer, deadline, SLICE)? {

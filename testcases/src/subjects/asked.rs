@@ -1,11 +1,10 @@
 //! What a program says of itself, such as its version.
 
-use crate::process::{Output, Process};
-use std::{
-    io,
-    process::Command,
-    time::{Duration, Instant},
+use crate::{
+    moment::Moment,
+    process::{Output, Process},
 };
+use std::{io, process::Command, time::Duration};
 
 /// How long a program may take to answer.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -25,9 +24,9 @@ pub(super) struct Said {
 /// Those of starting a process, [`io::ErrorKind::NotFound`] if the program is missing.
 pub(super) fn ask(command: &mut Command, max_bytes: usize) -> io::Result<Said> {
     let mut process = Process::start(command, None)?;
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Moment::now() + LIMIT;
     let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
-    while Instant::now() < deadline && text.len() < max_bytes {
+    while !deadline.has_passed() && text.len() < max_bytes {
         match process.read(&mut buffer, deadline, LIMIT)? {
             Output::Stdout(length) | Output::Stderr(length) => text.extend(buffer.iter().take(length)),
             Output::End => break,

@@ -3,12 +3,15 @@
 //! One thread watches over all of them. It looks a few times a second while there are any, and sleeps while there are
 //! none, so that a guest that ends in time, the usual case, does not wake it.
 
-use crate::cancel::Cancel;
+use crate::{
+    cancel::Cancel,
+    moment::{self, Moment},
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use vmm::VmHandle;
 
@@ -42,6 +45,8 @@ struct Watched {
     handle: VmHandle,
     cancel: Cancel,
     limit: Limit,
+    /// How long this machine had stood still when it began.
+    stood_still: Duration,
 }
 
 /// When a machine is to be stopped.
@@ -50,15 +55,25 @@ pub(super) struct Limit {
     /// What it may use of processors: what other programs do to the host does not count.
     pub(super) processor_time: Duration,
     /// The end for one that uses none, because it waits.
-    pub(super) deadline: Instant,
+    pub(super) deadline: Moment,
 }
 
 impl Watched {
     fn must_stop(&self) -> bool {
         self.cancel.is_cancelled()
-            || Instant::now() >= self.limit.deadline
-            || self.handle.processor_time() >= self.limit.processor_time
+            || self.limit.deadline.has_passed()
+            || self.handle.processor_time() >= self.limit.processor_time + self.not_counted()
     }
+
+    /// What threads were given of processors that stood still: each processor ran one of them then.
+    fn not_counted(&self) -> Duration {
+        let stood_still = moment::stood_still().saturating_sub(self.stood_still);
+        if stood_still.is_zero() { stood_still } else { stood_still * host_processors() }
+    }
+}
+
+fn host_processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |nr| u32::try_from(nr.get()).unwrap_or(1))
 }
 
 /// A virtual machine is watched over until this is dropped.
@@ -80,7 +95,9 @@ impl Watchdog {
         let mut state = self.shared.lock();
         let number = state.next_number;
         state.next_number += 1;
-        state.watched.insert(number, Watched { handle, cancel: cancel.clone(), limit });
+        state
+            .watched
+            .insert(number, Watched { handle, cancel: cancel.clone(), limit, stood_still: moment::stood_still() });
         if state.is_asleep {
             self.shared.changed.notify_one();
         }

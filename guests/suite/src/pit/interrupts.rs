@@ -20,7 +20,7 @@ const PRESENT_MICROS: u64 = 4 * GENEROUS_MICROS;
 /// that a control word alone does not stop.
 fn prepare() {
     let _ = clock::tsc_khz();
-    for _ in 0..NR_ATTEMPTS {
+    clock::undisturbed(|| {
         let begin = now();
         Channel::Zero.control(control_bits(Bytes::Both, 0, false));
         Channel::Zero.write_count(Bytes::Both, 0);
@@ -29,13 +29,9 @@ fn prepare() {
         Chip::First.data(!1);
         let _ = Chip::First.poll();
         // That count must not end before the next is written, 55 ms later.
-        if pit::clocks(now() - begin) < 0x4000 {
-            break;
-        }
-    }
+        (pit::clocks(now() - begin) < 0x4000, ())
+    });
 }
-
-const NR_ATTEMPTS: u32 = 8;
 
 /// Waits for an interrupt request and acknowledges it; false if none comes.
 fn take(micros: u64) -> bool {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     inherited::{path_of, unnamed},
+    moment::Moment,
     process::{Output, Process},
 };
 use anyhow::{Context as _, bail};
@@ -19,7 +20,7 @@ use std::{
     process::Command,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use virtio::{
     VirtioDevice,
@@ -157,8 +158,8 @@ pub(super) fn run_qemu(
     }
     let mut process = Process::start_with_files(&mut command, None, &files).context("failed to start QEMU")?;
     let (mut told, mut words, mut buffer) = (Vec::new(), Vec::new(), vec![0; MAX_WORDS]);
-    let deadline = Instant::now() + LIMIT;
-    while Instant::now() < deadline && told.len() < Told::BYTES {
+    let deadline = Moment::now() + LIMIT;
+    while !deadline.has_passed() && told.len() < Told::BYTES {
         match process.read(&mut buffer, deadline, LIMIT)? {
             Output::Stdout(size) => told.extend(buffer.get(..size).unwrap_or_default()),
             Output::Stderr(size) if words.len() < MAX_WORDS => words.extend(buffer.get(..size).unwrap_or_default()),

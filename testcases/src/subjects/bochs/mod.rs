@@ -20,6 +20,7 @@ use crate::{
     catalog::InterruptSetup,
     inherited::{path_of, unnamed},
     judge::{Ending, Run},
+    moment::Moment,
     process::Process,
 };
 use case::Needs;
@@ -123,7 +124,7 @@ impl Bochs {
     fn converse(
         &self,
         program: Program<'_>,
-        deadline: Instant,
+        deadline: Moment,
         cancel: &Cancel,
         talk: &mut Talk<'_>,
     ) -> io::Result<Ending> {
@@ -173,8 +174,8 @@ impl Subject for Bochs {
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
         let start = Instant::now();
         let mut talk = Talk::new(&self.image);
-        let ending = self.converse(program, start + limit, cancel, &mut talk).unwrap_or_else(|error| Ending::Harness {
-            text: format!("failed to run {}: {error}", self.program.display()),
+        let ending = self.converse(program, Moment::now() + limit, cancel, &mut talk).unwrap_or_else(|error| {
+            Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
         });
         talk.into_run(ending, start)
     }

@@ -5,6 +5,7 @@ use crate::{
     cancel::Cancel,
     judge::{Ending, Run, Transcript},
     messages::line::LineDecoder,
+    moment::Moment,
     process::{Output, Process},
     subjects::Image,
 };
@@ -59,23 +60,23 @@ impl<'a> Talk<'a> {
     }
 
     /// Listens until Bochs has ended or must end.
-    pub(super) fn run(&mut self, process: &mut Process, deadline: Instant, cancel: &Cancel) -> io::Result<Ending> {
+    pub(super) fn run(&mut self, process: &mut Process, deadline: Moment, cancel: &Cancel) -> io::Result<Ending> {
         let mut buffer = vec![0; 16 * 1024];
         let mut deadline = deadline;
         loop {
             if cancel.is_cancelled() {
                 return Ok(Ending::Cancelled);
             }
-            if self.transcript.fault().is_some() || self.reported_at.is_some() && Instant::now() >= deadline {
+            if self.transcript.fault().is_some() || self.reported_at.is_some() && deadline.has_passed() {
                 return Ok(Ending::Reported);
             }
-            if Instant::now() >= deadline {
+            if deadline.has_passed() {
                 if self.is_interrupted {
                     // It does not even answer.
                     return Ok(Ending::Timeout { place: String::new() });
                 }
                 self.is_interrupted = true;
-                deadline = Instant::now() + ANSWER_LIMIT;
+                deadline = Moment::now() + ANSWER_LIMIT;
                 process.interrupt();
             }
             match process.read(&mut buffer, deadline, SLICE)? {
@@ -83,7 +84,7 @@ impl<'a> Talk<'a> {
                     self.serial(buffer.get(..length).unwrap_or_default());
                     if self.transcript.is_complete() && self.reported_at.is_none() {
                         self.reported_at = Some(Instant::now());
-                        deadline = deadline.min(Instant::now() + END_LIMIT);
+                        deadline = deadline.min(Moment::now() + END_LIMIT);
                     }
                     if self.nr_serial_bytes > MAX_SERIAL_BYTES {
                         return Ok(Ending::Flood { text: format!("more than {MAX_SERIAL_BYTES} bytes on COM1") });
@@ -94,7 +95,7 @@ impl<'a> Talk<'a> {
                     if let Err(fault) = self.lines.finish() {
                         self.transcript.take(Err(fault));
                     }
-                    let status = process.wait(Instant::now() + ANSWER_LIMIT)?;
+                    let status = process.wait(Moment::now() + ANSWER_LIMIT)?;
                     return Ok(self.ending(status.map(|status| status.to_string())));
                 }
                 Output::Control(_) | Output::Nothing => {}

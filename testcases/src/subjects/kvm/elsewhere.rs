@@ -15,6 +15,7 @@ use crate::{
     chain::chain,
     inherited::unnamed,
     judge::{Ending, Run},
+    moment::Moment,
     remote::Words,
     subjects::{Program, watchdog::Limit},
 };
@@ -76,7 +77,7 @@ impl OurVmm {
         let mut order = order(case, axis, progress, inbox, limit);
         let ended = state.and_then(|state| {
             loop {
-                order.time = limit.deadline.saturating_duration_since(Instant::now());
+                order.time = limit.deadline.until();
                 match children.ask(&order, &state, cancel)? {
                     Answer::Saved(next) => order = *next,
                     Answer::Ended(said) => break Ok(said.into_run()?),
@@ -113,7 +114,7 @@ impl OurVmm {
         let program = Program::Case(case);
         let _pinned = pin(program);
         let start = Instant::now();
-        let limit = Limit { processor_time: order.processor_time, deadline: start + order.time };
+        let limit = Limit { processor_time: order.processor_time, deadline: Moment::now() + order.time };
         let transcript = order.said.into_transcript().map_err(|error| chain(&error))?;
         let inbox = Arc::new(Mutex::new(Inbox { transcript, nr_empty_rings: order.nr_empty_rings, flood: None }));
         let config = self.config(program, &inbox, None).map_err(|error| chain(&error))?;
@@ -146,6 +147,6 @@ fn order(case: &Case, axis: Axis, progress: Progress, inbox: &SharedInbox, limit
         said: Words::from(&inbox.transcript),
         nr_empty_rings: inbox.nr_empty_rings,
         processor_time: limit.processor_time,
-        time: limit.deadline.saturating_duration_since(Instant::now()),
+        time: limit.deadline.until(),
     }
 }

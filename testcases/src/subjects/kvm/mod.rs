@@ -23,6 +23,7 @@ use crate::{
     emulation::{self, suite::Suite},
     host, host_cases,
     judge::{Ending, Run},
+    moment::Moment,
     placement,
 };
 use case::{Devices, Needs};
@@ -167,11 +168,11 @@ impl OurVmm {
         let _pinned = pin(program);
         let axis = self.axis.filter(|_| matches!(program, Program::Case(_)));
         let wait_factor = if axis.is_some() { wait_factor * AXIS_FACTOR } else { wait_factor };
-        let start = Instant::now();
+        let (start, begin) = (Instant::now(), Moment::now());
         let inbox = SharedInbox::default();
         let ending = match self.create(program, &inbox, fault) {
             Ok(vm) => {
-                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: start + limit * wait_factor };
+                let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: begin + limit * wait_factor };
                 let mut run =
                     |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_watched(vm, observer, limit, cancel);
                 match (program, axis, &self.children) {

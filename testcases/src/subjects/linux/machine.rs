@@ -5,18 +5,14 @@ use crate::{
     cancel::Cancel,
     chain::chain,
     inherited::path_of,
+    moment::Moment,
     process::{Control, Output, Process},
     remote::{
         Answer, Greeting, Request,
         frame::{self, FrameDecoder},
     },
 };
-use std::{
-    fs::File,
-    io,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs::File, io, process::Command, time::Duration};
 
 /// How often the wish to cancel is looked at while nothing comes.
 const SLICE: Duration = Duration::from_millis(50);
@@ -118,7 +114,7 @@ impl Machine {
     pub(super) fn boot(
         options: &LinuxOptions,
         files: &BootFiles,
-        deadline: Instant,
+        deadline: Moment,
         cancel: &Cancel,
     ) -> Result<(Self, Greeting), Loss> {
         let line = Control::new()?;
@@ -134,7 +130,7 @@ impl Machine {
     }
 
     /// Asks for something and waits for the answer.
-    pub(super) fn ask(&mut self, request: &Request, deadline: Instant, cancel: &Cancel) -> Result<Answer, Loss> {
+    pub(super) fn ask(&mut self, request: &Request, deadline: Moment, cancel: &Cancel) -> Result<Answer, Loss> {
         let payload = serde_json::to_vec(request).map_err(|error| Loss::Harness(chain(&error)))?;
         let frame = frame::encode(&payload).map_err(|error| Loss::Harness(chain(&error)))?;
         self.console.clear();
@@ -142,7 +138,7 @@ impl Machine {
         self.hear(deadline, cancel)
     }
 
-    fn hear(&mut self, deadline: Instant, cancel: &Cancel) -> Result<Answer, Loss> {
+    fn hear(&mut self, deadline: Moment, cancel: &Cancel) -> Result<Answer, Loss> {
         let mut buffer = vec![0; 16 << 10];
         loop {
             if let Some(payload) = self.frames.next_payload().map_err(|error| Loss::Harness(chain(&error)))? {
@@ -152,7 +148,7 @@ impl Machine {
             if cancel.is_cancelled() {
                 return Err(Loss::Cancelled);
             }
-            if Instant::now() >= deadline {
+            if deadline.has_passed() {
                 return Err(Loss::Silent(self.console.last_words()));
             }
             match self.process.read(&mut buffer, deadline, SLICE)? {
@@ -163,7 +159,7 @@ impl Machine {
                     self.stderr.extend(buffer.iter().take(length.min(room)));
                 }
                 Output::End => {
-                    let status = self.process.wait(Instant::now() + END_LIMIT)?;
+                    let status = self.process.wait(Moment::now() + END_LIMIT)?;
                     return Err(Loss::Died(self.epitaph(status.map(|status| status.to_string()))));
                 }
                 Output::Nothing => {}

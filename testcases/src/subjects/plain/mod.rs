@@ -17,6 +17,7 @@ use crate::{
     host,
     inherited::unnamed,
     judge::{Ending, Run},
+    moment::Moment,
     process::Process,
 };
 use case::Needs;
@@ -128,13 +129,7 @@ fn version(id: &'static str, program: &Path, recipe: &Recipe) -> Result<String, 
 }
 
 impl Plain {
-    fn converse(
-        &self,
-        program: Program<'_>,
-        deadline: Instant,
-        cancel: &Cancel,
-        talk: &mut Talk,
-    ) -> io::Result<Ending> {
+    fn converse(&self, program: Program<'_>, deadline: Moment, cancel: &Cancel, talk: &mut Talk) -> io::Result<Ending> {
         let image = crate::inherited::path_of(&self.copy);
         let line = command_line(program);
         let guest = Guest { image: &image, line: &line, nr_vcpus: program.nr_vcpus() };
@@ -169,8 +164,8 @@ impl Subject for Plain {
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
         let start = Instant::now();
         let mut talk = Talk::default();
-        let ending = self.converse(program, start + limit, cancel, &mut talk).unwrap_or_else(|error| Ending::Harness {
-            text: format!("failed to run {}: {error}", self.program.display()),
+        let ending = self.converse(program, Moment::now() + limit, cancel, &mut talk).unwrap_or_else(|error| {
+            Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
         });
         talk.into_run(ending, start)
     }

@@ -5,6 +5,7 @@ use crate::{
     cancel::Cancel,
     judge::{Ending, Run, Transcript},
     messages::line::LineDecoder,
+    moment::Moment,
     process::{Output, Process},
 };
 use case::message::Kind;
@@ -36,7 +37,7 @@ pub(super) struct Talk {
 
 impl Talk {
     /// Listens until the VMM has ended or must end.
-    pub(super) fn run(&mut self, process: &mut Process, deadline: Instant, cancel: &Cancel) -> io::Result<Ending> {
+    pub(super) fn run(&mut self, process: &mut Process, deadline: Moment, cancel: &Cancel) -> io::Result<Ending> {
         let mut buffer = vec![0; 16 * 1024];
         let mut deadline = deadline;
         loop {
@@ -49,7 +50,7 @@ impl Talk {
             if self.transcript.fault().is_some() {
                 return Ok(Ending::Reported);
             }
-            if Instant::now() >= deadline {
+            if deadline.has_passed() {
                 let is_complete = self.transcript.is_complete();
                 return Ok(if is_complete { Ending::Reported } else { Ending::Timeout { place: String::new() } });
             }
@@ -59,7 +60,7 @@ impl Talk {
                     self.serial(buffer.get(..length).unwrap_or_default());
                     if self.transcript.is_complete() && self.reported_at.is_none() {
                         self.reported_at = Some(Instant::now());
-                        deadline = deadline.min(Instant::now() + END_LIMIT);
+                        deadline = deadline.min(Moment::now() + END_LIMIT);
                     }
                 }
                 Output::Stderr(length) => {
@@ -99,7 +100,7 @@ impl Talk {
         if let Err(fault) = self.lines.finish() {
             self.transcript.take(Err(fault));
         }
-        let status = process.wait(Instant::now() + END_LIMIT)?;
+        let status = process.wait(Moment::now() + END_LIMIT)?;
         if self.transcript.is_complete() {
             return Ok(Ending::Reported);
         }

@@ -22,6 +22,7 @@ use crate::{
     host,
     inherited::{path_of, unnamed},
     judge::{Ending, Run},
+    moment::Moment,
     process::{Control, Process},
 };
 use case::Needs;
@@ -184,7 +185,7 @@ impl Qemu {
     fn converse(
         &self,
         program: Program<'_>,
-        deadline: Instant,
+        deadline: Moment,
         cancel: &Cancel,
         talk: &mut Talk<'_>,
     ) -> io::Result<Ending> {
@@ -247,7 +248,7 @@ impl Subject for Qemu {
         let mut talk = Talk::new(&self.image);
         let firmware_limit = if program.needs_firmware() { self.accelerator.firmware_limit } else { Duration::ZERO };
         let ending =
-            self.converse(program, start + limit + firmware_limit, cancel, &mut talk).unwrap_or_else(|error| {
+            self.converse(program, Moment::now() + limit + firmware_limit, cancel, &mut talk).unwrap_or_else(|error| {
                 Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
             });
         talk.into_run(ending, start)

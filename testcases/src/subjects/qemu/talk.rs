@@ -8,6 +8,7 @@ use crate::{
     cancel::Cancel,
     judge::{Ending, Run, Transcript},
     messages::line::LineDecoder,
+    moment::Moment,
     process::{Output, Process},
     subjects::Image,
 };
@@ -70,17 +71,17 @@ impl<'a> Talk<'a> {
         }
     }
 
-    pub(super) fn run(&mut self, process: &mut Process, deadline: Instant, cancel: &Cancel) -> io::Result<Ending> {
+    pub(super) fn run(&mut self, process: &mut Process, deadline: Moment, cancel: &Cancel) -> io::Result<Ending> {
         let mut buffer = vec![0; 16 * 1024];
         let mut deadline = deadline;
         loop {
             if cancel.is_cancelled() {
                 return Ok(Ending::Cancelled);
             }
-            if self.transcript.fault().is_some() || self.reported_at.is_some() && Instant::now() >= deadline {
+            if self.transcript.fault().is_some() || self.reported_at.is_some() && deadline.has_passed() {
                 return Ok(Ending::Reported);
             }
-            if Instant::now() >= deadline {
+            if deadline.has_passed() {
                 if let Some(stop) = self.asked {
                     // It does not even answer.
                     return Ok(self.ending(stop, String::new()));
@@ -92,7 +93,7 @@ impl<'a> Talk<'a> {
                     self.serial(buffer.get(..length).unwrap_or_default());
                     if self.transcript.is_complete() && self.reported_at.is_none() {
                         self.reported_at = Some(Instant::now());
-                        deadline = deadline.min(Instant::now() + END_LIMIT);
+                        deadline = deadline.min(Moment::now() + END_LIMIT);
                     }
                     if self.nr_serial_bytes > MAX_SERIAL_BYTES {
                         return Ok(Ending::Flood { text: format!("more than {MAX_SERIAL_BYTES} bytes on COM1") });
@@ -126,7 +127,7 @@ impl<'a> Talk<'a> {
                 }
                 Output::End => {
                     self.finish();
-                    let status = process.wait(Instant::now() + ANSWER_LIMIT)?;
+                    let status = process.wait(Moment::now() + ANSWER_LIMIT)?;
                     if self.transcript.is_complete() {
                         return Ok(Ending::Reported);
                     }
@@ -164,16 +165,16 @@ impl<'a> Talk<'a> {
     /// Reads what is there without waiting.
     fn drain(&mut self, process: &mut Process, buffer: &mut [u8]) -> io::Result<()> {
         while self.nr_serial_bytes <= MAX_SERIAL_BYTES
-            && let Output::Stdout(length) = process.read(buffer, Instant::now(), Duration::ZERO)?
+            && let Output::Stdout(length) = process.read(buffer, Moment::now(), Duration::ZERO)?
         {
             self.serial(buffer.get(..length).unwrap_or_default());
         }
         Ok(())
     }
 
-    fn ask(&mut self, process: &mut Process, why: Stop, deadline: &mut Instant) {
+    fn ask(&mut self, process: &mut Process, why: Stop, deadline: &mut Moment) {
         self.asked = Some(why);
-        *deadline = Instant::now() + ANSWER_LIMIT;
+        *deadline = Moment::now() + ANSWER_LIMIT;
         process.write_control(qmp::WHERE);
     }
 
