@@ -13,16 +13,16 @@ use rt::{
 };
 
 /// 2^45 is more than passes between two lines (see [`super::model::SOON`]): a counter that does not move shows, however long
-/// the host stole.
+/// the host stole. So it stands beside the smaller ones, where halves of the register meet.
 const DELTAS: [u64; 10] = [
     0,
     1,
     u64::MAX,
     1 << 45,
     (1_u64 << 45).wrapping_neg(),
-    1 << 31,
-    1 << 32,
-    (1_u64 << 32).wrapping_neg(),
+    1 << 45 | 1 << 31,
+    1 << 45 | 1 << 32,
+    (1_u64 << 45 | 1 << 32).wrapping_neg(),
     1 << 62,
     1 << 63,
 ];
@@ -32,9 +32,9 @@ const NAMES: &[Text] = names![
     "minus 1",
     "plus 2^45",
     "minus 2^45",
-    "plus 2^31",
-    "plus 2^32",
-    "minus 2^32",
+    "plus 2^45 and 2^31",
+    "plus 2^45 and 2^32",
+    "minus 2^45 and 2^32",
     "plus 2^62",
     "plus 2^63",
 ];
