@@ -16,7 +16,7 @@ use crate::{
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
-    fmt, io,
+    fmt, fs, io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -85,6 +85,19 @@ struct Thread {
     vcpu: u8,
     /// The processor time it had used when it began to.
     used_before: Duration,
+    /// How long it had waited for a processor when that was asked for the first time.
+    waited_before: Option<Duration>,
+}
+
+impl Thread {
+    /// How long it has waited for a processor since this was asked for the first time; zero where the system does not tell (Linux,
+    /// "Documentation/scheduler/sched-stats.rst", "/proc/<pid>/schedstat": the second number, in nanoseconds).
+    fn waited(&mut self) -> Duration {
+        let numbers = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.tid)).unwrap_or_default();
+        let nanoseconds = numbers.split_whitespace().nth(1).and_then(|number| number.parse().ok());
+        let waited = Duration::from_nanos(nanoseconds.unwrap_or(0));
+        waited.saturating_sub(*self.waited_before.get_or_insert(waited))
+    }
 }
 
 impl Control {
@@ -165,6 +178,10 @@ impl Control {
         self.threads().iter().map(used).sum()
     }
 
+    fn waited_for_processors(&self) -> Duration {
+        self.threads().iter_mut().map(Thread::waited).max().unwrap_or_default()
+    }
+
     fn threads(&self) -> MutexGuard<'_, Vec<Thread>> {
         // The list is whole at every point where a thread could have panicked.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
@@ -208,7 +225,14 @@ impl<'a> Registration<'a> {
         let used_before = unsafe { processor_time(thread) };
         // SAFETY: the function has no conditions.
         let tid = unsafe { libc::gettid() };
-        control.threads().push(Thread { id: thread, handle: thread::current(), tid, vcpu, used_before });
+        control.threads().push(Thread {
+            id: thread,
+            handle: thread::current(),
+            tid,
+            vcpu,
+            used_before,
+            waited_before: None,
+        });
         Self { control, thread, outer }
     }
 }
@@ -332,10 +356,60 @@ impl VmHandle {
     pub fn processor_time(&self) -> Duration {
         self.control.processor_time()
     }
+
+    /// How long a vCPU of the run that is under way was ready and had no processor, since this was asked for the first time in the
+    /// run: of the one that had to wait longest. Zero if no run is under way, and where the system does not tell.
+    pub fn waited_for_processors(&self) -> Duration {
+        self.control.waited_for_processors()
+    }
 }
 
 impl fmt::Debug for VmHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VmHandle").field("control", &self.control).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    /// Keeps the calling thread on one processor.
+    fn pin(processor: usize) {
+        // SAFETY: all zeros is a set of processors: none.
+        let mut processors: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the number is checked against the size of the set.
+        unsafe { libc::CPU_SET(processor, &mut processors) };
+        // SAFETY: the set is a local, of the size that is told.
+        let result = unsafe { libc::sched_setaffinity(0, size_of_val(&processors), &raw const processors) };
+        assert_eq!(result, 0, "processor {processor}");
+    }
+
+    /// How long the calling thread waited while it was busy for a quarter of a second.
+    fn be_busy(processor: usize) -> Duration {
+        pin(processor);
+        // SAFETY: the functions have no conditions.
+        let (id, tid) = unsafe { (libc::pthread_self(), libc::gettid()) };
+        let used_before = Duration::ZERO;
+        let mut thread = Thread { id, handle: thread::current(), tid, vcpu: 0, used_before, waited_before: None };
+        assert_eq!(thread.waited(), Duration::ZERO);
+        let start = Instant::now();
+        while start.elapsed().as_millis() < 250 {}
+        thread.waited()
+    }
+
+    #[test]
+    fn threads_that_share_a_processor_wait_for_it() {
+        if !fs::exists("/proc/self/schedstat").unwrap() {
+            eprintln!("this kernel does not tell how long a thread waited");
+            return;
+        }
+        // SAFETY: the function has no conditions.
+        let processor = usize::try_from(unsafe { libc::sched_getcpu() }).unwrap();
+        let threads = [(); 3].map(|()| thread::spawn(move || be_busy(processor)));
+        let waited: Duration = threads.map(|thread| thread.join().unwrap()).into_iter().sum();
+        // Three quarters of a second together, of which the processor has one quarter.
+        assert!(waited.as_millis() >= 250, "{waited:?}");
     }
 }

@@ -54,14 +54,16 @@ struct Watched {
 pub(super) struct Limit {
     /// What it may use of processors: what other programs do to the host does not count.
     pub(super) processor_time: Duration,
-    /// The end for one that uses none, because it waits.
+    /// The end for one that uses none, because it waits; for one that waits for processors, it is so much later.
     pub(super) deadline: Moment,
 }
 
 impl Watched {
     fn must_stop(&self) -> bool {
+        // Asked for at each look, since it counts from the first one on.
+        let waited = self.handle.waited_for_processors();
         self.cancel.is_cancelled()
-            || self.limit.deadline.has_passed()
+            || (self.limit.deadline + waited).has_passed()
             || self.handle.processor_time() >= self.limit.processor_time + self.not_counted()
     }
 
