@@ -375,20 +375,8 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    /// Keeps the calling thread on one processor.
-    fn pin(processor: usize) {
-        // SAFETY: all zeros is a set of processors: none.
-        let mut processors: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-        // SAFETY: the number is checked against the size of the set.
-        unsafe { libc::CPU_SET(processor, &mut processors) };
-        // SAFETY: the set is a local, of the size that is told.
-        let result = unsafe { libc::sched_setaffinity(0, size_of_val(&processors), &raw const processors) };
-        assert_eq!(result, 0, "processor {processor}");
-    }
-
     /// How long the calling thread waited while it was busy for a quarter of a second.
-    fn be_busy(processor: usize) -> Duration {
-        pin(processor);
+    fn be_busy() -> Duration {
         // SAFETY: the functions have no conditions.
         let (id, tid) = unsafe { (libc::pthread_self(), libc::gettid()) };
         let used_before = Duration::ZERO;
@@ -400,16 +388,15 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_share_a_processor_wait_for_it() {
+    fn threads_that_share_processors_wait_for_them() {
         if !fs::exists("/proc/self/schedstat").unwrap() {
             eprintln!("this kernel does not tell how long a thread waited");
             return;
         }
-        // SAFETY: the function has no conditions.
-        let processor = usize::try_from(unsafe { libc::sched_getcpu() }).unwrap();
-        let threads = [(); 3].map(|()| thread::spawn(move || be_busy(processor)));
-        let waited: Duration = threads.map(|thread| thread.join().unwrap()).into_iter().sum();
-        // Three quarters of a second together, of which the processor has one quarter.
+        // Three for each processor, so that they wait two thirds of their time.
+        let nr_threads = 3 * thread::available_parallelism().unwrap().get();
+        let threads: Vec<_> = (0..nr_threads).map(|_| thread::spawn(be_busy)).collect();
+        let waited: Duration = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
         assert!(waited.as_millis() >= 250, "{waited:?}");
     }
 }

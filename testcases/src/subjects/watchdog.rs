@@ -5,6 +5,7 @@
 
 use crate::{
     cancel::Cancel,
+    host,
     moment::{self, Moment},
 };
 use std::{
@@ -70,12 +71,8 @@ impl Watched {
     /// What threads were given of processors that stood still: each processor ran one of them then.
     fn not_counted(&self) -> Duration {
         let stood_still = moment::stood_still().saturating_sub(self.stood_still);
-        if stood_still.is_zero() { stood_still } else { stood_still * host_processors() }
+        if stood_still.is_zero() { stood_still } else { stood_still * host::nr_processors() }
     }
-}
-
-fn host_processors() -> u32 {
-    std::thread::available_parallelism().map_or(1, |nr| u32::try_from(nr.get()).unwrap_or(1))
 }
 
 /// A virtual machine is watched over until this is dropped.
