@@ -3,7 +3,10 @@
 #![expect(unsafe_code, reason = "process groups and death signals are set by system calls")]
 // UNSAFETY: `prctl` and `setpgid` between fork and exec, `kill` of a group that is ours, `poll` of a pipe that is ours.
 
+mod patience;
 mod starter;
+
+pub use patience::Patience;
 
 use crate::moment::Moment;
 use std::{
@@ -16,6 +19,9 @@ use std::{
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
     time::Duration,
 };
+
+/// How long one read waits.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// A child in a process group of its own, killed with all its children when this is dropped, and by the kernel if the
 /// harness dies.
@@ -113,11 +119,23 @@ impl Process {
         Ok(Self { child, stdout, stderr, control: control.map(|control| control.ours) })
     }
 
-    /// Reads what the child has written, waiting at most until `deadline` and at most for `slice`.
+    /// Reads what the child has written, waiting for it a short while: so often a caller looks at other wishes.
     ///
     /// # Errors
     /// Those of polling and reading a pipe.
-    pub fn read(&mut self, buffer: &mut [u8], deadline: Moment, slice: Duration) -> io::Result<Output> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Output> {
+        self.read_within(buffer, SLICE)
+    }
+
+    /// Reads what the child has written already.
+    ///
+    /// # Errors
+    /// Those of [`Process::read`].
+    pub fn read_at_once(&mut self, buffer: &mut [u8]) -> io::Result<Output> {
+        self.read_within(buffer, Duration::ZERO)
+    }
+
+    fn read_within(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Output> {
         // An output that was closed has a negative descriptor, which `poll` passes over.
         let descriptors = [
             self.stdout.as_ref().map_or(-1, AsRawFd::as_raw_fd),
@@ -128,8 +146,7 @@ impl Process {
         if descriptors[0] < 0 && descriptors[2] < 0 {
             return Ok(Output::End);
         }
-        let wait = deadline.until().min(slice);
-        let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).max(1);
+        let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: an array of three `pollfd` that lives across the call.
         let nr_ready = unsafe { libc::poll(polled.as_mut_ptr(), 3, milliseconds) };
         if nr_ready < 0 {
@@ -157,6 +174,13 @@ impl Process {
         {
             self.control = None;
         }
+    }
+
+    /// How long a thread of the child was ready and had no processor: the one that had to wait longest, since it began. Zero where
+    /// the system does not tell.
+    fn waited_for_processors(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        threads.map(|thread| vmm::run_delay(&thread.path())).max().unwrap_or_default()
     }
 
     /// Sends the child an interrupt, as a terminal's Ctrl-C does; nothing happens once it has ended.
@@ -227,16 +251,26 @@ mod tests {
         Process::start(Command::new("sh").args(["-c", script]), None).unwrap()
     }
 
+    /// What comes next.
+    fn next(process: &mut Process, buffer: &mut [u8]) -> Output {
+        let deadline = far();
+        loop {
+            match process.read(buffer).unwrap() {
+                Output::Nothing => assert!(!deadline.has_passed(), "nothing comes"),
+                output => return output,
+            }
+        }
+    }
+
     /// Everything up to the end: standard output and standard error.
     fn collect(process: &mut Process) -> (Vec<u8>, Vec<u8>) {
         let (mut stdout, mut stderr, mut buffer) = (Vec::new(), Vec::new(), [0; 16]);
-        let deadline = far();
         loop {
-            match process.read(&mut buffer, deadline, Duration::from_secs(20)).unwrap() {
+            match next(process, &mut buffer) {
                 Output::Stdout(length) => stdout.extend_from_slice(&buffer[..length]),
                 Output::Stderr(length) => stderr.extend_from_slice(&buffer[..length]),
                 Output::End => return (stdout, stderr),
-                _ => assert!(!deadline.has_passed(), "no end"),
+                output => panic!("{output:?}"),
             }
         }
     }
@@ -255,11 +289,10 @@ mod tests {
         let mut process = Process::start(Command::new("bash").args(["-c", &script]), Some(control)).unwrap();
         process.write_control(b"word\n");
         let (mut buffer, mut text) = ([0; 16], Vec::new());
-        let deadline = far();
         while text != b"got word" {
-            assert!(!deadline.has_passed(), "{text:?}");
-            if let Output::Control(length) = process.read(&mut buffer, deadline, Duration::from_secs(20)).unwrap() {
-                text.extend_from_slice(&buffer[..length]);
+            match next(&mut process, &mut buffer) {
+                Output::Control(length) => text.extend_from_slice(&buffer[..length]),
+                output => panic!("{output:?} behind {text:?}"),
             }
         }
     }
@@ -267,16 +300,16 @@ mod tests {
     #[test]
     fn silence_is_bounded() {
         let mut process = shell("exec sleep 1000");
-        let deadline = Moment::now() + Duration::from_millis(5);
-        assert_eq!(process.read(&mut [0; 1], deadline, Duration::from_secs(1)).unwrap(), Output::Nothing);
-        assert!(process.wait(deadline).unwrap().is_none());
+        assert_eq!(process.read(&mut [0; 1]).unwrap(), Output::Nothing);
+        assert_eq!(process.read_at_once(&mut [0; 1]).unwrap(), Output::Nothing);
+        assert!(process.wait(Moment::now() + Duration::from_millis(5)).unwrap().is_none());
     }
 
     #[test]
     fn grandchildren_die_too() {
         let mut process = shell("sleep 1000 & echo $!; wait");
         let mut buffer = [0; 32];
-        let Output::Stdout(length) = process.read(&mut buffer, far(), Duration::from_secs(20)).unwrap() else {
+        let Output::Stdout(length) = next(&mut process, &mut buffer) else {
             panic!("the shell printed nothing");
         };
         let pid = std::str::from_utf8(&buffer[..length]).unwrap().trim().to_owned();
@@ -310,7 +343,7 @@ mod tests {
         command.arg(path_of(&file));
         let mut process = Process::start_with_files(&mut command, None, &[&file]).unwrap();
         let mut buffer = [0; 32];
-        assert_eq!(process.read(&mut buffer, far(), Duration::from_secs(20)).unwrap(), Output::Stdout(5));
+        assert_eq!(next(&mut process, &mut buffer), Output::Stdout(5));
         assert_eq!(&buffer[..5], b"image");
     }
 }

@@ -108,7 +108,7 @@ fn a_subject_that_dies_in_the_probe_is_no_subject() {
 #[test]
 fn garbage_without_end_is_ended() {
     let result = Fake::new("exec cat /dev/zero").run();
-    assert_result(&result, Verdict::Error, "COM1");
+    assert_result(&result, Verdict::Error, "8388608 bytes");
 }
 
 #[test]

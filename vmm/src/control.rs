@@ -10,13 +10,14 @@ use crate::{
     confinement::Confinement,
     gate::Gate,
     platform::Platform,
+    run_delay,
     run_page::RunPage,
     spares::{SpareError, Spares},
 };
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
-    fmt, fs, io,
+    fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -90,12 +91,9 @@ struct Thread {
 }
 
 impl Thread {
-    /// How long it has waited for a processor since this was asked for the first time; zero where the system does not tell (Linux,
-    /// "Documentation/scheduler/sched-stats.rst", "/proc/<pid>/schedstat": the second number, in nanoseconds).
+    /// How long it has waited for a processor since this was asked for the first time; zero where the system does not tell.
     fn waited(&mut self) -> Duration {
-        let numbers = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.tid)).unwrap_or_default();
-        let nanoseconds = numbers.split_whitespace().nth(1).and_then(|number| number.parse().ok());
-        let waited = Duration::from_nanos(nanoseconds.unwrap_or(0));
+        let waited = run_delay(format!("/proc/self/task/{}", self.tid).as_ref());
         waited.saturating_sub(*self.waited_before.get_or_insert(waited))
     }
 }
@@ -389,7 +387,7 @@ mod tests {
 
     #[test]
     fn threads_that_share_processors_wait_for_them() {
-        if !fs::exists("/proc/self/schedstat").unwrap() {
+        if !std::fs::exists("/proc/self/schedstat").unwrap() {
             eprintln!("this kernel does not tell how long a thread waited");
             return;
         }

@@ -56,6 +56,7 @@ mod platform;
 mod reset;
 pub mod reusable;
 mod run;
+mod run_delay;
 mod run_page;
 mod save;
 mod spares;
@@ -83,6 +84,7 @@ pub use image::{Image, ImageError, LinuxError, MultibootError, RomError, UnpackE
 pub use memory::{Backing, GuestMemory, MemoryError, MemoryMap, MemoryRange, OutsideMemory};
 pub use observer::{CpuView, Exit, ExitObserver, NoObserver};
 pub use run::RunError;
+pub use run_delay::run_delay;
 pub use save::{DeviceStateError, Elapsed, RestoreError, SaveError};
 pub use spares::{OccupancyError, SpareError, SpareEvent, SpareVcpus};
 pub use state::CpuState;

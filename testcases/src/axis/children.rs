@@ -11,7 +11,7 @@ use crate::{
     chain::chain,
     inherited::{path_of, unnamed},
     moment::Moment,
-    process::{self, Output, Process},
+    process::{self, Output, Patience, Process},
     remote::{
         Said, Undecodable, Words,
         frame::{self, FrameDecoder, FrameError},
@@ -35,8 +35,6 @@ pub const WORD: &str = "restored";
 const PROGRAM: &str = "/proc/self/exe";
 /// How long a process may take to start, and to save the machine again, beside what its guest may.
 const GRACE: Duration = Duration::from_secs(30);
-/// How often it is asked whether everything is to end.
-const SLICE: Duration = Duration::from_millis(20);
 /// How many of its last words are told.
 const WORDS_MAX: usize = 1 << 10;
 
@@ -151,16 +149,16 @@ impl Children {
 
 /// The answer of a process, which is gone afterwards.
 fn listen(mut process: Process, time: Duration, cancel: &Cancel) -> Result<Answer, ChildError> {
-    let until = Moment::now() + time;
+    let patience = Patience::new(&process, time);
     let (mut decoder, mut said, mut buffer) = (FrameDecoder::default(), Vec::new(), [0; 1 << 14]);
     loop {
         if cancel.is_cancelled() {
             return Err(ChildError::Cancelled);
         }
-        if until.has_passed() {
+        if patience.is_over(&process) {
             return Err(ChildError::Silent { time, said: last_words(&said) });
         }
-        match process.read(&mut buffer, until, SLICE).map_err(ChildError::Line)? {
+        match process.read(&mut buffer).map_err(ChildError::Line)? {
             Output::Stdout(length) => {
                 decoder.feed(buffer.get(..length).unwrap_or_default());
                 if let Some(payload) = decoder.next_payload()? {
@@ -175,7 +173,7 @@ fn listen(mut process: Process, time: Duration, cancel: &Cancel) -> Result<Answe
                 said.drain(..said.len().saturating_sub(WORDS_MAX));
             }
             Output::End => {
-                let status = process.wait(until).map_err(ChildError::Line)?;
+                let status = process.wait(Moment::now() + GRACE).map_err(ChildError::Line)?;
                 let status = status.map_or_else(|| "it closed its outputs".to_owned(), |status| status.to_string());
                 return Err(ChildError::Died { status, said: last_words(&said) });
             }

@@ -15,8 +15,7 @@ use crate::{
     cancel::Cancel,
     image::{self, BuildError, Standalone},
     kernel::{Kernel, KernelError, Purpose},
-    moment::Moment,
-    process::{Control, Output, Process},
+    process::{Control, Output, Patience, Process},
     subjects::{
         OptionError,
         linux::{self, BootFiles, Console, LinuxOptions},
@@ -31,8 +30,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the wish to cancel is looked at while nothing comes.
-const SLICE: Duration = Duration::from_millis(50);
 /// Memory of the guest.
 const GUEST_MEMORY: &str = "256M";
 /// What a guest's kernel is told: its console, few words, and to end when it panics.
@@ -208,7 +205,7 @@ pub fn run(request: &Request, cancel: &Cancel, tell: &mut dyn FnMut(Duration, &s
     let ends_by_itself = matches!(request.payload, Payload::Linux { .. });
     let start = Instant::now();
     let mut watched = Watched { marks, lines: Lines::default(), status: None, start };
-    let ending = watch(&options, &files, &mut watched, Moment::now() + request.limit, ends_by_itself, cancel, tell)
+    let ending = watch(&options, &files, &mut watched, request.limit, ends_by_itself, cancel, tell)
         .map_err(PayloadError::Watch)?;
     Ok(Outcome { marks: watched.marks.0, ending, duration: start.elapsed() })
 }
@@ -249,7 +246,7 @@ fn watch(
     options: &LinuxOptions,
     files: &BootFiles,
     watched: &mut Watched,
-    deadline: Moment,
+    limit: Duration,
     ends_by_itself: bool,
     cancel: &Cancel,
     tell: &mut dyn FnMut(Duration, &str),
@@ -257,6 +254,7 @@ fn watch(
     let line = Control::new()?;
     let mut command = linux::command(options, files, &line);
     let mut process = Process::start_with_files(&mut command, Some(line), &[&files.kernel, &files.initramfs])?;
+    let patience = Patience::new(&process, limit);
     let (mut console, mut buffer) = (Console::default(), vec![0; 16 << 10]);
     loop {
         if let Some(status) = watched.status.take() {
@@ -268,10 +266,10 @@ fn watch(
         if cancel.is_cancelled() {
             return Ok(Ending::Cancelled);
         }
-        if deadline.has_passed() {
+        if patience.is_over(&process) {
             return Ok(Ending::TimedOut);
         }
-        match process.read(&mut buffer, deadline, SLICE)? {
+        match process.read(&mut buffer)? {
             Output::Control(length) => watched.feed(buffer.get(..length).unwrap_or_default(), tell),
             // QEMU's own words are as telling as the kernel's.
             Output::Stdout(length) | Output::Stderr(length) => {

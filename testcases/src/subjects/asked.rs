@@ -2,7 +2,7 @@
 
 use crate::{
     moment::Moment,
-    process::{Output, Process},
+    process::{Output, Patience, Process},
 };
 use std::{io, process::Command, time::Duration};
 
@@ -24,16 +24,16 @@ pub(super) struct Said {
 /// Those of starting a process, [`io::ErrorKind::NotFound`] if the program is missing.
 pub(super) fn ask(command: &mut Command, max_bytes: usize) -> io::Result<Said> {
     let mut process = Process::start(command, None)?;
-    let deadline = Moment::now() + LIMIT;
+    let patience = Patience::new(&process, LIMIT);
     let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
-    while !deadline.has_passed() && text.len() < max_bytes {
-        match process.read(&mut buffer, deadline, LIMIT)? {
+    while !patience.is_over(&process) && text.len() < max_bytes {
+        match process.read(&mut buffer)? {
             Output::Stdout(length) | Output::Stderr(length) => text.extend(buffer.iter().take(length)),
             Output::End => break,
             Output::Control(_) | Output::Nothing => {}
         }
     }
-    let status = match process.wait(deadline)? {
+    let status = match process.wait(Moment::now() + LIMIT)? {
         Some(status) => status.to_string(),
         None => format!("no end after {} s", LIMIT.as_secs()),
     };

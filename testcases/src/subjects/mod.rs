@@ -11,6 +11,7 @@ mod dissolver;
 mod firecracker;
 mod kvm;
 pub(crate) mod linux;
+mod listening;
 mod loader;
 mod opened;
 mod plain;

@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     inherited::{path_of, unnamed},
-    moment::Moment,
-    process::{Output, Process},
+    process::{Output, Patience, Process},
 };
 use anyhow::{Context as _, bail};
 use std::{
@@ -158,9 +157,9 @@ pub(super) fn run_qemu(
     }
     let mut process = Process::start_with_files(&mut command, None, &files).context("failed to start QEMU")?;
     let (mut told, mut words, mut buffer) = (Vec::new(), Vec::new(), vec![0; MAX_WORDS]);
-    let deadline = Moment::now() + LIMIT;
-    while !deadline.has_passed() && told.len() < Told::BYTES {
-        match process.read(&mut buffer, deadline, LIMIT)? {
+    let patience = Patience::new(&process, LIMIT);
+    while !patience.is_over(&process) && told.len() < Told::BYTES {
+        match process.read(&mut buffer)? {
             Output::Stdout(size) => told.extend(buffer.get(..size).unwrap_or_default()),
             Output::Stderr(size) if words.len() < MAX_WORDS => words.extend(buffer.get(..size).unwrap_or_default()),
             Output::End => break,

@@ -12,15 +12,14 @@ mod video;
 use super::{
     Image, Program, Subject, SubjectError,
     asked::{self, Said},
-    command_line,
+    command_line, listening,
     loader::{self, rom},
 };
 use crate::{
     cancel::Cancel,
     catalog::InterruptSetup,
     inherited::{path_of, unnamed},
-    judge::{Ending, Run},
-    moment::Moment,
+    judge::Run,
     process::Process,
 };
 use case::Needs;
@@ -32,7 +31,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use talk::Talk;
 
@@ -121,13 +120,7 @@ impl Bochs {
         })
     }
 
-    fn converse(
-        &self,
-        program: Program<'_>,
-        deadline: Moment,
-        cancel: &Cancel,
-        talk: &mut Talk<'_>,
-    ) -> io::Result<Ending> {
+    fn start(&self, program: Program<'_>) -> io::Result<Process> {
         let khz = options::INSTRUCTIONS_PER_SECOND / 1000;
         let line = format!("vp.tsc_khz={khz} {}", command_line(program));
         let start_info = loader::start_info(&line)?;
@@ -145,8 +138,7 @@ impl Bochs {
         command.args(["-rc", &path_of(&self.script)]);
         command.env(TERMINAL.0, TERMINAL.1);
         let files = [&self.files.rom, &self.video, &self.files.memory, &self.script, &start_info, &options];
-        let mut process = Process::start_with_files(&mut command, None, &files)?;
-        talk.run(&mut process, deadline, cancel)
+        Process::start_with_files(&mut command, None, &files)
     }
 }
 
@@ -172,12 +164,7 @@ impl Subject for Bochs {
     }
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
-        let start = Instant::now();
-        let mut talk = Talk::new(&self.image);
-        let ending = self.converse(program, Moment::now() + limit, cancel, &mut talk).unwrap_or_else(|error| {
-            Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
-        });
-        talk.into_run(ending, start)
+        listening::run(&self.program, Talk::new(&self.image), limit, cancel, || self.start(program))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     chain::chain,
     inherited::path_of,
     moment::Moment,
-    process::{Control, Output, Process},
+    process::{Control, Output, Patience, Process},
     remote::{
         Answer, Greeting, Request,
         frame::{self, FrameDecoder},
@@ -14,8 +14,6 @@ use crate::{
 };
 use std::{fs::File, io, process::Command, time::Duration};
 
-/// How often the wish to cancel is looked at while nothing comes.
-const SLICE: Duration = Duration::from_millis(50);
 /// How long QEMU may take to end when its outputs are closed.
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// What is kept of QEMU's own words in bytes.
@@ -114,7 +112,7 @@ impl Machine {
     pub(super) fn boot(
         options: &LinuxOptions,
         files: &BootFiles,
-        deadline: Moment,
+        limit: Duration,
         cancel: &Cancel,
     ) -> Result<(Self, Greeting), Loss> {
         let line = Control::new()?;
@@ -122,7 +120,7 @@ impl Machine {
         let process = Process::start_with_files(&mut command, Some(line), &[&files.kernel, &files.initramfs])?;
         let mut machine =
             Self { process, console: Console::default(), stderr: Vec::new(), frames: FrameDecoder::default() };
-        match machine.hear(deadline, cancel)? {
+        match machine.hear(limit, cancel)? {
             Answer::Greeting(greeting) => Ok((machine, greeting)),
             Answer::Failed { text } => Err(Loss::Harness(text)),
             other => Err(Loss::Harness(format!("the agent begins with {other:?}"))),
@@ -130,15 +128,16 @@ impl Machine {
     }
 
     /// Asks for something and waits for the answer.
-    pub(super) fn ask(&mut self, request: &Request, deadline: Moment, cancel: &Cancel) -> Result<Answer, Loss> {
+    pub(super) fn ask(&mut self, request: &Request, limit: Duration, cancel: &Cancel) -> Result<Answer, Loss> {
         let payload = serde_json::to_vec(request).map_err(|error| Loss::Harness(chain(&error)))?;
         let frame = frame::encode(&payload).map_err(|error| Loss::Harness(chain(&error)))?;
         self.console.clear();
         self.process.write_control(&frame);
-        self.hear(deadline, cancel)
+        self.hear(limit, cancel)
     }
 
-    fn hear(&mut self, deadline: Moment, cancel: &Cancel) -> Result<Answer, Loss> {
+    fn hear(&mut self, limit: Duration, cancel: &Cancel) -> Result<Answer, Loss> {
+        let patience = Patience::new(&self.process, limit);
         let mut buffer = vec![0; 16 << 10];
         loop {
             if let Some(payload) = self.frames.next_payload().map_err(|error| Loss::Harness(chain(&error)))? {
@@ -148,10 +147,10 @@ impl Machine {
             if cancel.is_cancelled() {
                 return Err(Loss::Cancelled);
             }
-            if deadline.has_passed() {
+            if patience.is_over(&self.process) {
                 return Err(Loss::Silent(self.console.last_words()));
             }
-            match self.process.read(&mut buffer, deadline, SLICE)? {
+            match self.process.read(&mut buffer)? {
                 Output::Stdout(length) => self.console.feed(buffer.get(..length).unwrap_or_default()),
                 Output::Control(length) => self.frames.feed(buffer.get(..length).unwrap_or_default()),
                 Output::Stderr(length) => {

@@ -22,7 +22,6 @@ use crate::{
     image as builder,
     judge::{self, Ending, Run, Transcript},
     kernel::Kernel,
-    moment::Moment,
     remote::{Answer, Request, WAIT_FACTOR},
 };
 use case::{Needs, message::Kind};
@@ -124,8 +123,7 @@ pub(super) fn open(
     let agent = std::fs::read(agent).map_err(|error| failed(LinuxError::Files(error)))?;
     let files = boot_files(&kernel, &agent, image, options.has_nested_paging)
         .map_err(|error| failed(LinuxError::Files(error)))?;
-    let deadline = Moment::now() + BOOT_LIMIT;
-    let (machine, greeting) = Machine::boot(&options, &files, deadline, &Cancel::default())
+    let (machine, greeting) = Machine::boot(&options, &files, BOOT_LIMIT, &Cancel::default())
         .map_err(|loss| failed(LinuxError::Boot { release: kernel.release.clone(), text: loss.text() }))?;
     let paging = if options.has_nested_paging { "nested" } else { "shadow" };
     let version = format!("{} with {paging} paging, on {qemu} ({})", greeting.version, options.accelerator);
@@ -162,7 +160,7 @@ impl Linux {
     /// Asks a machine, which is booted if all are busy.
     fn ask(&self, request: &Request, limit: Duration, cancel: &Cancel) -> Result<Answer, Loss> {
         let mut machine = self.take(cancel)?;
-        let answer = machine.ask(request, Moment::now() + limit, cancel);
+        let answer = machine.ask(request, limit, cancel);
         let mut pool = self.lock();
         match &answer {
             Ok(_) => pool.idle.push(machine),
@@ -202,7 +200,7 @@ impl Linux {
             return Err(Loss::Harness(format!("no more boots after {MAX_LOST} kernels that died or hung")));
         }
         drop(pool);
-        let booted = Machine::boot(&self.options, &self.files, Moment::now() + BOOT_LIMIT, cancel);
+        let booted = Machine::boot(&self.options, &self.files, BOOT_LIMIT, cancel);
         // It came up once, so that this is nothing that the case has done.
         booted.map(|(machine, _)| machine).map_err(|loss| match loss {
             Loss::Cancelled => loss,

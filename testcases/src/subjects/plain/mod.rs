@@ -9,17 +9,9 @@ mod talk;
 use super::{
     Image, Program, Subject, SubjectError,
     asked::{self, Said},
-    command_line,
+    command_line, listening,
 };
-use crate::{
-    cancel::Cancel,
-    catalog::InterruptSetup,
-    host,
-    inherited::unnamed,
-    judge::{Ending, Run},
-    moment::Moment,
-    process::Process,
-};
+use crate::{cancel::Cancel, catalog::InterruptSetup, host, inherited::unnamed, judge::Run, process::Process};
 use case::Needs;
 use std::{
     fs::File,
@@ -27,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use talk::Talk;
 
@@ -129,14 +121,13 @@ fn version(id: &'static str, program: &Path, recipe: &Recipe) -> Result<String, 
 }
 
 impl Plain {
-    fn converse(&self, program: Program<'_>, deadline: Moment, cancel: &Cancel, talk: &mut Talk) -> io::Result<Ending> {
+    fn start(&self, program: Program<'_>) -> io::Result<Process> {
         let image = crate::inherited::path_of(&self.copy);
         let line = command_line(program);
         let guest = Guest { image: &image, line: &line, nr_vcpus: program.nr_vcpus() };
         let Arguments { words, files } = (self.recipe.arguments)(&guest)?;
         let inherited: Vec<&File> = files.iter().chain([&self.copy]).collect();
-        let mut process = Process::start_with_files(Command::new(&self.program).args(words), None, &inherited)?;
-        talk.run(&mut process, deadline, cancel)
+        Process::start_with_files(Command::new(&self.program).args(words), None, &inherited)
     }
 }
 
@@ -162,11 +153,6 @@ impl Subject for Plain {
     }
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
-        let start = Instant::now();
-        let mut talk = Talk::default();
-        let ending = self.converse(program, Moment::now() + limit, cancel, &mut talk).unwrap_or_else(|error| {
-            Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
-        });
-        talk.into_run(ending, start)
+        listening::run(&self.program, Talk::default(), limit, cancel, || self.start(program))
     }
 }

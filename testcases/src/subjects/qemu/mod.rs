@@ -13,7 +13,7 @@ mod talk;
 use super::{
     Image, Program, Subject, SubjectError, VirtioDevices,
     asked::{self, Said},
-    command_line,
+    command_line, listening,
     loader::{self, layout, rom},
 };
 use crate::{
@@ -21,8 +21,7 @@ use crate::{
     catalog::InterruptSetup,
     host,
     inherited::{path_of, unnamed},
-    judge::{Ending, Run},
-    moment::Moment,
+    judge::Run,
     process::{Control, Process},
 };
 use case::Needs;
@@ -33,7 +32,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use talk::Talk;
 
@@ -182,13 +181,7 @@ impl Qemu {
         Ok(Self { id, program, version, accelerator, image: image.clone(), copy, files })
     }
 
-    fn converse(
-        &self,
-        program: Program<'_>,
-        deadline: Moment,
-        cancel: &Cancel,
-        talk: &mut Talk<'_>,
-    ) -> io::Result<Ending> {
+    fn start(&self, program: Program<'_>) -> io::Result<Process> {
         let control = Control::new()?;
         let mut command = Command::new(&self.program);
         command.args(self.accelerator.arguments).args(MACHINE);
@@ -214,7 +207,7 @@ impl Qemu {
         files.extend(backends.files());
         let mut process = Process::start_with_files(&mut command, Some(control), &files)?;
         process.write_control(qmp::START);
-        talk.run(&mut process, deadline, cancel)
+        Ok(process)
     }
 }
 
@@ -244,14 +237,9 @@ impl Subject for Qemu {
     }
 
     fn run(&self, program: Program<'_>, limit: Duration, cancel: &Cancel) -> Run {
-        let start = Instant::now();
-        let mut talk = Talk::new(&self.image);
         let firmware_limit = if program.needs_firmware() { self.accelerator.firmware_limit } else { Duration::ZERO };
-        let ending =
-            self.converse(program, Moment::now() + limit + firmware_limit, cancel, &mut talk).unwrap_or_else(|error| {
-                Ending::Harness { text: format!("failed to run {}: {error}", self.program.display()) }
-            });
-        talk.into_run(ending, start)
+        let talk = Talk::new(&self.image);
+        listening::run(&self.program, talk, limit + firmware_limit, cancel, || self.start(program))
     }
 }
 

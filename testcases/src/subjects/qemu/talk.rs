@@ -5,37 +5,22 @@ use super::{
     qmp::{self, Monitor, Said},
 };
 use crate::{
-    cancel::Cancel,
-    judge::{Ending, Run, Transcript},
-    messages::line::LineDecoder,
-    moment::Moment,
-    process::{Output, Process},
-    subjects::Image,
+    judge::Ending,
+    process::Output,
+    subjects::{
+        Image,
+        listening::{self, Heard, Line},
+    },
 };
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::{io, process::ExitStatus};
 
-/// How long QEMU may take to answer on its control socket, and to end after its outputs are closed.
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// How long a guest that has reported its verdict may take to end: whatever it still sends is not lost.
-const END_LIMIT: Duration = Duration::from_secs(2);
-/// How often the wish to cancel is looked at while nothing comes.
-const SLICE: Duration = Duration::from_millis(50);
-/// What a guest may write on COM1 in bytes: more than any transcript takes.
-const MAX_SERIAL_BYTES: usize = 8 << 20;
 /// The wide ports of the debug exit make QEMU's exit status 2 × value + 1.
 const DEBUG_EXIT_STATUS: i32 = 1;
 
 /// The conversation with one QEMU.
 pub(super) struct Talk<'a> {
     image: &'a Image,
-    transcript: Transcript,
-    /// When the verdict arrived.
-    reported_at: Option<Instant>,
-    lines: LineDecoder,
-    nr_serial_bytes: usize,
+    heard: Heard,
     monitor: Monitor,
     stderr: Vec<u8>,
     /// Set once QEMU was asked where the guest stands, to why it was asked.
@@ -59,10 +44,7 @@ impl<'a> Talk<'a> {
     pub(super) fn new(image: &'a Image) -> Self {
         Self {
             image,
-            transcript: Transcript::default(),
-            reported_at: None,
-            lines: LineDecoder::default(),
-            nr_serial_bytes: 0,
+            heard: Heard::default(),
             monitor: Monitor::default(),
             stderr: Vec::new(),
             asked: None,
@@ -71,132 +53,108 @@ impl<'a> Talk<'a> {
         }
     }
 
-    pub(super) fn run(&mut self, process: &mut Process, deadline: Moment, cancel: &Cancel) -> io::Result<Ending> {
-        let mut buffer = vec![0; 16 * 1024];
-        let mut deadline = deadline;
-        loop {
-            if cancel.is_cancelled() {
-                return Ok(Ending::Cancelled);
-            }
-            if self.transcript.fault().is_some() || self.reported_at.is_some() && deadline.has_passed() {
-                return Ok(Ending::Reported);
-            }
-            if deadline.has_passed() {
-                if let Some(stop) = self.asked {
-                    // It does not even answer.
-                    return Ok(self.ending(stop, String::new()));
-                }
-                self.ask(process, Stop::Timeout, &mut deadline);
-            }
-            match process.read(&mut buffer, deadline, SLICE)? {
-                Output::Stdout(length) => {
-                    self.serial(buffer.get(..length).unwrap_or_default());
-                    if self.transcript.is_complete() && self.reported_at.is_none() {
-                        self.reported_at = Some(Instant::now());
-                        deadline = deadline.min(Moment::now() + END_LIMIT);
-                    }
-                    if self.nr_serial_bytes > MAX_SERIAL_BYTES {
-                        return Ok(Ending::Flood { text: format!("more than {MAX_SERIAL_BYTES} bytes on COM1") });
-                    }
-                }
-                Output::Stderr(length) => {
-                    let room = MAX_STDERR_BYTES - self.stderr.len();
-                    self.stderr.extend(buffer.iter().take(length.min(room)));
-                }
-                Output::Control(length) => {
-                    for mut said in self.monitor.feed(buffer.get(..length).unwrap_or_default()) {
-                        if let Said::Shutdown(reason) = said {
-                            self.cause.get_or_insert(reason);
-                            said = Said::Stopped;
-                        }
-                        match said {
-                            Said::Stopped if self.reported_at.is_some() => return Ok(Ending::Reported),
-                            Said::Stopped if self.asked.is_none() => self.ask(process, Stop::ByItself, &mut deadline),
-                            Said::Stopped | Said::Shutdown(_) => {}
-                            Said::Status(status) => self.status = status,
-                            Said::Code(code) => {
-                                let place = code.map(|(rip, bytes)| self.image.catalog.symbols().place(rip, &bytes));
-                                // Whatever the guest wrote before it stopped came before QEMU's answer.
-                                self.drain(process, &mut buffer)?;
-                                self.finish();
-                                let stop = self.asked.unwrap_or(Stop::Timeout);
-                                return Ok(self.ending(stop, place.unwrap_or_default()));
-                            }
-                        }
-                    }
-                }
-                Output::End => {
-                    self.finish();
-                    let status = process.wait(Moment::now() + ANSWER_LIMIT)?;
-                    if self.transcript.is_complete() {
-                        return Ok(Ending::Reported);
-                    }
-                    return Ok(match status.and_then(|status| status.code()) {
-                        Some(DEBUG_EXIT_STATUS) if self.stderr.is_empty() => Ending::DebugExit { value: 0 },
-                        Some(0) if self.stderr.is_empty() => Ending::Reset,
-                        _ => Ending::Died { text: self.last_words(status.map(|status| status.to_string())) },
-                    });
-                }
-                Output::Nothing => {}
-            }
-        }
-    }
-
-    /// What the run came to, which began then.
-    pub(super) fn into_run(self, ending: Ending, start: Instant) -> Run {
-        let duration = self.reported_at.unwrap_or_else(Instant::now) - start;
-        Run { transcript: self.transcript, ending, duration }
-    }
-
-    fn serial(&mut self, bytes: &[u8]) {
-        self.nr_serial_bytes += bytes.len();
-        for item in self.lines.feed(bytes) {
-            self.transcript.take(item);
-        }
-    }
-
-    /// Tells the transcript of a message that had begun when the output ended.
-    fn finish(&mut self) {
-        if let Err(fault) = self.lines.finish() {
-            self.transcript.take(Err(fault));
-        }
-    }
-
-    /// Reads what is there without waiting.
-    fn drain(&mut self, process: &mut Process, buffer: &mut [u8]) -> io::Result<()> {
-        while self.nr_serial_bytes <= MAX_SERIAL_BYTES
-            && let Output::Stdout(length) = process.read(buffer, Moment::now(), Duration::ZERO)?
-        {
-            self.serial(buffer.get(..length).unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self, process: &mut Process, why: Stop, deadline: &mut Moment) {
+    fn ask(&mut self, line: &mut Line<'_>, why: Stop) {
         self.asked = Some(why);
-        *deadline = Moment::now() + ANSWER_LIMIT;
-        process.write_control(qmp::WHERE);
+        line.wait_for_answer();
+        line.process.write_control(qmp::WHERE);
+    }
+
+    /// Takes one thing that QEMU says on its control socket.
+    fn told(&mut self, line: &mut Line<'_>, said: Said) -> io::Result<Option<Ending>> {
+        match said {
+            Said::Shutdown(reason) => {
+                self.cause.get_or_insert(reason);
+                Ok(self.stopped(line))
+            }
+            Said::Stopped => Ok(self.stopped(line)),
+            Said::Status(status) => {
+                self.status = status;
+                Ok(None)
+            }
+            Said::Code(code) => {
+                let place = code.map(|(rip, bytes)| self.image.catalog.symbols().place(rip, &bytes));
+                // Whatever the guest wrote before it stopped came before QEMU's answer.
+                line.drain(&mut self.heard)?;
+                let stop = self.asked.unwrap_or(Stop::Timeout);
+                Ok(Some(self.ending(stop, place.unwrap_or_default())))
+            }
+        }
+    }
+
+    fn stopped(&mut self, line: &mut Line<'_>) -> Option<Ending> {
+        if self.heard.is_complete() {
+            return Some(Ending::Reported);
+        }
+        if self.asked.is_none() {
+            self.ask(line, Stop::ByItself);
+        }
+        None
     }
 
     fn ending(&self, stop: Stop, place: String) -> Ending {
         match stop {
-            _ if self.transcript.is_complete() => Ending::Reported,
+            _ if self.heard.is_complete() => Ending::Reported,
             Stop::Timeout => Ending::Timeout { place },
             Stop::ByItself if self.status == "shutdown" && self.cause.as_deref() == Some(qmp::GUEST_RESET) => {
                 Ending::Shutdown { place }
             }
             Stop::ByItself => {
                 let cause = self.cause.as_ref().map(|cause| format!(" for {cause}")).unwrap_or_default();
-                let text = self.last_words(Some(format!("QEMU's state is {}{cause}", self.status)));
+                let text = self.last_words(&format!("QEMU's state is {}{cause}", self.status));
                 Ending::InternalError { text, place }
             }
         }
     }
 
     /// The first line of QEMU's own words behind its status.
-    fn last_words(&self, status: Option<String>) -> String {
+    fn last_words(&self, status: &str) -> String {
         let words = String::from_utf8_lossy(&self.stderr);
-        let line = words.lines().next().unwrap_or("it said nothing");
-        format!("{}: {line}", status.unwrap_or_else(|| "it closed its outputs and lives on".to_owned()))
+        format!("{status}: {}", words.lines().next().unwrap_or("it said nothing"))
+    }
+}
+
+impl listening::Talk for Talk<'_> {
+    fn heard(&mut self) -> &mut Heard {
+        &mut self.heard
+    }
+
+    fn take(&mut self, line: &mut Line<'_>, output: Output, bytes: &[u8]) -> io::Result<Option<Ending>> {
+        match output {
+            Output::Stdout(_) => self.heard.feed(bytes),
+            Output::Control(_) => {
+                for said in self.monitor.feed(bytes) {
+                    if let Some(ending) = self.told(line, said)? {
+                        return Ok(Some(ending));
+                    }
+                }
+            }
+            _ => {
+                let room = MAX_STDERR_BYTES - self.stderr.len();
+                self.stderr.extend(bytes.iter().take(room));
+            }
+        }
+        Ok(None)
+    }
+
+    fn time_is_over(&mut self, line: &mut Line<'_>) -> Option<Ending> {
+        match self.asked {
+            // It does not even answer.
+            Some(stop) => Some(self.ending(stop, String::new())),
+            None => {
+                self.ask(line, Stop::Timeout);
+                None
+            }
+        }
+    }
+
+    fn ended(&mut self, status: Option<ExitStatus>) -> Ending {
+        if self.heard.is_complete() {
+            return Ending::Reported;
+        }
+        match status.and_then(|status| status.code()) {
+            Some(DEBUG_EXIT_STATUS) if self.stderr.is_empty() => Ending::DebugExit { value: 0 },
+            Some(0) if self.stderr.is_empty() => Ending::Reset,
+            _ => Ending::Died { text: self.last_words(&listening::in_words(status)) },
+        }
     }
 }
