@@ -59,6 +59,13 @@ pub(super) struct Limit {
     pub(super) deadline: Moment,
 }
 
+impl Limit {
+    /// The same for a machine that has waited so long for a processor.
+    pub(super) fn later_by(self, waited: Duration) -> Self {
+        Self { deadline: self.deadline + waited, ..self }
+    }
+}
+
 impl Watched {
     fn must_stop(&self) -> bool {
         // Asked for at each look, since it counts from the first one on.

@@ -20,6 +20,7 @@ use crate::{
     subjects::{Program, watchdog::Limit},
 };
 use std::{
+    cell::Cell,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -66,7 +67,7 @@ impl OurVmm {
         vm: Vm,
         (case, axis): (&Case, Axis),
         runner: Runner<'_>,
-        (inbox, limit, cancel): (&SharedInbox, Limit, &Cancel),
+        (inbox, limit, cancel): (&SharedInbox, &Cell<Limit>, &Cancel),
         children: &Children,
     ) -> Ending {
         let mut progress = Progress::new(axis);
@@ -74,10 +75,9 @@ impl OurVmm {
             Stage::Ended(ending) => return ending,
             Stage::Saved(file) => unnamed(&file).map_err(ChildError::Files),
         };
-        let mut order = order(case, axis, progress, inbox, limit);
+        let mut order = order(case, axis, progress, inbox, limit.get());
         let ended = state.and_then(|state| {
             loop {
-                order.time = limit.deadline.until();
                 match children.ask(&order, &state, cancel)? {
                     Answer::Saved(next) => order = *next,
                     Answer::Ended(said) => break Ok(said.into_run()?),
@@ -114,20 +114,20 @@ impl OurVmm {
         let program = Program::Case(case);
         let _pinned = pin(program);
         let start = Instant::now();
-        let limit = Limit { processor_time: order.processor_time, deadline: Moment::now() + order.time };
+        let limit = Cell::new(Limit { processor_time: order.processor_time, deadline: Moment::now() + order.time });
         let transcript = order.said.into_transcript().map_err(|error| chain(&error))?;
         let inbox = Arc::new(Mutex::new(Inbox { transcript, nr_empty_rings: order.nr_empty_rings, flood: None }));
         let config = self.config(program, &inbox, None).map_err(|error| chain(&error))?;
         let vm = Vm::restore(&self.hypervisor, &self.loaded, config, state, Elapsed::WentOn)
             .map_err(|error| format!("the machine could not be restored: {}", chain(&error)))?;
         let cancel = Cancel::default();
-        let mut run = |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_watched(vm, observer, limit, &cancel);
+        let mut run = |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_a_while(vm, observer, &limit, &cancel);
         let mut progress = order.progress;
         let way = (case, axis, &mut progress);
         match self.stage(vm, way, (&mut NoObserver, &mut run), &inbox, &cancel) {
             Stage::Saved(file) => {
                 keep(&file)?;
-                Ok(Answer::Saved(Box::new(self::order(case, axis, progress, &inbox, limit))))
+                Ok(Answer::Saved(Box::new(self::order(case, axis, progress, &inbox, limit.get()))))
             }
             Stage::Ended(ending) => {
                 let transcript = std::mem::take(&mut lock(&inbox).transcript);

@@ -30,13 +30,14 @@ use case::{Devices, Needs};
 use inbox::{SharedInbox, lock};
 use reports::coverage::CoverageRow;
 use std::{
+    cell::Cell,
     io,
     os::unix::net::UnixStream,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
-use vmm::{Elapsed, ExitObserver, Fault, Hypervisor, RunError, Stopped, Vm};
+use vmm::{Elapsed, ExitObserver, Fault, Hypervisor, RunError, Stopped, Vm, run_delay};
 
 /// Guest memory in bytes: the image, its tables and what paging cases map behind them.
 const MEMORY_SIZE_BYTES: u64 = 24 << 20;
@@ -48,6 +49,8 @@ const LIMIT: Duration = Duration::from_millis(500);
 const WAIT_FACTOR: u32 = 20;
 /// How many times longer again along an axis, which takes time itself.
 const AXIS_FACTOR: u32 = 3;
+/// The thread that runs the first vCPU.
+const THIS_THREAD: &str = "/proc/thread-self";
 
 /// The subject `vmm`.
 #[derive(Debug)]
@@ -173,11 +176,12 @@ impl OurVmm {
         let ending = match self.create(program, &inbox, fault) {
             Ok(vm) => {
                 let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: begin + limit * wait_factor };
+                let limit = Cell::new(limit);
                 let mut run =
-                    |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_watched(vm, observer, limit, cancel);
+                    |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_a_while(vm, observer, &limit, cancel);
                 match (program, axis, &self.children) {
                     (Program::Case(case), Some(axis), Some(children)) => {
-                        self.run_elsewhere(vm, (case, axis), (observer, &mut run), (&inbox, limit, cancel), children)
+                        self.run_elsewhere(vm, (case, axis), (observer, &mut run), (&inbox, &limit, cancel), children)
                     }
                     (Program::Case(_), Some(axis), None) => {
                         let named = |error: String| format!("{axis}: {error}");
@@ -187,7 +191,12 @@ impl OurVmm {
                         let driven = axis::drive(axis, vm, observer, run, &others);
                         self.end(driven, program, &inbox, cancel, statistics)
                     }
-                    _ => self.end(alone(vm, observer, run), program, &inbox, cancel, statistics),
+                    _ => {
+                        let run = |vm: &mut Vm, observer: &mut dyn ExitObserver| {
+                            self.run_watched(vm, observer, limit.get(), cancel)
+                        };
+                        self.end(alone(vm, observer, run), program, &inbox, cancel, statistics)
+                    }
                 }
             }
             Err(error) => Ending::Harness { text: chain(&error) },
@@ -205,6 +214,22 @@ impl OurVmm {
     ) -> Result<Stopped, RunError> {
         let _watch = self.watchdog.watch(vm.handle(), cancel, limit);
         vm.run(observer)
+    }
+
+    /// The same for a machine that is run several times within one limit, which comes later by what the first vCPU waited for a
+    /// processor.
+    fn run_a_while(
+        &self,
+        vm: &mut Vm,
+        observer: &mut dyn ExitObserver,
+        limit: &Cell<Limit>,
+        cancel: &Cancel,
+    ) -> Result<Stopped, RunError> {
+        let before = run_delay(THIS_THREAD.as_ref());
+        let stopped = self.run_watched(vm, observer, limit.get(), cancel);
+        let waited = run_delay(THIS_THREAD.as_ref()).saturating_sub(before);
+        limit.update(|limit| limit.later_by(waited));
+        stopped
     }
 
     /// Takes what there still is of a machine that has ended, and tells how it did.
