@@ -267,23 +267,21 @@ fn exit() {
     let _ = port::read_u8(UNCLAIMED_PORT);
 }
 
-/// Lets interrupts in until `done` is true; false if that many microseconds passed first. It exits before each question, and
-/// asks once more after the last one is over. Time in which the host ran others does not count alone: it asks as often as
-/// that time is worth at [`TURN_MICROS`].
+/// Lets interrupts in until `done` is true; false if that many microseconds passed first, as [`Deadline::wait`] counts them. It
+/// exits before each question, and asks as often at least as that time is worth at [`TURN_MICROS`].
 pub fn wait_until(micros: u64, mut done: impl FnMut() -> bool) -> bool {
     let deadline = Deadline::after(micros);
     let mut nr_turns_left = micros / TURN_MICROS;
     let _enabled = enable();
     loop {
-        let is_over = nr_turns_left == 0 && deadline.is_over();
-        exit();
-        if done() {
-            return true;
+        let is_done = deadline.wait(|| {
+            exit();
+            nr_turns_left = nr_turns_left.saturating_sub(1);
+            done()
+        });
+        if is_done || nr_turns_left == 0 {
+            return is_done;
         }
-        if is_over {
-            return false;
-        }
-        nr_turns_left = nr_turns_left.saturating_sub(1);
     }
 }
 

@@ -9,7 +9,10 @@ use super::{
     model::{Modes, NOTHING},
 };
 use rt::{
+    clock::{self, Deadline},
+    interrupts::GENEROUS_MICROS,
     pic::{BASE, Chip},
+    pit::{Bytes, Channel, control_bits},
     vocabulary::Needs,
 };
 
@@ -27,6 +30,9 @@ pub(crate) const CASCADE_BIT: u8 = 1 << 2;
 /// The bit of [`SECOND`] in the second's registers.
 pub(crate) const SECOND_BIT: u8 = 1;
 
+/// Less than the longest count takes.
+const RISE_MICROS: u64 = 40_000;
+
 /// The pair, initialised, with both lines unmasked and everything connected.
 #[derive(Debug)]
 pub(crate) struct Board {
@@ -38,6 +44,28 @@ impl Board {
     pub(crate) fn new(modes: Modes) -> Self {
         let lines = Lines::new();
         initialize(modes);
+        Self::connected(lines)
+    }
+
+    /// The same with the timer's line high for good, for cases that write ICW1, which unmasks it: a reset or firmware may have left
+    /// it ticking. In mode 0 it is low for so many clocks, and then high (8254, "Mode 0: Interrupt on Terminal Count").
+    pub(crate) fn with_timer_held(modes: Modes) -> Self {
+        let lines = Lines::new();
+        clock::undisturbed(|| {
+            let begin = clock::now();
+            Channel::Zero.control(control_bits(Bytes::Both, 0, false));
+            Channel::Zero.write_count(Bytes::Both, u16::MAX);
+            // The last rise from before is forgotten, and the next one is not due yet.
+            initialize(modes);
+            let is_due = clock::now() - begin > clock::ticks(RISE_MICROS);
+            Channel::Zero.write_count(Bytes::Both, 1);
+            Deadline::after(GENEROUS_MICROS).wait(|| Chip::First.requests() & 1 != 0);
+            (!is_due, ())
+        });
+        Self::connected(lines)
+    }
+
+    fn connected(lines: Lines) -> Self {
         let board = Self { lines, wire: Wire::connect(BASE) };
         board.unmask();
         board

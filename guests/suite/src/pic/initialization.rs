@@ -121,7 +121,7 @@ fn initialisation_forgets_edges_and_modes() {
 #[case(feature = PicInitialization, spec = [pic("Initialization Command Words (ICWs)"), pic("Operation Command Words (OCWs)")],
        needs = NEEDS, irqchip = Full)]
 fn nothing_interrupts_before_initialisation_is_complete() {
-    let board = Board::new(Modes::default());
+    let board = Board::with_timer_held(Modes::default());
     // Where one is taken nevertheless, its vector may be anything.
     let _low = Listening::with_handler(0..=7, End::Not, take_one);
     Chip::First.command(icw1::IS_ICW1 | icw1::ICW4);

@@ -3,18 +3,11 @@
 //! The signalling device drives all of them. Where there is none, devices of a PC hold theirs for as long as they are told to:
 //! the keyboard controller line 1, the UART line 4, the clock line 8.
 //!
-//! Sources: 8254, "Mode 0: Interrupt on Terminal Count"; IBM PC/AT, "Keyboard Controller"; PC16550D, "Interrupt Enable Register";
-//! MC146818A, "Register C".
+//! Sources: IBM PC/AT, "Keyboard Controller"; PC16550D, "Interrupt Enable Register"; MC146818A, "Register C".
 
 use super::model::CASCADE;
 use rt::{
-    clock::Deadline,
-    cpu::port,
-    interrupts::GENEROUS_MICROS,
-    pic::Chip,
-    pit::{Bytes, Channel, control_bits},
-    signals,
-    vocabulary::image::board::SIGNAL_LINE,
+    clock::Deadline, cpu::port, interrupts::GENEROUS_MICROS, pic::Chip, signals, vocabulary::image::board::SIGNAL_LINE,
 };
 
 /// Who drives them.
@@ -33,8 +26,6 @@ const CLOCK_LINE: u8 = 8;
 impl Lines {
     /// What the board has, with all lines low.
     pub(crate) fn new() -> Self {
-        // Line 0: low, and without a count it stays so. Firmware, or a reset, may have left the timer ticking, and ICW1 unmasks all.
-        Channel::Zero.control(control_bits(Bytes::Both, 0, false));
         if port::read_u32(SIGNAL_LINE) != u32::MAX {
             return Self::Signals;
         }
