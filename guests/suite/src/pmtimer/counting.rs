@@ -104,21 +104,22 @@ fn bits_above_the_width_are_zero() {
 /// Reads of one and two bytes at every offset are those bytes of the timer.
 #[case(feature = PmTimer, spec = acpi("PM1 Event Grouping"), needs = Needs::PM_TIMER, irqchip = Full)]
 fn parts_are_those_of_the_whole() {
-    for turn in 0..8_u32 {
-        for offset in 0..4_u16 {
-            for size in [1_u32, 2] {
-                if u32::from(offset) + size > 4 || size == 2 && offset == 1 {
-                    continue;
-                }
+    for offset in 0..4_u16 {
+        for size in [1_u32, 2] {
+            if u32::from(offset) + size > 4 || size == 2 && offset == 1 {
+                continue;
+            }
+            // All turns are one answer: other bytes are the right ones by chance now and then.
+            let mut holds = true;
+            for _ in 0..8 {
                 let before = pm_timer::read();
                 let part = match size {
                     1 => port::read_u8(PORT + offset).into(),
                     _ => port::read_u16(PORT + offset).into(),
                 };
-                let after = pm_timer::read();
-                let row = turn << 8 | u32::from(offset) << 4 | size;
-                check!("part", [&[]; row], model::is_part(before, part, after, offset.into(), size));
+                holds &= model::is_part(before, part, pm_timer::read(), offset.into(), size);
             }
+            check!("part", [&[]; u32::from(offset) << 4 | size], holds);
         }
     }
 }
