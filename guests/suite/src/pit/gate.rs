@@ -67,11 +67,11 @@ fn rising_gate_goes_on_or_begins_again() {
 #[case(feature = PitGate, spec = pit("Gate"), needs = Needs::PIT, irqchip = Full)]
 fn low_gate_raises_the_output_of_periodic_modes() {
     let _ = clock::tsc_khz();
-    // Mode 3 with 6,000: 2.5 ms high, then 2.5 ms low, so the wait ends in the low half.
-    let loaded = Loaded { mode: 3, bcd: false, count: 6_000 };
+    // Mode 3 with 24,000: 10 ms high, then 10 ms low, so the wait ends early in the low half.
+    let loaded = Loaded { mode: 3, bcd: false, count: 24_000 };
     let (_, (is_low, is_high)) = clock::undisturbed(|| {
         let begin = start(Channel::Two, 3, loaded);
-        pit::pass(3_500);
+        pit::pass(12_500);
         let (mut before, mut after) = (true, true);
         let at = Moment::of(|| before = pit::out_2());
         let is_low = loaded.outputs(before, begin.until(at));
