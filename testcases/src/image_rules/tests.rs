@@ -1,3 +1,5 @@
+//! Rules, each broken in an image of a few functions that is written here; and what reaches what.
+
 use super::{ring_0::text, *};
 use iced_x86::code_asm::*;
 use std::collections::BTreeSet;
