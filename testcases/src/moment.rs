@@ -45,12 +45,6 @@ impl Add<Duration> for Moment {
     }
 }
 
-/// How long this machine has stood still since the first use of the clock.
-pub fn stood_still() -> Duration {
-    let count = look();
-    count.last.saturating_sub(count.counted)
-}
-
 /// Both as times since the first use.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {

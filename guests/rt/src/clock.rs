@@ -179,8 +179,13 @@ impl Deadline {
     /// Asks `done` until it is true, with a PAUSE between two questions; false if the deadline passed first. It asks once
     /// more after that, and of the time between two questions only [`TURN_MICROS`] count: a processor that does not run
     /// waits no less for what others do, who may not have run either.
-    pub fn wait(&self, mut done: impl FnMut() -> bool) -> bool {
-        let longest = ticks(TURN_MICROS);
+    pub fn wait(&self, done: impl FnMut() -> bool) -> bool {
+        self.wait_with(TURN_MICROS, core::hint::spin_loop, done)
+    }
+
+    /// The same with `rest` between two questions; of the time between them only so many microseconds count.
+    pub(crate) fn wait_with(&self, turn_micros: u64, mut rest: impl FnMut(), mut done: impl FnMut() -> bool) -> bool {
+        let longest = ticks(turn_micros);
         let (mut end, mut last) = (self.0, now());
         loop {
             let at = now();
@@ -196,7 +201,7 @@ impl Deadline {
             if is_over {
                 return false;
             }
-            core::hint::spin_loop();
+            rest();
         }
     }
 }

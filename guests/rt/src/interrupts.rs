@@ -41,6 +41,9 @@ pub const GENEROUS_MICROS: u64 = 50_000;
 /// The same of an interrupt that another processor takes: a busy host may not have let that one run for long.
 pub const OTHERS_MICROS: u64 = 2_000_000;
 
+/// What counts of a halt in [`halt_until`], in microseconds: more than any timer lets pass that those who halt have started.
+const HALT_MICROS: u64 = 2_000_000;
+
 /// How long a turn of [`wait_until`] may take on average before the time is taken for stolen, in microseconds.
 const TURN_MICROS: u64 = 25;
 
@@ -318,19 +321,11 @@ pub fn let_in_for(micros: u64) -> bool {
 }
 
 /// Halts with interrupts let in, again after each one, until `done` is true; false if that many microseconds passed first,
-/// which it only learns when something wakes it. So a timer must be running that surely interrupts.
-pub fn halt_until(micros: u64, mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Deadline::after(micros);
+/// which it only learns when something wakes it. So a timer must be running that surely interrupts. Of each halt only
+/// [`HALT_MICROS`] count: a machine may have stood still.
+pub fn halt_until(micros: u64, done: impl FnMut() -> bool) -> bool {
     let _disabled = disable();
-    loop {
-        let is_over = deadline.is_over();
-        if done() {
-            return true;
-        }
-        if is_over {
-            return false;
-        }
-        // SAFETY: at CPL 0. No interrupt is taken between STI and HLT, so none is missed that `done` waits for.
-        unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
-    }
+    // SAFETY: at CPL 0. No interrupt is taken between STI and HLT, so none is missed that `done` waits for.
+    let halt = || unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+    Deadline::after(micros).wait_with(HALT_MICROS, halt, done)
 }

@@ -3,11 +3,7 @@
 //! One thread watches over all of them. It looks a few times a second while there are any, and sleeps while there are
 //! none, so that a guest that ends in time, the usual case, does not wake it.
 
-use crate::{
-    cancel::Cancel,
-    host,
-    moment::{self, Moment},
-};
+use crate::{cancel::Cancel, moment::Moment};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -18,6 +14,11 @@ use vmm::VmHandle;
 
 /// How often the thread looks.
 const SLICE: Duration = Duration::from_millis(20);
+
+/// What counts at one look of what a machine waited for processors: more than a busy host keeps the thread from looking.
+const MOST_WAITED: Duration = Duration::from_millis(500);
+/// So many looks it takes at least until all that a machine may use of processors counts as used.
+const NR_LOOKS: u32 = 5;
 
 /// The thread and what it watches over; the thread ends with this.
 #[derive(Debug)]
@@ -46,8 +47,27 @@ struct Watched {
     handle: VmHandle,
     cancel: Cancel,
     limit: Limit,
-    /// How long this machine had stood still when it began.
-    stood_still: Duration,
+    used: Counted,
+    waited: Counted,
+}
+
+/// A time that grows while a machine runs, as far as it counts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    /// What it was at the last look.
+    last: Duration,
+    /// What counts of that.
+    counted: Duration,
+}
+
+impl Counted {
+    /// Takes what it is now, and counts no more than `most` of what it grew since the last look: where the machine that this runs on
+    /// stood still, it has grown by all that time for a thread that had a processor or waited for one.
+    fn look(&mut self, now: Duration, most: Duration) -> Duration {
+        self.counted += now.saturating_sub(self.last).min(most);
+        self.last = now;
+        self.counted
+    }
 }
 
 /// When a machine is to be stopped.
@@ -67,18 +87,11 @@ impl Limit {
 }
 
 impl Watched {
-    fn must_stop(&self) -> bool {
+    fn must_stop(&mut self) -> bool {
         // Asked for at each look, since it counts from the first one on.
-        let waited = self.handle.waited_for_processors();
-        self.cancel.is_cancelled()
-            || (self.limit.deadline + waited).has_passed()
-            || self.handle.processor_time() >= self.limit.processor_time + self.not_counted()
-    }
-
-    /// What threads were given of processors that stood still: each processor ran one of them then.
-    fn not_counted(&self) -> Duration {
-        let stood_still = moment::stood_still().saturating_sub(self.stood_still);
-        if stood_still.is_zero() { stood_still } else { stood_still * host::nr_processors() }
+        let waited = self.waited.look(self.handle.waited_for_processors(), MOST_WAITED);
+        let used = self.used.look(self.handle.processor_time(), self.limit.processor_time / NR_LOOKS);
+        self.cancel.is_cancelled() || (self.limit.deadline + waited).has_passed() || used >= self.limit.processor_time
     }
 }
 
@@ -101,9 +114,10 @@ impl Watchdog {
         let mut state = self.shared.lock();
         let number = state.next_number;
         state.next_number += 1;
-        state
-            .watched
-            .insert(number, Watched { handle, cancel: cancel.clone(), limit, stood_still: moment::stood_still() });
+        state.watched.insert(
+            number,
+            Watched { handle, cancel: cancel.clone(), limit, used: Counted::default(), waited: Counted::default() },
+        );
         if state.is_asleep {
             self.shared.changed.notify_one();
         }
@@ -122,8 +136,10 @@ impl Shared {
         while !state.is_ending {
             // A machine that was told to stop stays in the list until its thread comes back: telling it again is
             // harmless.
-            for watched in state.watched.values().filter(|watched| watched.must_stop()) {
-                watched.handle.stop();
+            for watched in state.watched.values_mut() {
+                if watched.must_stop() {
+                    watched.handle.stop();
+                }
             }
             state.is_asleep = state.watched.is_empty();
             state = if state.is_asleep {
@@ -133,6 +149,13 @@ impl Shared {
                 state
             };
         }
+    }
+}
+
+impl Watch<'_> {
+    /// What counts of the time that the machine waited for processors.
+    pub(super) fn waited(&self) -> Duration {
+        self.shared.lock().watched.get(&self.number).map(|watched| watched.waited.counted).unwrap_or_default()
     }
 }
 
@@ -149,6 +172,20 @@ impl Drop for Watchdog {
         if let Some(thread) = self.thread.take() {
             // It cannot panic; if it did, there is nobody left to watch over.
             let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_that_stood_still_adds_counts_for_little() {
+        let milliseconds = Duration::from_millis;
+        let mut used = Counted::default();
+        for (now, counted) in [(20, 20), (35, 35), (142_035, 85), (142_055, 105), (142_055, 105), (142_155, 155)] {
+            assert_eq!(used.look(milliseconds(now), milliseconds(50)), milliseconds(counted), "at {now} ms");
         }
     }
 }

@@ -37,7 +37,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use vmm::{Elapsed, ExitObserver, Fault, Hypervisor, RunError, Stopped, Vm, run_delay};
+use vmm::{Elapsed, ExitObserver, Fault, Hypervisor, RunError, Stopped, Vm};
 
 /// Guest memory in bytes: the image, its tables and what paging cases map behind them.
 const MEMORY_SIZE_BYTES: u64 = 24 << 20;
@@ -49,8 +49,6 @@ const LIMIT: Duration = Duration::from_millis(500);
 const WAIT_FACTOR: u32 = 20;
 /// How many times longer again along an axis, which takes time itself.
 const AXIS_FACTOR: u32 = 3;
-/// The thread that runs the first vCPU.
-const THIS_THREAD: &str = "/proc/thread-self";
 
 /// The subject `vmm`.
 #[derive(Debug)]
@@ -216,8 +214,7 @@ impl OurVmm {
         vm.run(observer)
     }
 
-    /// The same for a machine that is run several times within one limit, which comes later by what the first vCPU waited for a
-    /// processor.
+    /// The same for a machine that is run several times within one limit, which comes later by what it waited for processors.
     fn run_a_while(
         &self,
         vm: &mut Vm,
@@ -225,10 +222,9 @@ impl OurVmm {
         limit: &Cell<Limit>,
         cancel: &Cancel,
     ) -> Result<Stopped, RunError> {
-        let before = run_delay(THIS_THREAD.as_ref());
-        let stopped = self.run_watched(vm, observer, limit.get(), cancel);
-        let waited = run_delay(THIS_THREAD.as_ref()).saturating_sub(before);
-        limit.update(|limit| limit.later_by(waited));
+        let watch = self.watchdog.watch(vm.handle(), cancel, limit.get());
+        let stopped = vm.run(observer);
+        limit.update(|limit| limit.later_by(watch.waited()));
         stopped
     }
 
