@@ -33,8 +33,10 @@ machine_code! {
     32 FLAGS_RETURN_32_IN_32 = "iretd";
 }
 
-/// Code and data of each level with the arena as their base.
-const SEGMENTS: u16 = selector::FREE;
+/// Code and data of each level with the arena as their base. Taken for paragraphs, as a return does that enters virtual-8086
+/// mode where it must not, these selectors have [`TARGET`] in the arena's data.
+const SEGMENTS: u16 = 0x600;
+const _: () = assert!(SEGMENTS > selector::FREE && SEGMENTS as u32 * 16 + TARGET == ARENA + layout::DATA + 0x800);
 
 /// What a program is that returns to its own level.
 #[derive(Clone, Copy)]
@@ -57,7 +59,7 @@ impl Place {
         }
     }
 
-    /// An arena with the segments, with UD2 at the target.
+    /// An arena with the segments, with UD2 at the target, and where a wrong return to virtual-8086 mode comes to.
     fn arena(self) -> Arena {
         let arena = Arena::new();
         let flags = if self.is_32_bit { flag::D_B } else { 0 };
@@ -67,7 +69,9 @@ impl Place {
             tables::set_descriptor(at, segment(ARENA, 0xffff, access::CODE | dpl, flags));
             tables::set_descriptor(at + 8, segment(ARENA, 0xffff, access::DATA | dpl, flags));
         }
-        tables::write_u32(TARGET, 0x0b0f_0b0f);
+        for at in [TARGET, self.cs() * 16 + TARGET - ARENA] {
+            tables::write_u32(at, 0x0b0f_0b0f);
+        }
         arena
     }
 

@@ -23,8 +23,8 @@ const VIF_VIP: u32 = 3 << 19;
 const LOW: u32 = 0x4dd5;
 /// AC and ID.
 const HIGH: u32 = 1 << 18 | 1 << 21;
-/// Offset in the arena that each return goes to.
-pub(crate) const TARGET: u32 = 0x4800;
+/// Offset in the arena that each return goes to, above its stacks.
+pub(crate) const TARGET: u32 = 0xf800;
 /// Where the frame of the handler of CPL 0 ends that a program at CPL 3 enters.
 const HANDLER_TOP: u32 = ARENA + layout::STACK_0;
 
