@@ -145,6 +145,8 @@ faults! {
     AliasesUnknown;
     /// A count of zero is one.
     ZeroIsOne;
+    /// A control word lets the count before it go on.
+    ControlKeepsCount;
 }
 
 faults! {

@@ -107,12 +107,12 @@ fn clocks_agree_over_a_halt() {
     // Divided by 1: how many counts make a span.
     apic.write(Register::DIVIDE, 0b1011);
     apic.write(Register::LVT_TIMER, lvt::MASKED);
-    apic.write(Register::INITIAL_COUNT, u32::MAX);
     let begin = clock::now();
+    apic.write(Register::INITIAL_COUNT, u32::MAX);
     Deadline::after(500).wait(|| false);
     let counted = u64::from(u32::MAX - apic.read(Register::CURRENT_COUNT));
     let passed = clock::now().wrapping_sub(begin).max(1);
-    // A host that takes time away behind the reading makes it too short, which ends the halt sooner.
+    // A host that takes time away before the timer starts or behind the reading makes it too short, which ends the halt sooner.
     let count = (counted * clock::ticks(SPAN_MICROS) / passed).clamp(1, u32::MAX.into()) as u32;
     apic.write(Register::INITIAL_COUNT, 0);
     apic.write(Register::LVT_TIMER, VECTOR.into());

@@ -104,6 +104,33 @@ fn control_word_ends_the_interrupts() {
     check!("then none", !take(15_000));
 }
 
+/// Behind a control word of mode 0 the output is low until a count is written and over, whatever count was under way.
+#[case(
+    feature = PitInterrupt, spec = [pit("Programming the 8254"), pit("Mode 0: Interrupt on Terminal Count")],
+    needs = Needs::PIT.union(Needs::PIC), irqchip = Full
+)]
+fn control_word_stops_a_count_under_way() {
+    /// 5 ms.
+    const UNDER_WAY: u16 = 6_000;
+    for mode in [0, 2, 3, 4_u8] {
+        clock::undisturbed(|| {
+            prepare();
+            let begin = now();
+            Channel::Zero.control(control_bits(Bytes::Both, mode, false));
+            Channel::Zero.write_count(Bytes::Both, UNDER_WAY);
+            Channel::Zero.control(control_bits(Bytes::Both, 0, false));
+            // It must not be over before the control word, nor half of it, where mode 3 lowers the output.
+            (pit::clocks(now() - begin) < u64::from(UNDER_WAY / 2), ())
+        });
+        let requested = Deadline::after(15_000).wait(|| Chip::First.requests() & 1 != 0);
+        check!("no request behind the control word", [&[]; mode], !requested);
+        let _ = Chip::First.poll();
+        Channel::Zero.write_count(Bytes::Both, COUNT);
+        let requested = Deadline::after(PRESENT_MICROS).wait(|| Chip::First.requests() & 1 != 0);
+        check!("one behind a count", [&[]; mode], requested);
+    }
+}
+
 /// The request of mode 0 is the output: it is an edge, which the 8259A keeps while the output is high, and loses when the
 /// output falls before it is acknowledged.
 #[case(

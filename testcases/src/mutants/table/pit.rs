@@ -113,4 +113,10 @@ pub(super) const TABLE: &[Mutant] = &[
     rule("pit-no-interrupt", "The output of channel 0 leads nowhere.", Feature::PitInterrupt, PitFault::NoInterrupt),
     rule("pit-aliases-unknown", "Modes 6 and 7 are not modes 2 and 3.", Feature::PitModes, PitFault::AliasesUnknown),
     rule("pit-zero-is-one", "A count of zero is one.", Feature::PitModes, PitFault::ZeroIsOne),
+    rule(
+        "pit-control-keeps-count",
+        "A control word lets the count before it go on.",
+        Feature::PitInterrupt,
+        PitFault::ControlKeepsCount,
+    ),
 ];

@@ -112,7 +112,8 @@ impl Counter {
             Mode::SquareWave if self.breaks(PitFault::SquareIsRate) => Mode::RateGenerator,
             mode => mode,
         };
-        *self = Self { mode, bcd, out, rises, value, fault, ..Self::new(gate) };
+        let rest = if self.breaks(PitFault::ControlKeepsCount) { self.clone() } else { Self::new(gate) };
+        *self = Self { mode, bcd, out, rises, value, fault, ..rest };
         self.set_out(mode != Mode::InterruptOnTerminalCount || self.breaks(PitFault::ModeZeroBeginsHigh));
     }
 
