@@ -158,37 +158,31 @@ const TURN_MICROS: u64 = 2_000;
 
 /// When a wait ends. It counts on the time-stamp counter of one processor, which nothing writes meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(u64);
+pub struct Deadline {
+    begin: u64,
+    end: u64,
+}
 
 impl Deadline {
     /// So many microseconds from now.
     pub fn after(micros: u64) -> Self {
         // First: this may measure the rate of the counter, which is not to take from the time.
         let ticks = ticks(micros);
-        Self(now().wrapping_add(ticks))
-    }
-
-    /// Whether it has passed.
-    pub fn is_over(&self) -> bool {
-        now().wrapping_sub(self.0) as i64 >= 0
-    }
-
-    /// The value of the time-stamp counter at which it passes.
-    pub fn tsc(&self) -> u64 {
-        self.0
+        let begin = now();
+        Self { begin, end: begin.wrapping_add(ticks) }
     }
 
     /// Asks `done` until it is true, with a PAUSE between two questions; false if the deadline passed first. It asks once
-    /// more after that, and of the time between two questions only [`TURN_MICROS`] count: a processor that does not run
-    /// waits no less for what others do, who may not have run either.
+    /// more after that, and of the time before the first question and between two only [`TURN_MICROS`] count: a processor that
+    /// does not run waits no less for what others do, who may not have run either.
     pub fn wait(&self, done: impl FnMut() -> bool) -> bool {
         self.wait_with(TURN_MICROS, core::hint::spin_loop, done)
     }
 
-    /// The same with `rest` between two questions; of the time between them only so many microseconds count.
+    /// The same with `rest` between two questions; of the time before the first and between two only so many microseconds count.
     pub(crate) fn wait_with(&self, turn_micros: u64, mut rest: impl FnMut(), mut done: impl FnMut() -> bool) -> bool {
         let longest = ticks(turn_micros);
-        let (mut end, mut last) = (self.0, now());
+        let (mut end, mut last) = (self.end, self.begin);
         loop {
             let at = now();
             let stolen = at.wrapping_sub(last).saturating_sub(longest);

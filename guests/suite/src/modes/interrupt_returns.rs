@@ -11,7 +11,7 @@ use case::Text;
 use rt::{
     case,
     excursion::{
-        ARENA_SEGMENT, Arena, Arrival, Code, EFLAGS_IOPL_3, EFLAGS_VM, Ending, Program, layout,
+        ARENA, ARENA_SEGMENT, Arena, Arrival, Code, EFLAGS_IOPL_3, EFLAGS_VM, Ending, Program, layout,
         register::{EAX, ESP},
         tables,
     },
@@ -97,9 +97,12 @@ fn interrupt_return_in_virtual_8086_mode() {
 /// IRETD in virtual-8086 mode raises #GP(0) for an EIP beyond FFFFH, and changes nothing.
 #[case(feature = Virtual8086, spec = sdm2("IRET/IRETD/IRETQ—Interrupt Return"))]
 fn interrupt_return_beyond_the_segment() {
+    /// EIP and CS: a return that does not look at the limit comes to UD2 in the arena, instead of running wild.
+    const ROWS: [(u32, u32); 4] = [(0x1_0000, 0x480), (0x1_4800, 0), (0xffff_4800, 0x2000), (u32::MAX, 0x1481)];
     let arena = Arena::new();
-    for (row, eip) in [0x1_0000, 0x1_4800, 0x8000_4800, u32::MAX].into_iter().enumerate() {
-        let esp = put_frame(4, eip, ARENA_SEGMENT, EFLAGS_VM | EFLAGS_IOPL_3 | 0xd7);
+    for (row, (eip, cs)) in ROWS.into_iter().enumerate() {
+        tables::write_u32(eip.wrapping_add(cs * 16) - ARENA, 0x0b0f_0b0f);
+        let esp = put_frame(4, eip, cs, EFLAGS_VM | EFLAGS_IOPL_3 | 0xd7);
         let mut program = Program::VIRTUAL_8086.with(&[(ESP, esp)]);
         program.registers.eflags |= EFLAGS_IOPL_3;
         let arrival = run(&arena, program, &RETURN_32);
