@@ -16,7 +16,7 @@ use reports::{
 
 /// The example, as its snapshot has it.
 fn example() -> &'static str {
-    let snapshot = include_str!("../src/snapshots/reports__json__tests__the_example_is_as_checked_in.snap");
+    let snapshot = include_str!("../src/json/snapshots/reports__json__tests__the_example_is_as_checked_in.snap");
     let start = snapshot.find("{\n").unwrap();
     &snapshot[start..]
 }

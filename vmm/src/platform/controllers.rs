@@ -1,6 +1,6 @@
 //! Interrupt controllers in user space: both 8259As and the I/O APIC, beside local APICs of KVM or of this VMM.
 
-use super::{IO_APIC_VERSION, PIC_VCPU, local_apics::LocalApics, state::Failure};
+use super::{Failure, IO_APIC_VERSION, PIC_VCPU, local_apics::LocalApics};
 use crate::{
     firmware::{PIT_IRQ, PIT_PIN},
     interrupts::{Interrupts, MsiMessage},

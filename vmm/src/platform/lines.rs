@@ -1,6 +1,6 @@
 //! Where the interrupt lines of devices lead.
 
-use super::{controllers::UserControllers, state::Failure};
+use super::{Failure, controllers::UserControllers};
 use crate::{
     faults::Interference,
     firmware,

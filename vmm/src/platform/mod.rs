@@ -10,6 +10,7 @@
 mod clock;
 mod controllers;
 mod device;
+mod failure;
 mod general_events;
 mod lines;
 mod local_apics;
@@ -19,9 +20,9 @@ mod state;
 mod wakeups;
 
 pub(crate) use ::platform::local_apic::Request;
+pub(crate) use failure::Failure;
 pub(crate) use local_apics::{Counters, Processors};
 pub(crate) use saved::PlatformState;
-pub(crate) use state::Failure;
 pub(crate) use wakeups::awake;
 
 use crate::{

@@ -1,7 +1,10 @@
 //! The devices of a platform with all that is between them, under one lock.
 
+mod requests;
+mod time;
+
 use super::{
-    PIC_VCPU,
+    Failure,
     clock::Clock,
     controllers::{Processors, UserControllers},
     general_events::GeneralEvents,
@@ -12,43 +15,18 @@ use super::{
 use crate::{
     bus::{Device, FirmwareDevice},
     config::VmConfig,
-    faults::{ClockOf, Clocks, Fault, Interference, model},
-    interrupts::{InterruptError, Interrupts, MsiMessage},
-    stop::StopReason,
+    faults::{Clocks, Fault, Interference, model},
+    interrupts::Interrupts,
 };
 use ::platform::{
     hpet::Hpet,
-    local_apic::LocalApic,
-    message::Message,
-    model::{Model, Signal},
+    model::Model,
     pit::Pit,
     pm_timer::{self, PowerManagement, Width},
     rtc::{CENTURY, Rtc, SIZE_BYTES},
     time::Nanoseconds,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Why an interrupt did not reach its controller.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// KVM refused it.
-    #[error(transparent)]
-    Interrupt(#[from] InterruptError),
-    /// None did, because the guest has turned the machine off.
-    #[error("the guest turned the machine off")]
-    PowerOff,
-}
-
-impl From<Failure> for StopReason {
-    fn from(failure: Failure) -> Self {
-        // The source is what helps: KVM's error.
-        match (&failure, std::error::Error::source(&failure)) {
-            (Failure::PowerOff, _) => Self::PowerOff,
-            (_, Some(source)) => Self::DeviceStopped(format!("{failure}: {source}")),
-            (_, None) => Self::DeviceStopped(failure.to_string()),
-        }
-    }
-}
 
 /// Which device of a platform an access is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,17 +77,6 @@ impl<M: Model> Registers for M {
 
     fn write(&mut self, now: Nanoseconds, offset: u64, size: u8, value: u64) {
         Model::write(self, now, offset, size, value);
-    }
-}
-
-/// Who changes by itself.
-trait Changing {
-    fn due(&self, now: Nanoseconds) -> Option<Nanoseconds>;
-}
-
-impl<M: Model> Changing for M {
-    fn due(&self, now: Nanoseconds) -> Option<Nanoseconds> {
-        self.next_change(now)
     }
 }
 
@@ -246,18 +213,6 @@ impl State {
         }
     }
 
-    /// What time it is for a device.
-    fn shown(&self, target: Target, now: Nanoseconds) -> Nanoseconds {
-        let device = match target {
-            Target::Pit => ClockOf::Pit,
-            Target::Hpet => ClockOf::Hpet,
-            Target::Rtc => ClockOf::Rtc,
-            Target::Power => ClockOf::Power,
-            _ => return now,
-        };
-        self.clocks.shown(device, now)
-    }
-
     /// What a guest reads; all ones where there is nothing.
     pub(super) fn read(&mut self, now: Nanoseconds, target: Target, offset: u64, size: u8) -> Result<u64, Failure> {
         let shown = self.shown(target, now);
@@ -285,46 +240,6 @@ impl State {
             ours.tell_level_pins()?;
         }
         self.carry(now)
-    }
-
-    /// Lets time pass.
-    pub(super) fn advance(&mut self, now: Nanoseconds) -> Result<(), Failure> {
-        if let Some(pit) = &mut self.pit {
-            pit.advance(self.clocks.shown(ClockOf::Pit, now));
-        }
-        if let Some(hpet) = &mut self.hpet {
-            hpet.advance(self.clocks.shown(ClockOf::Hpet, now));
-        }
-        if let Some(rtc) = &mut self.rtc {
-            rtc.advance(self.clocks.shown(ClockOf::Rtc, now));
-        }
-        if let Some(power) = &mut self.power {
-            power.advance(self.clocks.shown(ClockOf::Power, now));
-        }
-        if let Some(apics) = self.local_apics() {
-            apics.advance(now);
-        }
-        self.carry(now)
-    }
-
-    /// When time alone will change something.
-    pub(super) fn next_change(&self, now: Nanoseconds) -> Option<Nanoseconds> {
-        let due = |device, model: Option<&dyn Changing>| {
-            let shown = self.clocks.shown(device, now);
-            self.clocks.real(device, model.and_then(|model| model.due(shown)))
-        };
-        let pit = due(ClockOf::Pit, self.pit.as_ref().map(|model| model as &dyn Changing));
-        let hpet = due(ClockOf::Hpet, self.hpet.as_ref().map(|model| model as &dyn Changing));
-        let apics = match &self.controllers {
-            Controllers::User(ours) => match &ours.processors {
-                Processors::User(apics) => apics.next_change(now),
-                Processors::Kernel(_) => None,
-            },
-            Controllers::Kernel(_) => None,
-        };
-        let rtc = due(ClockOf::Rtc, self.rtc.as_ref().map(|model| model as &dyn Changing));
-        let power = due(ClockOf::Power, self.power.as_ref().map(|model| model as &dyn Changing));
-        pit.into_iter().chain(hpet).chain(rtc).chain(power).chain(apics).min()
     }
 
     /// Takes all outputs to where they lead.
@@ -376,106 +291,5 @@ impl State {
             Processors::User(apics) => Some(apics),
             Processors::Kernel(_) => None,
         }
-    }
-
-    /// Has to be called with each new `now`.
-    pub(super) fn follow_counters(&mut self, now: Nanoseconds) {
-        if let Some(apics) = self.local_apics() {
-            apics.follow_counters(now);
-        }
-    }
-
-    pub(super) fn local_apic(&mut self, vcpu: u8) -> Option<&mut LocalApic> {
-        self.local_apics()?.of(vcpu)
-    }
-
-    /// Which vCPUs have been told something since the last call, a bit each.
-    pub(super) fn take_touched(&mut self) -> u64 {
-        self.ours().map_or(0, UserControllers::take_touched)
-    }
-
-    /// Whether an interrupt waits that the thread of a vCPU has to hand over.
-    pub(super) fn asks(&mut self, vcpu: u8) -> bool {
-        match self.ours() {
-            Some(UserControllers { processors: Processors::User(apics), .. }) => {
-                apics.of(vcpu).is_some_and(|apic| apic.ext_int_pending() || apic.highest_pending().is_some())
-            }
-            Some(UserControllers { pic, .. }) => vcpu == PIC_VCPU && pic.output(),
-            None => false,
-        }
-    }
-
-    /// The vector of one that waits, which is in service from now on.
-    pub(super) fn acknowledge(&mut self, now: Nanoseconds, vcpu: u8) -> Result<Option<u8>, Failure> {
-        let vector = match self.ours() {
-            Some(ours) => match &mut ours.processors {
-                Processors::User(apics) => match apics.of(vcpu) {
-                    Some(apic) if apic.ext_int_pending() => {
-                        // It goes before all with a priority: only the processor's IF holds it back.
-                        apic.acknowledge_ext_int();
-                        Some(ours.acknowledge_pic(now))
-                    }
-                    Some(apic) => apic.highest_pending().map(|_| apic.acknowledge()),
-                    None => None,
-                },
-                Processors::Kernel(_) if vcpu == PIC_VCPU && ours.pic.output() => Some(ours.acknowledge_pic(now)),
-                Processors::Kernel(_) => None,
-            },
-            None => None,
-        };
-        self.carry(now)?;
-        Ok(vector)
-    }
-
-    /// Presses the power button; whether there is one.
-    pub(super) fn press_power_button(&mut self, now: Nanoseconds) -> Result<bool, Failure> {
-        let Some(power) = &mut self.power else { return Ok(false) };
-        power.press_power_button(now);
-        self.carry(now)?;
-        Ok(true)
-    }
-
-    pub(super) fn has_general_events(&self) -> bool {
-        self.general_events.is_some()
-    }
-
-    /// Raises a general-purpose event; whether there are any.
-    pub(super) fn raise_general_event(&mut self, now: Nanoseconds, event: u8) -> Result<bool, Failure> {
-        let Some(events) = &mut self.general_events else { return Ok(false) };
-        events.raise(event);
-        self.carry(now)?;
-        Ok(true)
-    }
-
-    /// A message from outside.
-    pub(super) fn deliver(&mut self, now: Nanoseconds, message: MsiMessage) -> Result<bool, Failure> {
-        let MsiMessage { address, data } = message;
-        let taken = self.local_apics().is_some_and(|apics| apics.deliver(now, Message { address, data }));
-        self.carry(now)?;
-        Ok(taken)
-    }
-
-    /// A line that something outside drives.
-    pub(super) fn set_line(&mut self, now: Nanoseconds, line: u32, asserted: bool) -> Result<(), Failure> {
-        if let Some(ours) = self.ours() {
-            ours.set_line(line, asserted);
-        }
-        self.carry(now)
-    }
-
-    /// A line that something outside raises and lowers.
-    pub(super) fn pulse_line(&mut self, now: Nanoseconds, line: u32) -> Result<(), Failure> {
-        if let Some(ours) = self.ours() {
-            ours.carry(line, Signal { pin: 0, rises: 1, high: false });
-        }
-        self.carry(now)
-    }
-
-    /// A level-triggered interrupt of the I/O APIC has ended.
-    pub(super) fn end_of_interrupt(&mut self, now: Nanoseconds, vector: u8) -> Result<(), Failure> {
-        if let Some(ours) = self.ours() {
-            ours.io_apic.end_of_interrupt(vector);
-        }
-        self.carry(now)
     }
 }
