@@ -121,7 +121,7 @@ impl OurVmm {
         let vm = Vm::restore(&self.hypervisor, &self.loaded, config, state, Elapsed::WentOn)
             .map_err(|error| format!("the machine could not be restored: {}", chain(&error)))?;
         let cancel = Cancel::default();
-        let mut run = |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_a_while(vm, observer, &limit, &cancel);
+        let mut run = |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_watched(vm, observer, &limit, &cancel);
         let mut progress = order.progress;
         let way = (case, axis, &mut progress);
         match self.stage(vm, way, (&mut NoObserver, &mut run), &inbox, &cancel) {

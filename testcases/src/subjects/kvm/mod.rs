@@ -176,7 +176,7 @@ impl OurVmm {
                 let limit = Limit { processor_time: limit * program.nr_vcpus(), deadline: begin + limit * wait_factor };
                 let limit = Cell::new(limit);
                 let mut run =
-                    |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_a_while(vm, observer, &limit, cancel);
+                    |vm: &mut Vm, observer: &mut dyn ExitObserver| self.run_watched(vm, observer, &limit, cancel);
                 match (program, axis, &self.children) {
                     (Program::Case(case), Some(axis), Some(children)) => {
                         self.run_elsewhere(vm, (case, axis), (observer, &mut run), (&inbox, &limit, cancel), children)
@@ -189,12 +189,7 @@ impl OurVmm {
                         let driven = axis::drive(axis, vm, observer, run, &others);
                         self.end(driven, program, &inbox, cancel, statistics)
                     }
-                    _ => {
-                        let run = |vm: &mut Vm, observer: &mut dyn ExitObserver| {
-                            self.run_watched(vm, observer, limit.get(), cancel)
-                        };
-                        self.end(alone(vm, observer, run), program, &inbox, cancel, statistics)
-                    }
+                    _ => self.end(alone(vm, observer, run), program, &inbox, cancel, statistics),
                 }
             }
             Err(error) => Ending::Harness { text: chain(&error) },
@@ -203,19 +198,8 @@ impl OurVmm {
         Run { transcript, ending, duration: start.elapsed() }
     }
 
+    /// Runs a machine, perhaps one of several times within one limit, which comes later by what it waited for processors.
     fn run_watched(
-        &self,
-        vm: &mut Vm,
-        observer: &mut dyn ExitObserver,
-        limit: Limit,
-        cancel: &Cancel,
-    ) -> Result<Stopped, RunError> {
-        let _watch = self.watchdog.watch(vm.handle(), cancel, limit);
-        vm.run(observer)
-    }
-
-    /// The same for a machine that is run several times within one limit, which comes later by what it waited for processors.
-    fn run_a_while(
         &self,
         vm: &mut Vm,
         observer: &mut dyn ExitObserver,
