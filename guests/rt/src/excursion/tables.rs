@@ -127,6 +127,11 @@ pub fn write_u32(offset: u32, value: u32) {
     mmio::write_u32(u64::from(ARENA + offset), value);
 }
 
+/// Writes UD2 into the arena, twice, for control that comes there.
+pub fn write_ud2(offset: u32) {
+    write_u32(offset, u32::from_le_bytes([0x0f, 0x0b, 0x0f, 0x0b]));
+}
+
 /// Reads eight bytes of the arena.
 pub fn read_u64(offset: u32) -> u64 {
     mmio::read_u64(u64::from(ARENA + offset))

@@ -101,7 +101,7 @@ fn interrupt_return_beyond_the_segment() {
     const ROWS: [(u32, u32); 4] = [(0x1_0000, 0x480), (0x1_4800, 0), (0xffff_4800, 0x2000), (u32::MAX, 0x1481)];
     let arena = Arena::new();
     for (row, (eip, cs)) in ROWS.into_iter().enumerate() {
-        tables::write_u32(eip.wrapping_add(cs * 16) - ARENA, 0x0b0f_0b0f);
+        tables::write_ud2(eip.wrapping_add(cs * 16) - ARENA);
         let esp = put_frame(4, eip, cs, EFLAGS_VM | EFLAGS_IOPL_3 | 0xd7);
         let mut program = Program::VIRTUAL_8086.with(&[(ESP, esp)]);
         program.registers.eflags |= EFLAGS_IOPL_3;

@@ -70,7 +70,7 @@ impl Place {
             tables::set_descriptor(at + 8, segment(ARENA, 0xffff, access::DATA | dpl, flags));
         }
         for at in [TARGET, self.cs() * 16 + TARGET - ARENA] {
-            tables::write_u32(at, 0x0b0f_0b0f);
+            tables::write_ud2(at);
         }
         arena
     }

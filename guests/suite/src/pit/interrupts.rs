@@ -38,6 +38,11 @@ fn take(micros: u64) -> bool {
     Deadline::after(micros).wait(|| Chip::First.poll() & 0x87 == 0x80)
 }
 
+/// Waits for an interrupt request, and leaves it; false if none comes.
+fn requested(micros: u64) -> bool {
+    Deadline::after(micros).wait(|| Chip::First.requests() & 1 != 0)
+}
+
 /// Modes 0 and 4 interrupt once for each count that is written.
 #[case(feature = PitInterrupt, spec = pit("Mode Definitions"), needs = Needs::PIT.union(Needs::PIC), irqchip = Full)]
 fn one_interrupt_for_each_count() {
@@ -122,12 +127,12 @@ fn control_word_stops_a_count_under_way() {
             // It must not be over before the control word, nor half of it, where mode 3 lowers the output.
             (pit::clocks(now() - begin) < u64::from(UNDER_WAY / 2), ())
         });
-        let requested = Deadline::after(15_000).wait(|| Chip::First.requests() & 1 != 0);
-        check!("no request behind the control word", [&[]; mode], !requested);
+        let is_requested = requested(15_000);
+        check!("no request behind the control word", [&[]; mode], !is_requested);
         let _ = Chip::First.poll();
         Channel::Zero.write_count(Bytes::Both, COUNT);
-        let requested = Deadline::after(PRESENT_MICROS).wait(|| Chip::First.requests() & 1 != 0);
-        check!("one behind a count", [&[]; mode], requested);
+        let is_requested = requested(PRESENT_MICROS);
+        check!("one behind a count", [&[]; mode], is_requested);
     }
 }
 
@@ -142,8 +147,8 @@ fn request_follows_the_output_of_mode_0() {
     Channel::Zero.control(control_bits(Bytes::Both, 0, false));
     check_eq!("low output", Chip::First.requests() & 1, 0);
     Channel::Zero.write_count(Bytes::Both, 50);
-    let requested = Deadline::after(PRESENT_MICROS).wait(|| Chip::First.requests() & 1 != 0);
-    check!("high output", requested);
+    let is_requested = requested(PRESENT_MICROS);
+    check!("high output", is_requested);
     // The new count lowers the output, until it is over.
     let begin = now();
     Channel::Zero.write_count(Bytes::Both, 0xffff);

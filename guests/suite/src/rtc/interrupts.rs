@@ -1,6 +1,6 @@
 //! Interrupt request 8: through the I/O APIC and the 8259As, held until register C is read.
 
-use super::wait::Halting;
+use super::{model, ticks, wait::Halting};
 use crate::{inputs::Input, rates::Train};
 use rt::{
     case, check, check_count, clock,
@@ -60,7 +60,7 @@ fn periodic_interrupts_come_at_their_rate() {
 /// the later half is in time.
 fn round(halting: &Halting, rate: u8) -> Option<(bool, bool, bool)> {
     const NR: usize = 12;
-    let period = clock::ticks(1_000_000 << (rate - 1)) / 32_768;
+    let period = ticks(model::period(rate));
     rtc::hold(b::HOURS_24);
     rtc::release(b::HOURS_24 | flag::PERIODIC, rate);
     // The end of a period that they are counted from, between a look without the flag and one with it.

@@ -1,17 +1,12 @@
 //! The periodic flag at each rate, by the time-stamp counter.
 
-use super::model;
+use super::{model, ticks};
 use rt::{
     case, check, check_eq,
     clock::{self, now},
     rtc::{self, b, flag},
     vocabulary::Needs,
 };
-
-/// Ticks of the time-stamp counter in so many of 32,768 Hz.
-fn ticks(periods: u64) -> u64 {
-    periods * clock::tsc_khz() * 1_000 / 32_768
-}
 
 /// The rates that are fast enough to look at: up to 7.8 ms. The first two are those of 8 and 9.
 const RATES: core::ops::RangeInclusive<u8> = 1..=9;
@@ -24,7 +19,7 @@ const MAX_FLAGS: u64 = 12;
 fn each_rate_has_its_period() {
     let _ = clock::tsc_khz();
     for rate in RATES {
-        let period = ticks(model::period(rate).into());
+        let period = ticks(model::period(rate));
         let nr_flags: u64 = if period > ticks(64) { 1 } else { 3 };
         // Half a percent for quartzes, and a tick of the divider.
         let slack = |time: u64| time / 200 + ticks(1);

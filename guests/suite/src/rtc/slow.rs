@@ -1,9 +1,9 @@
 //! Rates of which a period takes longer than anybody polls for: halted in between.
 
-use super::{model, wait::Halting};
+use super::{model, ticks, wait::Halting};
 use rt::{
     case, check,
-    clock::{self, now},
+    clock::now,
     note,
     rtc::{self, b, flag},
     vocabulary::Needs,
@@ -17,7 +17,7 @@ const LOST_MICROS: u64 = 5_000_000;
 ///
 /// Each look clears the flag, so that a flag came between two looks; whatever a host takes away only puts them apart.
 fn check_rate(halting: &Halting, rate: u8, nr_periods: u64) {
-    let period = u64::from(model::period(rate)) * clock::tsc_khz() * 1_000 / 32_768;
+    let period = ticks(model::period(rate));
     rtc::hold(b::HOURS_24);
     let mut looked = now();
     rtc::release(b::HOURS_24 | flag::PERIODIC, rate);
